@@ -1,0 +1,96 @@
+"""Atomic writes: a temporary name in the same directory, fsync, rename. No reader sees half a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pvtt.errors import DiskFullError
+
+
+@contextmanager
+def disk_full_is_an_error(path: Path) -> Iterator[None]:
+    """Turn ENOSPC and EDQUOT into a `DiskFullError` that names the place."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                f"no space left on the disk while writing {path}",
+                "free some space (`dvc gc -w` drops old versions), then run the same command again: it continues",
+            ) from error
+        raise
+
+
+def _fsync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` with the same suffix; renamed onto it when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with disk_full_is_an_error(path):
+        descriptor, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+        os.close(descriptor)
+        temporary = Path(name)
+        try:
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # mkstemp makes 0600
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _fsync_directory(path.parent)
+        finally:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+
+
+def atomic_write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` atomically. Raises `DiskFullError`."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def atomic_write_text(path: Path, text: str) -> None:
+    """Write UTF-8 `text` to `path` atomically. Raises `DiskFullError`."""
+    atomic_write_bytes(path, text.encode("utf-8"))
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """A temporary directory beside `path`, renamed onto it at the end; an existing `path` is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with disk_full_is_an_error(path):
+        temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
+        try:
+            yield temporary
+            for root, _, names in os.walk(temporary):
+                for name in names:
+                    descriptor = os.open(os.path.join(root, name), os.O_RDONLY)
+                    try:
+                        os.fsync(descriptor)
+                    finally:
+                        os.close(descriptor)
+            temporary.chmod(0o755)
+            if path.exists():
+                stale = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
+                path.replace(stale / path.name)
+                temporary.replace(path)
+                shutil.rmtree(stale)
+            else:
+                temporary.replace(path)
+            _fsync_directory(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,48 @@
+"""One run at a time: a lock that the kernel releases when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pvtt.errors import LockedError
+
+
+@contextmanager
+def hold_lock(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock file `path` for the block.
+
+    Args:
+        path: The lock file; a `.holder.json` beside it says who holds it.
+        what: What is running, for the other side's error message, for example `pvtt clip`.
+
+    Raises:
+        LockedError: Another process holds it; says which and since when.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    holder = path.with_suffix(".holder.json")
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        try:
+            other = json.loads(holder.read_text())
+            who = f"{other['what']} (process {other['pid']}, since {other['since']})"
+        except (OSError, ValueError, KeyError):
+            who = "another process"
+        raise LockedError(
+            f"{what}: {who} holds {path}", "wait until it ends, or stop that process, then run the same command again"
+        ) from None
+    try:
+        holder.write_text(
+            json.dumps({"what": what, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
+        )
+        yield
+    finally:
+        lock.release()

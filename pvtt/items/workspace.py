@@ -1,0 +1,67 @@
+"""Where things are: one place that knows the layout on disk."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The directories of one project checkout.
+
+    `data`, `outs`, `metrics` and `models` are versioned by DVC or Git; `state` is this machine's own
+    (item cache, checkpoints in progress, locks, logs) and can be deleted at the price of work done again.
+    """
+
+    root: Path
+
+    @property
+    def data(self) -> Path:
+        """Crawled raw data, the version in `data.dvc`."""
+        return self.root / "data"
+
+    def out(self, stage: str) -> Path:
+        """A stage's output directory."""
+        return self.root / "outs" / stage
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics"
+
+    @property
+    def ratings(self) -> Path:
+        """Human ratings, one JSON Lines file a rated run."""
+        return self.root / "ratings"
+
+    @property
+    def params_file(self) -> Path:
+        return self.root / "params.yaml"
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".pvtt"
+
+    @property
+    def cache(self) -> Path:
+        """The item cache; `PVTT_CACHE_DIR` moves it, for example to a disk that experiments share."""
+        return Path(os.environ.get("PVTT_CACHE_DIR") or self.state / "cache")
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.state / "checkpoints"
+
+    @property
+    def progress(self) -> Path:
+        """`progress/<stage>.json`, which the flow mirrors into Prefect."""
+        return self.state / "progress"
+
+
+def find_workspace(start: Path | None = None) -> Workspace:
+    """The nearest directory at or above `start` that holds a `params.yaml`; `start` itself where none does."""
+    here = (start or Path.cwd()).resolve()
+    for directory in (here, *here.parents):
+        if (directory / "params.yaml").is_file():
+            return Workspace(directory)
+    return Workspace(here)

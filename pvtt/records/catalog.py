@@ -1,0 +1,54 @@
+"""Products as crawled: `data/products/<product_id>/product.json` and the media beside it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from pvtt.records.base import Record
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+# The seeds' ids look like JEWE001. Ids become file names, so nothing else is let in.
+ProductId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$")]
+ClipId = Annotated[str, StringConstraints(pattern=r"^[0-9]{3,5}$")]
+
+
+class MediaFile(Record):
+    """One downloaded file and where it came from."""
+
+    path: str  # relative to data/, posix; named by content, never by the page
+    url: str
+    sha256: Sha256
+    num_bytes: int = Field(ge=0)
+    media_type: str  # as sniffed from the bytes, for example video/mp4
+    retrieved_at: str  # ISO 8601, UTC
+    license: str | None = None
+
+
+class Product(Record):
+    """A product and its media, one a `product.json`."""
+
+    schema_version: Literal[1] = 1
+    product_id: ProductId
+    title: str
+    category: str
+    description: str = ""
+    source: Literal["shop", "feed", "folder"]
+    page_url: str
+    license: str | None = None
+    retrieved_at: str
+    videos: tuple[MediaFile, ...]
+    photos: tuple[MediaFile, ...]
+
+
+class Reject(Record):
+    """Something the pipeline turned away, and why. One a line in a stage's `rejects.jsonl`."""
+
+    schema_version: Literal[1] = 1
+    stage: str
+    item: str  # the item's key in its stage, for example JEWE001/videos/ab12….mp4#2
+    product_id: str | None = None
+    reason: str  # a code of snake_case words, for example too_short
+    message: str  # one line for a person
+    failed: bool = False  # True: an error (counts against max_failed_fraction); False: off-spec

@@ -1,0 +1,87 @@
+"""Clips, masks and product photos as prepared for training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pvtt.records.base import Record
+from pvtt.records.catalog import ClipId, ProductId, Sha256
+
+
+class Clip(Record):
+    """One shot of a source video, resampled to the profile's size and frame rate.
+
+    `path` is relative to the clip stage's output directory.
+    """
+
+    schema_version: Literal[1] = 1
+    product_id: ProductId
+    clip_id: ClipId
+    category: str
+    caption: str
+    path: str
+    sha256: Sha256
+    source_path: str  # relative to data/
+    source_sha256: Sha256
+    source_start_s: float = Field(ge=0)
+    source_end_s: float = Field(gt=0)
+    num_frames: int = Field(gt=0)
+    fps: float = Field(gt=0)
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+
+    @property
+    def key(self) -> str:
+        """`{product_id}_{clip_id}`, the seeds' file stem."""
+        return f"{self.product_id}_{self.clip_id}"
+
+
+class Mask(Record):
+    """The product's mask over one clip: FFV1 gray8 in Matroska, 255 = product, same frames as the clip.
+
+    `path` is relative to the segment stage's output directory.
+    """
+
+    schema_version: Literal[1] = 1
+    product_id: ProductId
+    clip_id: ClipId
+    path: str
+    sha256: Sha256
+    clip_sha256: Sha256
+    segmenter: str  # name and version, for example u2netp-dis-1
+    num_frames: int = Field(gt=0)
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    area_min: float = Field(ge=0, le=1)  # fraction of the frame, over the clip's frames
+    area_mean: float = Field(ge=0, le=1)
+    area_max: float = Field(ge=0, le=1)
+    border_fraction: float = Field(ge=0, le=1)  # mask pixels on the frame's border / border pixels, mean
+
+    @property
+    def key(self) -> str:
+        return f"{self.product_id}_{self.clip_id}"
+
+
+class Photo(Record):
+    """One product photo with its background removed: RGBA PNG, 512×512, letterboxed.
+
+    `path` is relative to the photos stage's output directory.
+    """
+
+    path: str
+    sha256: Sha256
+    source_path: str  # relative to data/
+    source_sha256: Sha256
+    perceptual_hash: str  # 64-bit pHash, hexadecimal
+    area: float = Field(ge=0, le=1)  # alpha coverage
+
+
+class PhotoSet(Record):
+    """A product's photos, in a stable order."""
+
+    schema_version: Literal[1] = 1
+    product_id: ProductId
+    category: str
+    photos: tuple[Photo, ...]

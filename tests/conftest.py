@@ -1,0 +1,37 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def require_program(name: str) -> str:
+    """The path of a program; skips the test where it is missing, fails it in CI."""
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if path is None:
+        message = f"{name} is not installed (`make system-packages` installs it)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return path
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    """The checkout that the tests belong to."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Optional real material beside the checkout; tests that use it skip where it is missing."""
+    path = ROOT.parent / "shared" / "data"
+    if not (path / "MANIFEST.md").is_file():
+        pytest.skip("../shared/data is not there: this test uses real material that is not part of the project")
+    return path
