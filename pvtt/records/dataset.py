@@ -1,0 +1,151 @@
+"""The dataset: which clip, mask and photos make a sample, and in which split it is.
+
+Three forms of the same list:
+
+- `DatasetEntry`: what `validate` hands to `encode`; paths are relative to the workspace and hashes are included.
+- `EncodedSample`: what `encode` hands to training and evaluation.
+- `DatasetFile`: `dataset.json`, field for field as the experiment document's section 2.3 writes it; `pvtt export` makes
+  the folder that its paths lead into. `dataset.schema.json` beside this file is its JSON Schema, made by
+  `python -m pvtt.records.dataset`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PlainSerializer, StringConstraints, model_validator
+
+from pvtt.items.atomic import atomic_write_text
+from pvtt.records.base import Record
+from pvtt.records.catalog import ClipId, ProductId, Sha256
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+SCHEMA_FILE = Path(__file__).with_name("dataset.schema.json")
+
+
+class DatasetEntry(Record):
+    """One sample: a clip, its mask, and the photos of its product.
+
+    All paths are relative to the workspace's root, for example `outs/clip/videos/JEWE001_001.mp4`.
+    """
+
+    schema_version: Literal[1] = 1
+    split: Split
+    product_id: ProductId
+    clip_id: ClipId
+    category: str
+    caption: str
+    clip_path: str
+    mask_path: str
+    photo_paths: tuple[str, ...] = Field(min_length=1)
+    clip_sha256: Sha256
+    mask_sha256: Sha256
+    photo_sha256s: tuple[Sha256, ...]
+    num_frames: int = Field(gt=0)
+    fps: float = Field(gt=0)
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+
+    @property
+    def key(self) -> str:
+        """`{product_id}_{clip_id}`, the seeds' file stem."""
+        return f"{self.product_id}_{self.clip_id}"
+
+    @model_validator(mode="after")
+    def _one_hash_a_photo(self) -> Self:
+        if len(self.photo_paths) != len(self.photo_sha256s):
+            raise ValueError(f"{len(self.photo_paths)} photos but {len(self.photo_sha256s)} photo hashes")
+        return self
+
+
+class EncodedSample(Record):
+    """One sample's tensors on disk (safetensors); `path` is relative to the encode stage's output directory."""
+
+    schema_version: Literal[1] = 1
+    split: Split
+    product_id: ProductId
+    clip_id: ClipId
+    category: str
+    caption: str
+    path: str
+    num_variants: int = Field(ge=1)
+    num_views: int = Field(ge=1)
+    latent_shape: tuple[int, int, int, int]  # (16, F', h, w)
+    num_windows: int = Field(ge=1)  # windows of the clip that the variants draw from
+
+    @property
+    def key(self) -> str:
+        return f"{self.product_id}_{self.clip_id}"
+
+
+def _whole_number(value: float) -> float | int:
+    """24.0 as 24, as the seeds write it."""
+    return int(value) if value.is_integer() else value
+
+
+# Paths stay inside the folder: relative, posix, no `..`.
+RelativePath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*/?$")]
+Fps = Annotated[float, Field(gt=0), PlainSerializer(_whole_number, return_type=float | int)]
+
+
+class DatasetFileEntry(Record):
+    """One sample of `dataset.json`; paths are relative to the folder that holds it."""
+
+    product_id: ProductId
+    clip_id: ClipId
+    video_path: RelativePath
+    masked_video_path: RelativePath
+    mask_dir: RelativePath
+    product_images: tuple[RelativePath, ...] = Field(min_length=1)
+    caption: str
+    num_frames: int = Field(gt=0)
+    fps: Fps
+
+
+class DatasetFile(Record):
+    """The whole of `dataset.json`."""
+
+    train: tuple[DatasetFileEntry, ...]
+    val: tuple[DatasetFileEntry, ...]
+    test: tuple[DatasetFileEntry, ...]
+
+    @classmethod
+    def from_entries(cls, entries: Iterable[DatasetEntry]) -> DatasetFile:
+        """The same samples, in the same order, with the paths of the seeds' folder layout."""
+        splits: dict[Split, list[DatasetFileEntry]] = {split: [] for split in SPLITS}
+        for entry in entries:
+            splits[entry.split].append(
+                DatasetFileEntry(
+                    product_id=entry.product_id,
+                    clip_id=entry.clip_id,
+                    video_path=f"videos/{entry.key}.mp4",
+                    masked_video_path=f"masked/{entry.key}.mp4",
+                    mask_dir=f"masks/{entry.key}/",
+                    product_images=tuple(
+                        f"product_images/{entry.product_id}/{Path(path).name}" for path in entry.photo_paths
+                    ),
+                    caption=entry.caption,
+                    num_frames=entry.num_frames,
+                    fps=entry.fps,
+                )
+            )
+        return cls(train=tuple(splits["train"]), val=tuple(splits["val"]), test=tuple(splits["test"]))
+
+    def write(self, path: Path) -> None:
+        """Write the file as UTF-8 JSON, atomically."""
+        text = json.dumps(json.loads(self.to_json()), indent=2, ensure_ascii=False)
+        atomic_write_text(path, text + "\n")
+
+
+def dataset_json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of `dataset.json`."""
+    schema = DatasetFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+if __name__ == "__main__":
+    atomic_write_text(SCHEMA_FILE, json.dumps(dataset_json_schema(), indent=2) + "\n")
