@@ -1,0 +1,43 @@
+"""Where work runs: this process, processes of this machine, or Slurm. The only importer of submitit.
+
+The place comes from the environment, never from `params.yaml`, so that changing it invalidates no result:
+
+    PVTT_DISPATCH=local                    as many worker processes as cores (the default)
+    PVTT_DISPATCH=local:4                  four
+    PVTT_DISPATCH=inline                   this process, one after another: for a debugger
+    PVTT_DISPATCH=infra/slurm/h800.yaml    a Slurm profile
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pvtt.dispatch.inline import InlineDispatcher
+from pvtt.dispatch.local import LocalDispatcher, count_cores
+from pvtt.errors import PvttError
+from pvtt.items.dispatcher import Dispatcher
+
+__all__ = ["InlineDispatcher", "LocalDispatcher", "from_environment"]
+
+VARIABLE = "PVTT_DISPATCH"
+
+
+def from_environment() -> Dispatcher:
+    """The dispatcher that `PVTT_DISPATCH` names.
+
+    Raises:
+        PvttError: It names none, or a profile that does not exist or does not fit its schema.
+    """
+    choice = os.environ.get(VARIABLE) or "local"
+    if choice == "inline":
+        return InlineDispatcher()
+    if choice == "local":
+        return LocalDispatcher(count_cores())
+    kind, _, number = choice.partition(":")
+    if kind == "local" and number.isdecimal() and int(number) > 0:
+        return LocalDispatcher(int(number))
+    raise PvttError(
+        f"{VARIABLE}={choice!r} is not a place to run",
+        f"set it to local, local:N, inline, or a Slurm profile such as {Path('infra/slurm/h800.yaml')}",
+    )

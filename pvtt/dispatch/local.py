@@ -1,0 +1,143 @@
+"""Work in processes of this machine: a fresh process an argument, so that a crash loses that argument only.
+
+`concurrent.futures.ProcessPoolExecutor` breaks every pending call when one worker dies, and a segmentation fault in a
+video decoder is an expected event here.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from pvtt.dispatch.outcome import Outcome, WorkerDiedError, call
+from pvtt.items.dispatcher import ArgumentT, ResultT
+
+# OpenCV's own pool does not follow OpenMP's variable.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+STOP_WITHIN_S = 5.0
+
+
+def count_cores() -> int:
+    """The cores that this process may use, which a container or `taskset` can make fewer than the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class LocalDispatcher:
+    """A `Dispatcher` over processes.
+
+    Workers are spawned, not forked (libraries with threads do not survive a fork), get their share of the cores as
+    threads, ignore Ctrl-C (this process stops them), and end when this process dies, however it dies.
+
+    Args:
+        num_workers: How many processes work at once.
+    """
+
+    def __init__(self, num_workers: int) -> None:
+        if num_workers < 1:
+            raise ValueError(f"num_workers {num_workers} is below 1")
+        self._num_workers = num_workers
+        self._context = multiprocessing.get_context("spawn")
+
+    @property
+    def num_workers(self) -> int:
+        return self._num_workers
+
+    def map(
+        self, function: Callable[[ArgumentT], ResultT], arguments: Sequence[ArgumentT], *, name: str
+    ) -> list[ResultT | BaseException]:
+        """See `Dispatcher.map`. A worker that died is a `WorkerDiedError`."""
+        results: dict[int, ResultT | BaseException] = {}
+        waiting = list(enumerate(arguments))
+        working: dict[int, tuple[SpawnProcess, Connection]] = {}
+        try:
+            while waiting or working:
+                while waiting and len(working) < self._num_workers:
+                    index, argument = waiting.pop(0)
+                    working[index] = self._start(function, argument, f"{name}-{index}")
+                wait([connection for _, connection in working.values()])  # a dead worker's end is closed: readable
+                for index, (process, connection) in list(working.items()):
+                    if connection.poll():
+                        results[index] = _receive(process, connection)
+                        del working[index]
+        finally:
+            _stop([process for process, _ in working.values()])
+        return [results[index] for index in range(len(arguments))]
+
+    def run(self, function: Callable[[ArgumentT], ResultT], argument: ArgumentT, *, name: str) -> ResultT:
+        """See `Dispatcher.run`: in this process, with all its cores."""
+        return function(argument)
+
+    def _start(self, function: Callable[[Any], Any], argument: Any, name: str) -> tuple[SpawnProcess, Connection]:
+        receiver, sender = self._context.Pipe(duplex=False)
+        num_threads = max(1, count_cores() // self._num_workers)
+        # Pickled here, so that the worker sets its threads before it imports what the function needs.
+        work = pickle.dumps((function, argument))
+        process = self._context.Process(target=_work, args=(sender, work, num_threads), name=name, daemon=True)
+        process.start()
+        sender.close()  # the worker has its own copy; ours would keep the pipe open after its death
+        return process, receiver
+
+
+def _receive(process: SpawnProcess, connection: Connection) -> Any:
+    """A worker's result, or the exception in its place."""
+    try:
+        outcome: Outcome = connection.recv()
+    except EOFError:
+        process.join()
+        return WorkerDiedError(_describe_exit(process.exitcode))
+    finally:
+        connection.close()
+    process.join(STOP_WITHIN_S)
+    _stop([process])
+    return outcome.value if outcome.error is None else outcome.error
+
+
+def _describe_exit(exit_code: int | None) -> str:
+    if exit_code is None or exit_code >= 0:
+        return f"its process ended with exit code {exit_code}"
+    number = -exit_code
+    hint = ": out of memory?" if number == signal.SIGKILL else ""
+    return f"its process was ended by {signal.Signals(number).name}{hint}"
+
+
+def _stop(processes: list[SpawnProcess]) -> None:
+    """End processes that still run: politely, then for certain."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(STOP_WITHIN_S)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+def _work(connection: Connection, work: bytes, num_threads: int) -> None:
+    """The worker process's main function."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(num_threads)
+
+    def unpickle_and_call(work: bytes) -> Any:
+        function, argument = pickle.loads(work)
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(num_threads)
+        return function(argument)
+
+    connection.send(call(unpickle_and_call, work))
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent's end, then end this process at once: nobody would read its result."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
