@@ -1,0 +1,56 @@
+"""Load models from local Diffusers folders, with errors that say what to do. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pvtt.errors import MissingInputError, PvttError
+
+ModelT = TypeVar("ModelT")
+
+BASE_HINT = (
+    "set model.base to a Wan2.1-T2V folder in Diffusers layout, for example one fetched with "
+    "`hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir models/Wan2.1-T2V-1.3B-Diffusers`"
+)
+
+
+def read_model_index(folder: Path) -> dict[str, Any]:
+    """The parsed `model_index.json` of a pipeline folder.
+
+    Raises:
+        MissingInputError: The folder or the file is not there.
+        PvttError: The file is not JSON.
+    """
+    path = folder / "model_index.json"
+    if not path.is_file():
+        missing = "does not exist" if not folder.exists() else "has no model_index.json: it is no Diffusers pipeline"
+        raise MissingInputError(f"the model folder {folder} {missing}", BASE_HINT)
+    try:
+        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise PvttError(f"{path} is not JSON: {error}", "fetch or write the model folder again") from None
+    return index
+
+
+def load_component(folder: Path, kind: type[ModelT], **options: Any) -> ModelT:
+    """Load one part of a pipeline, for example its `transformer` folder, from local files only.
+
+    Args:
+        folder: The folder with the part's `config.json`.
+        kind: A class with `from_pretrained`.
+        **options: Passed on, for example `torch_dtype`.
+
+    Raises:
+        MissingInputError: The folder is not there.
+        PvttError: It cannot be loaded; says why.
+    """
+    if not folder.is_dir():
+        raise MissingInputError(f"the model folder {folder} does not exist", BASE_HINT)
+    try:
+        model: ModelT = kind.from_pretrained(str(folder), local_files_only=True, **options)  # type: ignore[attr-defined]
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise PvttError(f"cannot load a {kind.__name__} from {folder}: {reason}", BASE_HINT) from error
+    return model
