@@ -1,0 +1,115 @@
+"""The decision matrix of the experiment document's section 8.2.
+
+Precedence, first match wins. A fault further up explains those below it, so it is mended first:
+
+| verdict    | when                                                             |
+|------------|------------------------------------------------------------------|
+| `diverged` | the loss did not converge: nothing measured after it means much  |
+| `capacity` | the loss converged, yet the training set is not reproduced       |
+| `flicker`  | it is reproduced, but the videos flicker (raters would mark it)  |
+| `overfit`  | training is good; on test products the rating is low, or the     |
+|            | output does not follow the product's photos                      |
+| `success`  | all criteria passed                                              |
+
+What was not measured could be either. The verdict is `incomplete` exactly when that matters: when two ways of filling
+in the unmeasured criteria give different verdicts.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+from pvtt.decision.criteria import judge
+from pvtt.decision.next_steps import next_steps
+from pvtt.records.decision import Criterion, Decision, LossTrend, Measurements, Verdict
+from pvtt.records.params import Params
+
+UNMEASURED = ("not_measured", "too_few")
+
+
+def decide(measurements: Measurements, params: Params, run_id: str) -> Decision:
+    """The verdict on one evaluated run. Pure: equal arguments, equal decision.
+
+    Args:
+        measurements: What was measured; None or `not_measured` where it was not.
+        params: The run's own params: targets, and the values that the next steps start from.
+        run_id: Of the evaluation, carried into the record.
+    """
+    criteria = judge(measurements, params.decide)
+    missing = missing_criteria(criteria)
+    verdict: Verdict = "incomplete" if missing else _matrix(_passed(criteria, {}))
+    return Decision(
+        run_id=run_id,
+        verdict=verdict,
+        reason=_reason(verdict, criteria, missing, measurements.loss),
+        criteria=criteria,
+        missing=missing,
+        next_steps=next_steps(verdict, missing, params, measurements),
+        ratings=measurements.test_rating,
+    )
+
+
+def missing_criteria(criteria: Sequence[Criterion]) -> tuple[str, ...]:
+    """Names of the unmeasured criteria that could still change the verdict, in the criteria's order."""
+    unknown = [criterion.name for criterion in criteria if criterion.status in UNMEASURED]
+    verdicts = {
+        outcome: _matrix(_passed(criteria, dict(zip(unknown, outcome, strict=True))))
+        for outcome in itertools.product((True, False), repeat=len(unknown))
+    }
+
+    def matters(index: int) -> bool:
+        return any(
+            verdict != verdicts[(*outcome[:index], not outcome[index], *outcome[index + 1 :])]
+            for outcome, verdict in verdicts.items()
+        )
+
+    return tuple(name for index, name in enumerate(unknown) if matters(index))
+
+
+def _passed(criteria: Sequence[Criterion], assumed: Mapping[str, bool]) -> dict[str, bool]:
+    return {c.name: assumed.get(c.name, c.status == "pass") for c in criteria}
+
+
+def _matrix(passed: Mapping[str, bool]) -> Verdict:
+    if not passed["loss"]:
+        return "diverged"
+    if not (passed["psnr"] and passed["clip_i"]):
+        return "capacity"
+    if not passed["relative_flow_warp_error"]:
+        return "flicker"
+    if not (passed["rating"] and passed["swap_gain"]):
+        return "overfit"
+    return "success"
+
+
+def _shown(criterion: Criterion) -> str:
+    value = "none" if criterion.value is None else f"{criterion.value:.3g}"
+    return f"{criterion.label}: {value}, target {criterion.comparison} {criterion.target:g}"
+
+
+def _reason(verdict: Verdict, criteria: Sequence[Criterion], missing: Sequence[str], loss: LossTrend | None) -> str:
+    by_name = {criterion.name: criterion for criterion in criteria}
+    failed = [_shown(criterion) for criterion in criteria if criterion.status == "fail"]
+    if verdict == "success":
+        return "All criteria passed."
+    if verdict == "incomplete":
+        names = ", ".join(by_name[name].label for name in missing)
+        so_far = f" Below target already: {'; '.join(failed)}." if failed else " What was measured passed."
+        return f"Not measured, and it could change the verdict: {names}.{so_far}"
+    if verdict == "diverged":
+        assert loss is not None
+        if loss.first_non_finite_step is not None:
+            return f"The loss was not a finite number at step {loss.first_non_finite_step} of {loss.num_steps}."
+        if loss.rising:
+            return f"The loss rose again before the end ({loss.num_steps} steps)."
+        return (
+            f"The loss did not fall over {loss.num_steps} steps ({_shown(by_name['loss'])}, for the whole interval)."
+        )
+        )
+    lead = {
+        "capacity": "The loss converged, but the training set is not reproduced well enough",
+        "flicker": "The videos flicker more than the ground truth does",
+        "overfit": "Training is good, but test products are not",
+    }[verdict]
+    return f"{lead} ({'; '.join(failed)})."

@@ -1,0 +1,108 @@
+"""The decision: measured criteria, a verdict, and what to do next (`metrics/decision.json`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from pvtt.errors import MissingInputError, PvttError
+from pvtt.records.base import Record
+from pvtt.records.evaluation import MetricValue, Split
+
+Verdict = Literal["success", "overfit", "capacity", "diverged", "flicker", "incomplete"]
+CriterionStatus = Literal["pass", "fail", "not_measured", "too_few"]
+Comparison = Literal[">", ">=", "<", "<="]
+
+
+class LossTrend(Record):
+    """How the training loss moved, over all training stages in their order.
+
+    `ratio` is the median loss of the last window over that of the first; below 1 it fell.
+    """
+
+    ratio: float | None  # None where a loss was not finite
+    low: float | None  # 95 % bootstrap interval
+    high: float | None
+    num_steps: int = Field(ge=0)
+    first_non_finite_step: int | None = None  # index into the joined history
+    rising: bool = False  # the last window lies clearly above the best one before it
+    still_falling: bool = False  # the last window lies clearly below the one before it: more steps would help
+
+
+class RatingSummary(Record):
+    """Human ratings of the test videos, 1–5: the mean of the videos' mean ratings."""
+
+    value: float | None
+    low: float | None  # 95 % bootstrap interval over products
+    high: float | None
+    num_videos: int = Field(ge=0)  # with enough raters
+    num_videos_to_rate: int = Field(ge=0)
+    num_raters: int = Field(ge=0)
+    num_ratings: int = Field(ge=0)
+    agreement: float | None  # Krippendorff's alpha, interval metric; None with fewer than two raters
+    status: Literal["measured", "not_measured"]
+
+
+class Measurements(Record):
+    """All that the decision looks at. None: not there."""
+
+    loss: LossTrend | None = None
+    train_psnr: MetricValue | None = None
+    train_clip_i: MetricValue | None = None
+    test_rating: RatingSummary | None = None
+    test_flow_warp_error: MetricValue | None = None  # relative to the ground truth's own
+    test_swap_gain: MetricValue | None = None
+
+
+class Criterion(Record):
+    """One criterion of the experiment document's section 8.1, or the guard against ignored photos."""
+
+    name: str
+    split: Split
+    label: str  # for a person
+    comparison: Comparison
+    bound: Literal["value", "low", "high"]  # which of the three the target is compared with
+    target: float
+    value: float | None
+    low: float | None
+    high: float | None
+    status: CriterionStatus
+
+
+class NextStep(Record):
+    """What to do next, and the command that does it."""
+
+    text: str
+    command: str
+
+
+class Decision(Record):
+    """`metrics/decision.json`."""
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    verdict: Verdict
+    reason: str
+    criteria: tuple[Criterion, ...]
+    missing: tuple[str, ...]  # criteria not measured that could still change the verdict
+    next_steps: tuple[NextStep, ...]
+    ratings: RatingSummary | None = None
+
+
+def read_decision(path: Path) -> Decision:
+    """Read `metrics/decision.json`.
+
+    Raises:
+        MissingInputError: There is no such file.
+        PvttError: It is not in this format.
+    """
+    try:
+        return Decision.from_json(path.read_bytes())
+    except FileNotFoundError:
+        raise MissingInputError(f"{path} does not exist", "run `dvc repro decide`, or `make run`") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise PvttError(f"{path}: {where}: {first['msg']}", "run `dvc repro decide` to make it again") from None

@@ -1,0 +1,239 @@
+"""Every row of the experiment document's tables 8.1 and 8.2, precedence, and what incomplete means."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pvtt.decision.decide import decide
+from pvtt.decision.text import format_decision
+from pvtt.records.decision import Decision, LossTrend, Measurements
+from tests.decision.measurements import (
+    all_good,
+    default_params,
+    falling_loss,
+    metric,
+    rating,
+    rising_loss,
+    with_changes,
+)
+
+PARAMS = default_params()
+NOT_MEASURED = metric(None, status="not_measured")
+TOO_FEW = metric(None, status="too_few")
+FLAT_LOSS = LossTrend(ratio=0.99, low=0.95, high=1.03, num_steps=800)
+NAN_LOSS = LossTrend(ratio=None, low=None, high=None, num_steps=800, first_non_finite_step=12)
+
+# Field → a value that passes, values that fail, values that are not measured.
+STATES: dict[str, tuple[Any, list[Any], list[Any]]] = {
+    "loss": (falling_loss(), [FLAT_LOSS, NAN_LOSS, rising_loss()], [None]),
+    "train_psnr": (
+        metric(27.0),
+        [metric(24.9)],
+        [None, metric(None, status="not_measured"), metric(None, status="too_few")],
+    ),
+    "train_clip_i": (metric(0.85), [metric(0.7)], [None, metric(None, status="not_measured")]),
+    "test_rating": (rating(3.8), [rating(2.2)], [None, rating(None)]),
+    "test_flow_warp_error": (metric(1.1), [metric(2.5)], [None, metric(None, status="too_few")]),
+    "test_swap_gain": (metric(1.5), [metric(0.05), metric(-1.0)], [None, metric(None, status="not_measured")]),
+}
+NAMES = {
+    "loss": "loss",
+    "train_psnr": "psnr",
+    "train_clip_i": "clip_i",
+    "test_rating": "rating",
+    "test_flow_warp_error": "relative_flow_warp_error",
+    "test_swap_gain": "swap_gain",
+}
+ORDER = ["diverged", "capacity", "flicker", "overfit", "success"]
+
+
+def verdict(measurements: Measurements) -> Decision:
+    return decide(measurements, PARAMS, "0" * 12)
+
+
+def status_of(decision: Decision, name: str) -> str:
+    return next(criterion.status for criterion in decision.criteria if criterion.name == name)
+
+
+# ---- 8.1: each criterion against its target ----
+
+
+@pytest.mark.parametrize("field", STATES)
+def test_each_criterion_passes_fails_or_is_not_measured(field: str) -> None:
+    passing, failing, unmeasured = STATES[field]
+    assert status_of(verdict(with_changes(**{field: passing})), NAMES[field]) == "pass"
+    for value in failing:
+        assert status_of(verdict(with_changes(**{field: value})), NAMES[field]) == "fail"
+    for value in unmeasured:
+        assert status_of(verdict(with_changes(**{field: value})), NAMES[field]) in ("not_measured", "too_few")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "status"),
+    [
+        ("train_psnr", metric(25.0), "fail"),  # > 25
+        ("train_psnr", metric(25.01), "pass"),
+        ("train_clip_i", metric(0.8), "fail"),  # > 0.8
+        ("test_rating", rating(3.0), "pass"),  # >= 3
+        ("test_flow_warp_error", metric(1.5), "pass"),  # <= max_relative_flicker
+        ("test_swap_gain", metric(0.1, 0.1), "fail"),  # the whole interval above 0
+        ("train_psnr", metric(float("nan")), "fail"),
+    ],
+)
+def test_targets_at_their_borders(field: str, value: Any, status: str) -> None:
+    assert status_of(verdict(with_changes(**{field: value})), NAMES[field]) == status
+
+
+def test_targets_come_from_params() -> None:
+    lenient = PARAMS.model_copy(update={"decide": PARAMS.decide.model_copy(update={"train_psnr": 20.0})})
+    assert decide(with_changes(train_psnr=metric(21.0)), lenient, "0" * 12).verdict == "success"
+    assert verdict(with_changes(train_psnr=metric(21.0))).verdict == "capacity"
+
+
+# ---- 8.2: the matrix ----
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "success"),
+        ({"test_rating": rating(2.0)}, "overfit"),
+        ({"test_swap_gain": metric(0.0)}, "overfit"),
+        ({"train_psnr": metric(20.0)}, "capacity"),
+        ({"train_clip_i": metric(0.5)}, "capacity"),
+        ({"loss": FLAT_LOSS}, "diverged"),
+        ({"loss": rising_loss()}, "diverged"),
+        ({"loss": NAN_LOSS}, "diverged"),
+        ({"test_flow_warp_error": metric(3.0)}, "flicker"),
+    ],
+)
+def test_each_row(changes: dict[str, Any], expected: str) -> None:
+    decision = verdict(with_changes(**changes))
+    assert decision.verdict == expected
+    assert decision.missing == ()
+    assert decision.next_steps
+
+
+@pytest.mark.parametrize(
+    ("worse", "less_bad"),
+    list(
+        itertools.combinations(
+            [
+                ("diverged", {"loss": FLAT_LOSS}),
+                ("capacity", {"train_psnr": metric(20.0)}),
+                ("flicker", {"test_flow_warp_error": metric(3.0)}),
+                ("overfit", {"test_rating": rating(1.0)}),
+            ],
+            2,
+        )
+    ),
+)
+def test_the_fault_further_up_decides(worse: tuple[str, dict[str, Any]], less_bad: tuple[str, dict[str, Any]]) -> None:
+    assert verdict(with_changes(**worse[1], **less_bad[1])).verdict == worse[0]
+
+
+# ---- incomplete only where it could still change the verdict ----
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "missing"),
+    [
+        ({"train_psnr": metric(20.0), "test_rating": None}, "capacity", ()),
+        ({"train_psnr": metric(20.0), "train_clip_i": None, "test_rating": None}, "capacity", ()),
+        ({"loss": NAN_LOSS, "train_psnr": None, "test_rating": None}, "diverged", ()),
+        ({"test_flow_warp_error": metric(3.0), "test_rating": None}, "flicker", ()),
+        ({"test_swap_gain": metric(0.0), "test_rating": None}, "overfit", ()),
+        ({"test_rating": rating(1.0), "test_swap_gain": None}, "overfit", ()),
+        ({"test_rating": None}, "incomplete", ("rating",)),
+        ({"train_clip_i": None}, "incomplete", ("clip_i",)),
+        ({"train_clip_i": None, "test_rating": rating(1.0)}, "incomplete", ("clip_i",)),
+        ({"train_clip_i": None, "test_rating": None}, "incomplete", ("clip_i", "rating")),
+        ({"loss": None, "train_psnr": metric(20.0)}, "incomplete", ("loss",)),
+        ({"loss": None, "train_psnr": metric(20.0), "test_rating": None}, "incomplete", ("loss",)),
+        (dict.fromkeys(STATES), "incomplete", tuple(NAMES.values())),
+    ],
+)
+def test_incomplete(changes: dict[str, Any], expected: str, missing: tuple[str, ...]) -> None:
+    decision = verdict(with_changes(**changes))
+    assert decision.verdict == expected
+    assert decision.missing == missing
+
+
+def test_an_incomplete_decision_says_how_to_measure_what_is_missing() -> None:
+    decision = verdict(with_changes(test_rating=rating(None), train_clip_i=metric(None, status="not_measured")))
+    commands = [step.command for step in decision.next_steps]
+    assert "pvtt rate" in commands
+    assert any("evaluate.clip_weights=" in command for command in commands)
+    assert "0 of 6 rated" in decision.next_steps[1].text
+
+
+# ---- properties ----
+
+states = st.fixed_dictionaries(
+    {
+        field: st.sampled_from([("pass", passing), *(("fail", v) for v in failing), *(("none", v) for v in unmeasured)])
+        for field, (passing, failing, unmeasured) in STATES.items()
+    }
+)
+
+
+def measured(drawn: dict[str, tuple[str, Any]]) -> Measurements:
+    return Measurements(**{field: value for field, (_, value) in drawn.items()})
+
+
+@given(states)
+def test_never_success_if_something_is_not_measured_or_failed(drawn: dict[str, tuple[str, Any]]) -> None:
+    decision = verdict(measured(drawn))
+    assert (decision.verdict == "success") == all(state == "pass" for state, _ in drawn.values())
+    assert (decision.verdict == "incomplete") == bool(decision.missing)
+
+
+@given(states, st.sampled_from(sorted(STATES)), st.booleans())
+def test_measuring_more_never_changes_a_verdict(drawn: dict[str, tuple[str, Any]], field: str, passes: bool) -> None:
+    before = verdict(measured(drawn))
+    if before.verdict == "incomplete" or drawn[field][0] != "none":
+        return
+    passing, failing, _ = STATES[field]
+    after = verdict(measured({**drawn, field: ("pass", passing) if passes else ("fail", failing[0])}))
+    assert after.verdict == before.verdict
+
+
+@given(states, st.sampled_from(sorted(STATES)))
+def test_a_better_measurement_never_gives_a_worse_verdict(drawn: dict[str, tuple[str, Any]], field: str) -> None:
+    before = verdict(measured(drawn))
+    after = verdict(measured({**drawn, field: ("pass", STATES[field][0])}))
+    if "incomplete" not in (before.verdict, after.verdict):
+        assert ORDER.index(after.verdict) >= ORDER.index(before.verdict)
+
+
+@given(
+    st.builds(
+        lambda value, spread: metric(value, abs(spread)),
+        st.floats(allow_nan=True, allow_infinity=True, width=32),
+        st.floats(min_value=0, max_value=10),
+    )
+)
+def test_any_number_gives_a_verdict(value: Any) -> None:
+    for field in ("train_psnr", "train_clip_i", "test_flow_warp_error", "test_swap_gain"):
+        assert verdict(with_changes(**{field: value})).verdict in ORDER
+
+
+def test_equal_arguments_give_equal_decisions_and_the_record_survives_json() -> None:
+    decision = verdict(all_good())
+    assert decision == verdict(all_good())
+    assert Decision.from_json(decision.to_json()) == decision
+
+
+def test_text_shows_verdict_criteria_and_commands() -> None:
+    text = format_decision(
+        verdict(with_changes(test_rating=rating(2.0), train_clip_i=metric(0.9))), "outs/report/report.html"
+    )
+    assert text.startswith("verdict: overfit")
+    assert "FAIL" in text
+    assert "dvc exp run -S" in text
+    assert text.endswith("report: outs/report/report.html")
