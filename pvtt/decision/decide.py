@@ -103,10 +103,7 @@ def _reason(verdict: Verdict, criteria: Sequence[Criterion], missing: Sequence[s
             return f"The loss was not a finite number at step {loss.first_non_finite_step} of {loss.num_steps}."
         if loss.rising:
             return f"The loss rose again before the end ({loss.num_steps} steps)."
-        return (
-            f"The loss did not fall over {loss.num_steps} steps ({_shown(by_name['loss'])}, for the whole interval)."
-        )
-        )
+        return f"The loss did not fall over {loss.num_steps} steps ({_shown(by_name['loss'])}, for the whole interval)."
     lead = {
         "capacity": "The loss converged, but the training set is not reproduced well enough",
         "flicker": "The videos flicker more than the ground truth does",
