@@ -1,0 +1,384 @@
+"""Video in and out: frames with exact times in bounded memory, and H.264 that is the same bytes each time.
+
+Frames are `uint8` RGB arrays of shape (H, W, 3); a whole video is (F, H, W, 3). Colours are converted by the matrix
+that the stream declares, or, where it declares none, by BT.709 from 720 lines up and BT.601 below, as players do. What
+this module writes is BT.709, limited range, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pvtt.errors import PvttError
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer, OutputContainer
+    from av.video.stream import VideoStream
+
+Frame: TypeAlias = npt.NDArray[np.uint8]  # (H, W, 3) RGB, or (H, W) grey for masks
+
+TRUNCATION_TOLERANCE_S = 0.5  # a video that ends this much before its declared duration was cut off
+HD_LINES = 720
+UNSPECIFIED_MATRIX = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
+# First bytes, after an offset, of the containers that are told apart from files that are no video at all.
+CONTAINER_SIGNATURES = ((4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (0, b"\x1a\x45\xdf\xa3"), (0, b"RIFF"), (0, b"FLV"))
+
+
+class VideoError(PvttError):
+    """A file that is not a whole, decodable video.
+
+    `reason` is a code for reject tables: `not_a_video`, `truncated`, `undecodable` or `no_frames`.
+    """
+
+    def __init__(self, reason: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), (self.reason, self.message, self.hint)
+
+
+class MissingCodecError(PvttError):
+    """The file is in order, but this machine's FFmpeg libraries cannot decode or encode its format."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video's header says."""
+
+    width: int  # as displayed: rotated, with square pixels
+    height: int
+    rate: Fraction | None  # frames a second, an average for variable rates
+    duration_s: float | None
+    codec: str
+
+
+def probe(path: Path) -> VideoInfo:
+    """Read a video's header and decode its first frame. Raises as `VideoReader`."""
+    with VideoReader(path) as reader:
+        for _, frame in reader:
+            width, height = display_size(frame, reader.sample_aspect_ratio)
+            return VideoInfo(width, height, reader.rate, reader.duration_s, reader.codec)
+    raise VideoError("no_frames", f"{path} holds no video frame")
+
+
+class VideoReader:
+    """Iterates over the decoded frames of a video as `(time, av.VideoFrame)`, one frame in memory at a time.
+
+    Times are exact seconds from the container's zero, strictly increasing. Decoding runs on one thread: stages decode
+    one video per worker process.
+
+    Raises:
+        VideoError: On entering: not a video, or cut off before its index. At the end of the iteration: damaged or cut
+            off; the frames that could be decoded have been yielded by then.
+        MissingCodecError: There is no decoder for the stream.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._container: InputContainer | None = None
+        self._stream: VideoStream | None = None
+
+    def __enter__(self) -> Self:
+        import av
+
+        try:
+            self._container = av.open(str(self._path))
+        except (av.error.InvalidDataError, av.error.EOFError):
+            raise self._unopenable() from None
+        streams = self._container.streams.video
+        if not streams or self._container.format.name.split(",")[0].endswith(("_pipe", "image2", "tty")):
+            self._container.close()
+            raise VideoError("not_a_video", f"{self._path.name} has no moving picture")
+        self._stream = streams[0]
+        if self._stream.codec_context is None:
+            self._container.close()
+            raise MissingCodecError(
+                f"{self._path.name}: no FFmpeg codec on this machine decodes its video stream",
+                "convert it with a build that has the codec (`ffmpeg -i IN -c:v libx264 OUT.mp4`), or remove it",
+            )
+        self._stream.codec_context.thread_count = 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._container is not None:
+            self._container.close()
+
+    def _unopenable(self) -> VideoError:
+        with self._path.open("rb") as file:
+            head = file.read(16)
+        if not any(head[offset:].startswith(magic) for offset, magic in CONTAINER_SIGNATURES):
+            return VideoError("not_a_video", f"{self._path.name} is not a video: it starts with {head!r}")
+        return VideoError("truncated", f"{self._path.name} is cut off: its index is missing")
+
+    @property
+    def _open_stream(self) -> VideoStream:
+        assert self._stream is not None, "use it in a `with` block"
+        return self._stream
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of the codec, for example h264."""
+        return self._open_stream.codec_context.name
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames a second, an average for variable rates."""
+        return self._open_stream.average_rate or self._open_stream.guessed_rate
+
+    @property
+    def sample_aspect_ratio(self) -> Fraction:
+        """Width of a pixel over its height."""
+        return self._open_stream.sample_aspect_ratio or Fraction(1)
+
+    @property
+    def duration_s(self) -> float | None:
+        """The video stream's declared length in seconds, as far as the file tells."""
+        import av
+
+        stream = self._open_stream
+        if stream.duration is not None and stream.time_base is not None:
+            return float(stream.duration * stream.time_base)
+        declared = stream.metadata.get("DURATION")  # Matroska's tag, HH:MM:SS.fff
+        if declared is not None:
+            hours, minutes, seconds = declared.split(":")
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        assert self._container is not None
+        return None if self._container.duration is None else self._container.duration / av.time_base
+
+    def __iter__(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+        import av
+
+        assert self._container is not None
+        step = 1 / self.rate if self.rate else Fraction(1, 25)
+        first: Fraction | None = None
+        last: Fraction | None = None
+        num_damaged = 0
+        for packet in self._container.demux(self._open_stream):
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:
+                num_damaged += 1
+                continue
+            for frame in frames:
+                assert isinstance(frame, av.VideoFrame)
+                num_damaged += frame.is_corrupt
+                if frame.pts is not None and frame.time_base is not None:
+                    time = Fraction(frame.pts * frame.time_base)
+                else:  # raw streams carry no times
+                    time = Fraction(0) if last is None else last + step
+                if last is not None and time <= last:
+                    continue
+                first = time if first is None else first
+                last = time
+                yield time, frame
+        self._check_end(first, last, step, num_damaged)
+
+    def _check_end(self, first: Fraction | None, last: Fraction | None, step: Fraction, num_damaged: int) -> None:
+        name = self._path.name
+        if first is None or last is None:
+            reason = "undecodable" if num_damaged else "no_frames"
+            raise VideoError(reason, f"{name} holds no video frame that can be decoded")
+        reached = float(last - first + step)
+        if self.duration_s is not None and reached < self.duration_s - TRUNCATION_TOLERANCE_S:
+            raise VideoError(
+                "truncated", f"{name} is cut off: {reached:.2f} s of {self.duration_s:.2f} s can be decoded"
+            )
+        if num_damaged:
+            raise VideoError("undecodable", f"{name} is damaged: {num_damaged} packets or frames cannot be decoded")
+
+
+def display_size(frame: av.VideoFrame, sample_aspect_ratio: Fraction) -> tuple[int, int]:
+    """Width and height as displayed: pixels made square, rotation (a phone's) applied."""
+    width, height = round(frame.width * sample_aspect_ratio), frame.height
+    return (height, width) if frame.rotation % 180 else (width, height)
+
+
+def to_rgb(frame: av.VideoFrame, width: int | None = None, height: int | None = None) -> Frame:
+    """One decoded frame as (H, W, 3) RGB, scaled to `width` by `height` (before rotation), then turned upright."""
+    from av.video.reformatter import Colorspace
+
+    matrix = Colorspace.ITU709 if frame.colorspace == UNSPECIFIED_MATRIX and frame.height >= HD_LINES else None
+    converted = frame.reformat(
+        width=width, height=height, format="rgb24", src_colorspace=matrix, interpolation=_exact_conversion()
+    )
+    image = converted.to_ndarray().astype(np.uint8, copy=False)
+    turns = frame.rotation // 90 % 4  # counterclockwise
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def _exact_conversion() -> int:
+    """swscale's flags. Its fast default darkens each RGB-YUV round trip by 1.2 of 255; these keep it within 0.3."""
+    from av.video.reformatter import Interpolation
+
+    return int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT)
+
+
+def iter_frames(path: Path) -> Iterator[Frame]:
+    """Yield the frames of a video, (H, W, 3) RGB each, one in memory at a time. Raises as `VideoReader`."""
+    with VideoReader(path) as reader:
+        for _, frame in reader:
+            yield to_rgb(frame)
+
+
+def read_video(path: Path) -> npt.NDArray[np.uint8]:
+    """The whole video, (F, H, W, 3) RGB. Raises as `VideoReader`."""
+    return np.stack(list(iter_frames(path)))
+
+
+def read_frames(path: Path, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """The frames at `indices` (any order, repeats allowed), (len(indices), H, W, 3) RGB; decodes up to the last one.
+
+    Raises:
+        IndexError: The video has no such frame.
+        VideoError, MissingCodecError: As `VideoReader`.
+    """
+    return select_frames(path, indices, to_rgb)
+
+
+def select_frames(
+    path: Path, indices: Sequence[int], convert: Callable[[av.VideoFrame], Frame]
+) -> npt.NDArray[np.uint8]:
+    """Decode as far as the last of `indices` and stack what `convert` makes of them. Raises as `read_frames`."""
+    wanted = set(indices)
+    found: dict[int, Frame] = {}
+    with VideoReader(path) as reader:
+        for index, (_, frame) in enumerate(reader):
+            if index in wanted:
+                found[index] = convert(frame)
+                if len(found) == len(wanted):
+                    break
+    missing = sorted(wanted - found.keys())
+    if missing:
+        raise IndexError(f"{path} has no frame {missing[0]}")
+    return np.stack([found[index] for index in indices])
+
+
+class StreamWriter:
+    """Encodes frames into one file, on one thread and without time stamps or random ids: equal frames, equal bytes.
+
+    Args:
+        path: The file to write; its suffix chooses the container.
+        fps: Frames a second.
+        codec: FFmpeg's name of the encoder.
+        options: The encoder's options.
+        pixel_format: As stored.
+        array_format: Of the arrays given to `write`: `rgb24` (H, W, 3) or `gray` (H, W).
+
+    Raises:
+        MissingCodecError: This machine's FFmpeg libraries have no such encoder.
+    """
+
+    def __init__(
+        self, path: Path, fps: float, codec: str, options: dict[str, str], pixel_format: str, array_format: str
+    ) -> None:
+        self._path = path
+        self._fps = Fraction(fps).limit_denominator(1001)
+        self._codec = codec
+        self._options = options
+        self._pixel_format = pixel_format
+        self._array_format = array_format
+        self._container: OutputContainer | None = None
+        self._stream: Any = None
+        self.num_frames = 0
+
+    def __enter__(self) -> Self:
+        import av
+
+        try:
+            av.Codec(self._codec, "w")
+        except av.codec.codec.UnknownCodecError:
+            raise MissingCodecError(
+                f"{self._path.name}: this machine's FFmpeg libraries have no {self._codec} encoder",
+                "install the wheel of PyAV, which brings it: `pip install --force-reinstall --only-binary :all: av`",
+            ) from None
+        container_options = {"fflags": "+bitexact"}
+        if self._path.suffix == ".mp4":
+            container_options["movflags"] = "+faststart"  # a browser starts to play before it has all
+        self._container = av.open(str(self._path), "w", container_options=container_options)
+        return self
+
+    def _open(self, frame: Frame) -> None:
+        from av.codec.context import Flags
+        from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+
+        assert self._container is not None, "use it in a `with` block"
+        self._stream = self._container.add_stream(self._codec, rate=self._fps)
+        self._stream.height, self._stream.width = frame.shape[:2]
+        self._stream.pix_fmt = self._pixel_format
+        context = self._stream.codec_context
+        context.thread_count = 1
+        context.flags |= Flags.bitexact
+        context.options = self._options
+        if self._array_format == "rgb24":
+            context.colorspace = Colorspace.ITU709
+            context.color_range = ColorRange.MPEG
+            context.color_primaries = ColorPrimaries.BT709
+            context.color_trc = ColorTrc.BT709
+
+    def write(self, frame: Frame) -> None:
+        """Append one frame; all frames have the first one's size."""
+        import av
+        from av.video.reformatter import ColorRange, Colorspace
+
+        if self._stream is None:
+            self._open(frame)
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=self._array_format)
+        if self._array_format == "rgb24":
+            picture = picture.reformat(
+                format=self._pixel_format,
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
+                interpolation=_exact_conversion(),
+            )
+        picture.pts = self.num_frames
+        picture.time_base = 1 / self._fps
+        self._mux(picture)
+        self.num_frames += 1
+
+    def _mux(self, picture: av.VideoFrame | None) -> None:
+        assert self._container is not None
+        for packet in self._stream.encode(picture):
+            self._container.mux(packet)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._container is not None
+        try:
+            if kind is None and self._stream is not None:
+                self._mux(None)
+        finally:
+            self._container.close()
+
+
+class VideoWriter(StreamWriter):
+    """Writes H.264 in an .mp4 (yuv420p, so width and height are even): one `write(frame)` each, (H, W, 3) RGB.
+
+    Args:
+        path: The .mp4 to write.
+        fps: Frames a second.
+        crf: x264's quality, 0 (lossless) to 51.
+    """
+
+    def __init__(self, path: Path, fps: float, crf: int = 12) -> None:
+        super().__init__(path, fps, "libx264", {"crf": str(crf), "preset": "superfast"}, "yuv420p", "rgb24")
+
+
+def write_video(path: Path, frames: Iterable[Frame], fps: float, crf: int = 12) -> int:
+    """Write frames, (H, W, 3) RGB each, as H.264; returns how many. Raises as `StreamWriter`."""
+    with VideoWriter(path, fps, crf) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return writer.num_frames
