@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationError
 
+from pvtt.errors import MissingInputError, PvttError
 from pvtt.records.base import Record
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -40,6 +42,28 @@ class Product(Record):
     retrieved_at: str
     videos: tuple[MediaFile, ...]
     photos: tuple[MediaFile, ...]
+
+
+def read_products(data: Path) -> list[Product]:
+    """All products under `data/products`, by product id.
+
+    Raises:
+        MissingInputError: There are none.
+        PvttError: A `product.json` is damaged or of another version; names the file and the field.
+    """
+    products = []
+    for path in sorted(data.glob("products/*/product.json")):
+        try:
+            products.append(Product.from_json(path.read_bytes()))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise PvttError(f"{path}: not a Product: {where}: {first['msg']}", "crawl this product again") from None
+    if not products:
+        raise MissingInputError(
+            f"{data} holds no products", "fetch the data with `dvc pull`, or crawl the sample shop with `make run`"
+        )
+    return sorted(products, key=lambda product: product.product_id)
 
 
 class Reject(Record):
