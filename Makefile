@@ -1,0 +1,63 @@
+# make run    the whole pipeline on the sample shop       make test   everything that is checked
+# Both set up .venv first. PYTHON picks the interpreter (3.11, which the lock file is for).
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+PACKAGES := libegl1 libgl1-mesa-dri chromium chromium-driver slurm-wlm munge
+
+export DO_NOT_TRACK := 1
+export DVC_NO_ANALYTICS := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint types layers unit system-packages lock clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed  ## Install into .venv (5 GB with the CUDA build of torch)
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+		|| { echo "PVTT needs Python 3.11: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
+	@echo "Installing into $(VENV) (once; a few minutes, about 6 GB) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+run: setup  ## Run the whole pipeline: crawl to report
+	@$(BIN)/python -m flows.pipeline
+
+test: setup system-packages lint types layers unit  ## Run every check
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy pvtt flows
+
+layers: setup
+	$(BIN)/lint-imports
+
+unit: setup
+	$(BIN)/python -m pytest
+
+system-packages:  ## Debian packages of the tests: a renderer, a browser, Slurm
+	@missing=$$(for package in $(PACKAGES); do \
+		dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || printf '%s ' $$package; done); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null || { [ "$$(id -u)" != 0 ] && [ -z "$(SUDO)" ]; }; then \
+		echo "Not installed, so their tests skip: $$missing"; exit 0; fi; \
+	echo "Installing $$missing"; \
+	$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+
+lock:  ## Compile requirements.lock again (needs `pip install uv`)
+	$(BIN)/uv pip compile pyproject.toml -c infra/constraints.txt --all-extras --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+
+clean:  ## Remove what runs made: outs, data, caches (not .venv)
+	rm -rf outs data .pvtt .dvc/cache .dvc/tmp

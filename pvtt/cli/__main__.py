@@ -1,0 +1,5 @@
+"""`python -m pvtt.cli`."""
+
+from pvtt.cli.main import main
+
+main()

@@ -1,0 +1,112 @@
+"""The `pvtt` command: parse, call one function, print. Commands are imported when they are used."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from pvtt.errors import PvttError
+from pvtt.stages import STAGES
+
+STAGE_HELP = {
+    "clip": "Cut videos into clips of one shot each.",
+    "segment": "Mask the product in every clip.",
+    "photos": "Remove the background of product photos and drop duplicates.",
+    "validate": "Check the tables, split by product, write dataset.json.",
+    "encode": "Turn clips, masks and photos into latents and tokens.",
+    "train_stage1": "Train the product adapter on the frozen base model.",
+    "train_stage2": "Fine-tune the whole transformer.",
+    "evaluate": "Generate videos for all splits and measure them.",
+    "decide": "Apply the decision matrix to the measurements.",
+    "report": "Write outs/report/report.html.",
+}
+
+# Name: (module, help). Each module has a click command named `command`.
+OTHER_COMMANDS = {
+    "crawl": ("pvtt.cli.crawl", "Fetch products from a shop, a feed or a folder into data/."),
+    "export": ("pvtt.cli.export", "Write the dataset in the experiment document's folder layout."),
+    "figure": ("pvtt.cli.figure", "Draw template, mask, photos and output side by side."),
+    "params": ("pvtt.cli.params", "Check params.yaml, or switch it to another profile."),
+    "rate": ("pvtt.cli.rate", "Rate generated videos 1-5 on a local page."),
+    "shop": ("pvtt.cli.shop", "Build or serve the sample shop."),
+    "wan-tiny": ("pvtt.cli.wan_tiny", "Train the small base model that the project ships."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports one only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*STAGES, *OTHER_COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in STAGES:
+            return _stage_command(cmd_name)
+        if cmd_name in OTHER_COMMANDS:
+            module, _ = OTHER_COMMANDS[cmd_name]
+            loaded: click.Command = importlib.import_module(module).command
+            return loaded
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Stages, in order (each is a stage of dvc.yaml; `dvc repro` runs what is stale)"):
+            formatter.write_dl(list(STAGE_HELP.items()))
+        with formatter.section("Other commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in OTHER_COMMANDS.items()])
+
+
+def _stage_command(stage: str) -> click.Command:
+    @click.command(name=stage, help=STAGE_HELP[stage])
+    def run_stage() -> None:
+        from pvtt.dispatch import from_environment
+        from pvtt.items.lock import hold_lock
+        from pvtt.items.workspace import find_workspace
+        from pvtt.records.params import load_params
+
+        workspace = find_workspace()
+        params = load_params(workspace.params_file)
+        with hold_lock(workspace.state / f"{stage}.lock", f"pvtt {stage}"):
+            importlib.import_module(f"pvtt.stages.{stage}").run(workspace, params, from_environment())
+
+    return run_stage
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, envvar="PVTT_DEBUG", help="Show the traceback of an error.")
+@click.version_option(package_name="pvtt")
+@click.pass_context
+def command(ctx: click.Context, debug: bool) -> None:
+    """PVTT: give a product video's camera, cuts, style and sound to another product.
+
+    Stages read params.yaml and run where PVTT_DISPATCH says: `local` (one worker a core, the default), `local:N`,
+    `inline` (this process), or the path of a Slurm profile such as infra/slurm/h800.yaml.
+    """
+    ctx.obj = {"debug": debug}
+    if debug:
+        os.environ["PVTT_DEBUG"] = "1"
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Entry point. Exit codes: 0 done, 1 error, 2 wrong usage or params, 3-7 as in `pvtt.errors`, 130 interrupted."""
+    try:
+        return command.main(arguments, prog_name="pvtt", standalone_mode=False)
+    except PvttError as error:
+        if os.environ.get("PVTT_DEBUG"):
+            traceback.print_exc()
+        print(f"pvtt: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  next: {error.hint}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        print("pvtt: interrupted; finished items are kept, run the same command again to continue", file=sys.stderr)
+        sys.exit(130)

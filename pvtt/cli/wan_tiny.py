@@ -1,0 +1,152 @@
+"""`pvtt wan-tiny`: render the clips, train and export the small base model that the project ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pvtt.items.workspace import find_workspace
+
+VAE_PRODUCTS = 144
+HELD_OUT = 12  # the last products; neither network sees them
+
+
+def _directory() -> Path:
+    return find_workspace().state / "wan_tiny"
+
+
+@click.group()
+def command() -> None:
+    """Train the base model models/wan-tiny from nothing (hours on two cores).
+
+    \b
+    Run the steps in this order; each continues where it was stopped:
+      pvtt wan-tiny data          render the training clips (needs `pip install 'pvtt[shop]'`)
+      pvtt wan-tiny vae           train the autoencoder
+      pvtt wan-tiny transformer   train the transformer on its latents
+      pvtt wan-tiny export        write models/wan-tiny
+      pvtt wan-tiny measure       reconstruction PSNR on held-out clips
+    """
+
+
+@command.command()
+@click.option("--products", default=312, show_default=True, help="Products to render, two shots each.")
+@click.option("--jobs", default=2, show_default=True, help="Processes.")
+def data(products: int, jobs: int) -> None:
+    """Render the training clips into .pvtt/wan_tiny/clips."""
+    from pvtt.wan_tiny.data import render_clips
+
+    render_clips(_directory(), products, jobs)
+
+
+@command.command()
+@click.option("--image-steps", default=200, show_default=True)
+@click.option("--video-steps", default=1500, show_default=True)
+@click.option("--threads", default=2, show_default=True, help="Torch threads.")
+def vae(image_steps: int, video_steps: int, threads: int) -> None:
+    """Train the autoencoder on the first products."""
+    import torch
+
+    from pvtt.wan_tiny.data import load_clips
+    from pvtt.wan_tiny.vae import VaeTraining, train_vae
+
+    torch.set_num_threads(threads)
+    train = load_clips(_directory(), range(VAE_PRODUCTS - HELD_OUT)).videos
+    held_out = load_clips(_directory(), range(VAE_PRODUCTS - HELD_OUT, VAE_PRODUCTS)).videos
+    train_vae(train, held_out, _directory(), VaeTraining(image_steps=image_steps, video_steps=video_steps))
+
+
+def _text(captions: list[str], all_captions: list[str]) -> tuple[object, object, object]:
+    from pvtt.wan_tiny.text import build_text_encoder, build_tokenizer, embed
+
+    tokenizer = build_tokenizer(all_captions)
+    encoder = build_text_encoder(len(tokenizer), seed=0)
+    return tokenizer, encoder, embed(tokenizer, encoder, captions)
+
+
+@command.command()
+@click.option("--products", default=312, show_default=True, help="Products that are rendered.")
+@click.option("--steps", default=5000, show_default=True)
+@click.option("--variants", default=4, show_default=True, help="Colour and mirror variants of each clip.")
+@click.option("--threads", default=2, show_default=True, help="Torch threads.")
+def transformer(products: int, steps: int, variants: int, threads: int) -> None:
+    """Train the transformer on the autoencoder's latents."""
+    import torch
+
+    from pvtt.wan_tiny.checkpoint import latent_statistics, load_vae
+    from pvtt.wan_tiny.data import load_clips
+    from pvtt.wan_tiny.transformer import TransformerTraining, encode_clips, train_transformer
+
+    torch.set_num_threads(threads)
+    directory = _directory()
+    held_out = set(range(VAE_PRODUCTS - HELD_OUT, VAE_PRODUCTS))
+    train = load_clips(directory, [index for index in range(products) if index not in held_out])
+    test = load_clips(directory, sorted(held_out))
+    network = load_vae(directory)
+    cached = directory / "latents.pt"
+    if cached.exists():
+        latents, test_latents = torch.load(cached)
+    else:
+        latents = encode_clips(network, train.videos, variants, seed=0)
+        test_latents = encode_clips(network, test.videos, 1, seed=0)[:, 0]
+        torch.save((latents, test_latents), cached)
+    mean, std = latent_statistics(latents.flatten(0, 1))
+    torch.save((mean, std), directory / "statistics.pt")
+    offset, scale = (torch.tensor(values).view(-1, 1, 1, 1) for values in (mean, std))
+    _, _, text = _text([*train.captions, *test.captions], train.captions)
+    assert isinstance(text, torch.Tensor)
+    count = len(train.captions)
+    train_transformer(
+        (latents - offset) / scale,
+        text[:count],
+        ((test_latents - offset) / scale, text[count:]),
+        directory,
+        TransformerTraining(steps=steps),
+    )
+
+
+@command.command()
+@click.option("--products", default=312, show_default=True, help="Products that are rendered.")
+def export(products: int) -> None:
+    """Write models/wan-tiny with 16-bit weights."""
+    import torch
+    from diffusers import WanTransformer3DModel
+
+    from pvtt.wan_tiny.checkpoint import load_vae, write_checkpoint
+    from pvtt.wan_tiny.data import NAMESPACE, SHOTS
+    from pvtt.shop.products import product_spec
+
+    directory = _directory()
+    held_out = set(range(VAE_PRODUCTS - HELD_OUT, VAE_PRODUCTS))
+    captions = [
+        product_spec(NAMESPACE, index).caption
+        for index in range(products)
+        if index not in held_out
+        for _ in range(SHOTS)
+    ]
+    tokenizer, encoder, _ = _text(captions[:1], captions)
+    mean, std = torch.load(directory / "statistics.pt")
+    size = write_checkpoint(
+        find_workspace().root / "models" / "wan-tiny",
+        load_vae(directory, mean, std),
+        WanTransformer3DModel.from_pretrained(directory / "transformer"),
+        tokenizer,
+        encoder,
+        [directory / "vae_log.csv", directory / "transformer_log.csv"],
+    )
+    click.echo(f"models/wan-tiny: {size / 1e6:.1f} MB")
+
+
+@command.command()
+def measure() -> None:
+    """Measure the shipped autoencoder on held-out clips; writes models/wan-tiny/training/vae.json."""
+    from pvtt.wan_tiny.checkpoint import measure as measure_checkpoint
+    from pvtt.wan_tiny.checkpoint import write_measurement
+    from pvtt.wan_tiny.data import load_clips
+
+    checkpoint = find_workspace().root / "models" / "wan-tiny"
+    held_out = load_clips(_directory(), range(VAE_PRODUCTS - HELD_OUT, VAE_PRODUCTS))
+    result = measure_checkpoint(checkpoint, held_out.videos)
+    write_measurement(checkpoint / "training" / "vae.json", result)
+    click.echo(f"{result['psnr']} dB over {result['clips']} held-out clips")

@@ -1,0 +1,60 @@
+"""Profiles: overlays on `params.yaml` that take the same code from a laptop to a Superpod."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from pvtt.errors import MissingInputError
+from pvtt.items.atomic import atomic_write_text
+from pvtt.records.params import Params, parse_params
+
+
+def _merge(target: Any, overlay: Any) -> None:
+    for key, value in overlay.items():
+        if isinstance(value, dict) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        else:
+            target[key] = value
+
+
+def load_overlay(directory: Path, name: str) -> dict[str, Any]:
+    """A profile's overlay, with the profile that it `extends` below it.
+
+    Raises:
+        MissingInputError: There is no such profile; names those there are.
+    """
+    from ruamel.yaml import YAML
+
+    path = directory / f"{name}.yaml"
+    if not path.is_file():
+        names = ", ".join(sorted(file.stem for file in directory.glob("*.yaml")))
+        raise MissingInputError(f"there is no profile {name} in {directory}", f"the profiles are: {names}")
+    overlay: dict[str, Any] = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    parent = overlay.pop("extends", None)
+    if parent is None:
+        return overlay
+    merged = load_overlay(directory, parent)
+    _merge(merged, overlay)
+    return merged
+
+
+def apply_profile(params_file: Path, directory: Path, name: str) -> Params:
+    """Write profile `name` into `params_file`, comments and all other keys kept. Returns the checked params.
+
+    Raises:
+        ParamsError: The result does not fit the schema; the file is left as it was.
+    """
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 120
+    document = yaml.load(params_file.read_text(encoding="utf-8"))
+    _merge(document, load_overlay(directory, name))
+    text = io.StringIO()
+    yaml.dump(document, text)
+    params = parse_params(YAML(typ="safe", pure=True).load(text.getvalue()), str(params_file))
+    atomic_write_text(params_file, text.getvalue())
+    return params

@@ -1,0 +1,77 @@
+"""Put wan-tiny together: one Diffusers folder, as a stock Wan2.1 text-to-video checkpoint has it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pvtt.items.atomic import atomic_directory
+from pvtt.wan_tiny import config
+
+if TYPE_CHECKING:
+    import torch
+    from diffusers import AutoencoderKLWan
+
+MAX_BYTES = 12_000_000
+
+
+def latent_statistics(latents: torch.Tensor) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel of latents (N, C, F', h, w)."""
+    flat = latents.float().transpose(0, 1).flatten(1)
+    return [round(value, 5) for value in flat.mean(1).tolist()], [round(value, 5) for value in flat.std(1).tolist()]
+
+
+def load_vae(directory: Path, mean: list[float] | None = None, std: list[float] | None = None) -> AutoencoderKLWan:
+    """The trained autoencoder, with the latents' statistics in its configuration."""
+    import torch
+    from diffusers import AutoencoderKLWan
+
+    statistics = {} if mean is None else {"latents_mean": mean, "latents_std": std}
+    vae = AutoencoderKLWan.from_pretrained(directory / "vae", torch_dtype=torch.float32, **statistics)
+    return vae.eval().requires_grad_(False)
+
+
+def write_checkpoint(
+    destination: Path, vae: Any, transformer: Any, tokenizer: Any, text_encoder: Any, logs: list[Path]
+) -> int:
+    """Write the folder with 16-bit weights, and the training logs beside them. Returns its size in bytes."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, WanPipeline
+
+    pipeline = WanPipeline(
+        tokenizer=tokenizer,
+        text_encoder=text_encoder.to(torch.float16),
+        transformer=transformer.to(torch.float16),
+        vae=vae.to(torch.float16),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=config.SIGMA_SHIFT),
+    )
+    with atomic_directory(destination) as directory:
+        pipeline.save_pretrained(directory)
+        (directory / "training").mkdir()
+        for log in logs:
+            shutil.copyfile(log, directory / "training" / log.name)
+        readme = destination / "README.md"
+        if readme.exists():
+            shutil.copyfile(readme, directory / "README.md")
+    size = sum(file.stat().st_size for file in destination.rglob("*") if file.is_file())
+    if size > MAX_BYTES:
+        raise ValueError(f"{destination} has {size} bytes, more than {MAX_BYTES}")
+    return size
+
+
+def measure(checkpoint: Path, videos: npt.NDArray[np.uint8]) -> dict[str, float]:
+    """Reconstruction PSNR in dB of the shipped autoencoder on clips (N, F, H, W, 3)."""
+    from pvtt.wan_tiny.vae import evaluate
+
+    vae = load_vae(checkpoint)
+    return {"clips": len(videos), "psnr": round(evaluate(vae, videos), 3)}
+
+
+def write_measurement(path: Path, measurement: dict[str, float]) -> None:
+    """Write `measurement` as JSON."""
+    path.write_text(json.dumps(measurement, indent=2) + "\n")

@@ -1,0 +1,137 @@
+"""Train wan-tiny's transformer: text to video by flow matching on the autoencoder's latents."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pvtt.items.progress import Progress
+from pvtt.wan_tiny import config
+
+if TYPE_CHECKING:
+    import torch
+    from diffusers import AutoencoderKLWan
+
+
+@dataclass(frozen=True)
+class TransformerTraining:
+    """Settings of one run: batch in clips, peak learning rate with a cosine to 5 %, averaged weights are kept."""
+
+    steps: int = 5000
+    batch: int = 16
+    lr: float = 1e-3
+    ema_decay: float = 0.998
+    text_dropout: float = 0.15
+    seed: int = 0
+
+
+def encode_clips(vae: AutoencoderKLWan, videos: Any, variants: int, seed: int) -> torch.Tensor:
+    """Latents (N, variants, 16, F', h, w), not normalised, of clips (N, F, H, W, 3).
+
+    The first variant is the clip itself; the others are mirrored, or have their colour channels permuted, which
+    breaks the captions' colour words but not the look of a product video.
+    """
+    import torch
+
+    from pvtt.wan_tiny.vae import to_tensor
+
+    rows = []
+    with torch.no_grad(), Progress("wan-tiny latents", len(videos), unit="clips") as progress:
+        for number, video in enumerate(videos):
+            rng = np.random.default_rng([seed, number])
+            batch = [video]
+            for _ in range(variants - 1):
+                changed = video[..., rng.permutation(3)]
+                batch.append(changed[:, :, ::-1] if rng.random() < 0.5 else changed)
+            rows.append(vae.encode(to_tensor(np.stack(batch))).latent_dist.mode())
+            progress.advance()
+    return torch.stack(rows)
+
+
+def train_transformer(
+    latents: torch.Tensor, text: torch.Tensor, held_out: tuple[torch.Tensor, torch.Tensor], directory: Path,
+    settings: TransformerTraining,
+) -> None:
+    """Train on normalised latents (N, V, 16, F', h, w) with text embeddings (N, T, Dt).
+
+    Keeps the averaged weights in `directory/transformer` and a log in `directory/transformer_log.csv`: step, loss,
+    velocity error on held-out clips at four noise levels with fixed noise. A stopped run continues.
+    """
+    import torch
+    from diffusers import WanTransformer3DModel
+    from diffusers.training_utils import EMAModel
+
+    torch.manual_seed(settings.seed)
+    model = WanTransformer3DModel(**config.TRANSFORMER)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, betas=(0.9, 0.98), weight_decay=0.01)
+    ema = EMAModel(model.parameters(), decay=settings.ema_decay)
+    checkpoint = directory / "transformer_checkpoint.pt"
+    start = 0
+    log: list[list[Any]] = []
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=False)
+        start, log = state["step"], state["log"]
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        ema.load_state_dict(state["ema"])
+    with Progress("wan-tiny transformer", settings.steps, directory / "progress.json", done=start, unit="steps") as bar:
+        for step in range(start, settings.steps):
+            rng = np.random.default_rng([settings.seed, step])
+            torch.manual_seed(settings.seed * 1_000_003 + step)
+            rate = min(1.0, (step + 1) / 200) * (0.05 + 0.475 * (1 + math.cos(math.pi * step / settings.steps)))
+            for group in optimizer.param_groups:
+                group["lr"] = settings.lr * rate
+            chosen = rng.choice(len(latents), settings.batch, replace=len(latents) < settings.batch)
+            variant = rng.integers(0, latents.shape[1], settings.batch)
+            clean = latents[chosen, variant]
+            # A variant with permuted colours no longer fits its caption: it trains without text.
+            keep = torch.from_numpy((variant == 0) & (rng.random(settings.batch) >= settings.text_dropout))
+            condition = text[chosen] * keep[:, None, None]
+            sigma = torch.sigmoid(torch.randn(settings.batch))
+            sigma = config.SIGMA_SHIFT * sigma / (1 + (config.SIGMA_SHIFT - 1) * sigma)
+            noise = torch.randn_like(clean)
+            mixed = (1 - sigma).view(-1, 1, 1, 1, 1) * clean + sigma.view(-1, 1, 1, 1, 1) * noise
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                velocity = model(mixed, sigma * 1000, condition, return_dict=False)[0]
+            loss = (velocity.float() - (noise - clean)).square().mean()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            ema.step(model.parameters())
+            bar.update(step + 1, f"loss {loss.item():.4f}")
+            if (step + 1) % 250 == 0 or step + 1 == settings.steps:
+                ema.store(model.parameters())
+                ema.copy_to(model.parameters())
+                errors = velocity_errors(model, *held_out)
+                model.save_pretrained(directory / "transformer")
+                ema.restore(model.parameters())
+                log.append([step + 1, round(loss.item(), 5), *errors])
+                state = {"step": step + 1, "log": log, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                torch.save(state | {"ema": ema.state_dict()}, checkpoint.with_suffix(".tmp"))
+                checkpoint.with_suffix(".tmp").replace(checkpoint)
+                with (directory / "transformer_log.csv").open("w", newline="") as file:
+                    csv.writer(file).writerows([["step", "loss", *(f"held_out_{s}" for s in SIGMAS)], *log])
+
+
+SIGMAS = (0.2, 0.5, 0.8, 0.95)
+
+
+def velocity_errors(model: Any, latents: torch.Tensor, text: torch.Tensor) -> list[float]:
+    """Mean squared velocity error at each of `SIGMAS`, with the same noise every time."""
+    import torch
+
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
+    errors = []
+    with torch.no_grad():
+        for sigma in SIGMAS:
+            mixed = (1 - sigma) * latents + sigma * noise
+            timestep = torch.full((len(latents),), sigma * 1000)
+            velocity = model(mixed, timestep, text, return_dict=False)[0]
+            errors.append(round((velocity - (noise - latents)).square().mean().item(), 5))
+    return errors

@@ -1,0 +1,83 @@
+"""The `pvtt` command: help, errors in one line, exit codes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pvtt.cli.main import OTHER_COMMANDS, STAGE_HELP
+from pvtt.items.lock import hold_lock
+from pvtt.stages import STAGES
+
+
+def pvtt(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PVTT_DISPATCH": "inline"}
+    program = [sys.executable, "-m", "pvtt.cli", *arguments]
+    return subprocess.run(program, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def workspace(project_root: Path, tmp_path: Path) -> Path:
+    shutil.copy(project_root / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def test_help_lists_every_stage_and_command_and_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pvtt.cli.main import command\n"
+        "try: command.main(['--help'], prog_name='pvtt')\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'cv2', 'pandas', 'prefect', 'pydantic', 'scrapy', 'great_expectations', 'av'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    for name in (*STAGES, *OTHER_COMMANDS):
+        assert f"  {name} " in result.stdout
+
+
+@pytest.mark.parametrize("name", [*STAGES, *OTHER_COMMANDS])
+def test_every_command_has_help(tmp_path: Path, name: str) -> None:
+    result = pvtt(tmp_path, name, "--help")
+    assert result.returncode == 0, result.stderr
+    assert "Usage: pvtt" in result.stdout
+
+
+def test_stage_help_covers_the_stages() -> None:
+    assert tuple(STAGE_HELP) == STAGES
+
+
+def test_wrong_params_are_one_line_with_a_next_step(workspace: Path) -> None:
+    params = workspace / "params.yaml"
+    params.write_text(params.read_text().replace("min_seconds:", "min_secs:"))
+    result = pvtt(workspace, "clip")
+    assert result.returncode == 2
+    first, second = result.stderr.splitlines()
+    assert "clip.min_secs: unknown key; the nearest valid name is clip.min_seconds" in first
+    assert second.startswith("  next: ")
+
+
+def test_missing_data_says_where_to_get_it(workspace: Path) -> None:
+    result = pvtt(workspace, "clip")
+    assert result.returncode == 3
+    assert "dvc pull" in result.stderr
+    assert "make run" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_debug_shows_the_traceback(workspace: Path) -> None:
+    result = pvtt(workspace, "--debug", "clip")
+    assert result.returncode == 3
+    assert "Traceback" in result.stderr
+
+
+def test_a_second_run_names_the_holder_of_the_lock(workspace: Path) -> None:
+    with hold_lock(workspace / ".pvtt" / "clip.lock", "pvtt clip"):
+        result = pvtt(workspace, "clip")
+    assert result.returncode == 5
+    assert f"pvtt clip (process {os.getpid()}" in result.stderr

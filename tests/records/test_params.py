@@ -1,0 +1,82 @@
+"""params.yaml: what is accepted, and what the errors say."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pvtt.errors import MissingInputError, ParamsError
+from pvtt.records.params import load_params, parse_params
+from pvtt.records.profiles import apply_profile, load_overlay
+
+
+@pytest.fixture
+def data(project_root: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = YAML(typ="safe", pure=True).load((project_root / "params.yaml").read_text())
+    return loaded
+
+
+def test_the_committed_file_fits(project_root: Path) -> None:
+    params = load_params(project_root / "params.yaml")
+    assert params.profile == "tiny"
+    assert params.validate_.split_ratios == (0.8, 0.1, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "said"),
+    [
+        ("clip", "min_secnds", 3.0, "clip.min_secnds: unknown key; the nearest valid name is clip.min_seconds"),
+        ("clip", "fps", "fast", "clip.fps: Input should be a valid number, got 'fast'"),
+        ("clip", "crf", 99, "clip.crf: Input should be less than or equal to 51, got 99"),
+        ("encode", "num_frames", 72, "num_frames 72 is not 4n+1; the nearest legal length is 73"),
+        ("validate", "split_ratios", [0.8, 0.1, 0.2], "split_ratios [0.8, 0.1, 0.2] add up to 1.1, not 1"),
+    ],
+)
+def test_a_wrong_key_is_named_with_the_reason(data: dict[str, Any], section: str, key: str, value: Any, said: str) -> None:
+    data[section][key] = value
+    with pytest.raises(ParamsError) as error:
+        parse_params(data)
+    assert said in error.value.message
+
+
+def test_a_nested_unknown_key_finds_its_neighbour(data: dict[str, Any]) -> None:
+    data["train"]["stage1"]["learning_rate"] = 1e-4
+    data["train"]["stage1"]["stepz"] = 3
+    with pytest.raises(ParamsError) as error:
+        parse_params(data)
+    assert "train.stage1.stepz: unknown key; the nearest valid name is train.stage1.steps" in error.value.message
+
+
+def test_numbers_as_dvc_writes_them_are_numbers(project_root: Path, tmp_path: Path) -> None:
+    text = (project_root / "params.yaml").read_text().replace("lr: 1.0e-3", "lr: 3e-5")
+    (tmp_path / "params.yaml").write_text(text)
+    assert load_params(tmp_path / "params.yaml").train.stage1.lr == 3e-5
+
+
+def test_no_file_and_no_yaml(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("clip: [unclosed")
+    with pytest.raises(ParamsError, match="is not YAML"):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("profile", ["poc", "prod"])
+def test_profiles_give_valid_params_and_keep_comments(project_root: Path, tmp_path: Path, profile: str) -> None:
+    params_file = tmp_path / "params.yaml"
+    shutil.copy(project_root / "params.yaml", params_file)
+    params = apply_profile(params_file, project_root / "infra" / "profiles", profile)
+    assert params == load_params(params_file)
+    assert params.profile == profile
+    assert params.encode.num_frames == 49
+    assert "# Every knob of an experiment." in params_file.read_text()
+
+
+def test_an_unknown_profile_names_those_there_are(project_root: Path) -> None:
+    with pytest.raises(MissingInputError) as error:
+        load_overlay(project_root / "infra" / "profiles", "huge")
+    assert error.value.hint == "the profiles are: poc, prod"
