@@ -1,0 +1,296 @@
+"""`data/` on disk: reading it, and bringing it up to date with what a source gave.
+
+Equal sources give equal bytes: records keep the time of the first retrieval of what they hold, and nothing is rewritten
+that has not changed. Every file is put under its name whole, media before the `product.json` that names them, and
+nothing is removed before everything new is in place.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from pvtt.crawl.drafts import MediaKind, MediaRecord, MediaRef, ProductDraft
+from pvtt.crawl.state import Refusal
+from pvtt.errors import PvttError
+from pvtt.items.atomic import atomic_path, atomic_write_text
+from pvtt.items.workspace import Workspace
+from pvtt.records.catalog import MediaFile, Product, Reject
+
+STAGE = "crawl"
+RECORD = "product.json"
+_SHORT_HASH = 16  # hexadecimal digits of the SHA-256 in a media file's name
+
+Source = Literal["shop", "feed", "folder"]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A media file in hand."""
+
+    record: MediaRecord
+    path: Path
+
+
+Resolved = tuple[Stored | None, Refusal | None]  # both: the file of an earlier crawl, as this one failed to get it
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """What a source gave.
+
+    Args:
+        source: Kind of source.
+        origins: Names of this source in `origin_of` its products: products that bear one and are not in the harvest have left.
+        drafts: The products, in any order.
+        resolve: Finds a draft's medium.
+        refused: Pages and rows that gave no product.
+        complete: Everything that the source offers was seen.
+        license: Recorded where the source names none.
+    """
+
+    source: Source
+    origins: frozenset[str]
+    drafts: Sequence[ProductDraft]
+    resolve: Callable[[MediaKind, MediaRef], Resolved]
+    refused: Sequence[Reject]
+    complete: bool
+    license: str | None
+
+
+@dataclass
+class Published:
+    """What `publish` did."""
+
+    catalog: dict[str, Product] = field(default_factory=dict)  # all of `data/` afterwards
+    rejects: list[Reject] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)  # of this source, not seen, and not known to have left
+    foreign: list[str] = field(default_factory=list)  # of other sources
+
+
+def origin_of(page_url: str) -> str:
+    """What a product's `page_url` says of its source: a shop's host, or `folder:NAME`, `feed:NAME`."""
+    parts = urlsplit(page_url)
+    if parts.scheme in ("folder", "feed"):
+        return f"{parts.scheme}:{parts.path.partition('/')[0]}"
+    return parts.hostname or ""
+
+
+def read_catalog(workspace: Workspace) -> dict[str, Product]:
+    """All products of `data/` by id, in the ids' order.
+
+    Raises:
+        PvttError: A `product.json` is not a `Product`; names the file and field.
+    """
+    catalog = {}
+    for path in sorted((workspace.data / "products").glob(f"*/{RECORD}")):
+        try:
+            product = Product.from_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise PvttError(
+                f"{path}: not a Product: {where}: {first['msg']}",
+                "restore data/ with `dvc checkout data.dvc`, or delete this product's directory and crawl again",
+            ) from None
+        catalog[product.product_id] = product
+    return catalog
+
+
+def held_contents(workspace: Workspace, catalog: dict[str, Product]) -> dict[str, Path]:
+    """SHA-256 → file, for the media of `data/` that are there with their recorded size."""
+    held = {}
+    for product in catalog.values():
+        for medium in (*product.videos, *product.photos):
+            path = workspace.data / medium.path
+            if path.is_file() and path.stat().st_size == medium.num_bytes:
+                held[medium.sha256] = path
+    return held
+
+
+def publish(workspace: Workspace, harvest: Harvest) -> Published:
+    """Bring `data/` up to date with a harvest. Raises `DiskFullError`."""
+    for leftover in workspace.data.rglob(".tmp-*"):
+        leftover.unlink()
+    before = read_catalog(workspace)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    published = Published(rejects=list(harvest.refused))
+    own = {
+        product_id
+        for product_id, product in before.items()
+        if product.source == harvest.source and origin_of(product.page_url) in harvest.origins
+    }
+    published.foreign = [product_id for product_id in before if product_id not in own]
+    products = _accept(harvest, before, own, now, published)
+
+    for product, files in products:
+        old = before.get(product.product_id)
+        _put(workspace, product, files)
+        state = published.new if old is None else published.unchanged if product == old else published.changed
+        state.append(product.product_id)
+        published.catalog[product.product_id] = product
+
+    off_spec = {reject.product_id for reject in published.rejects if not reject.failed}
+    off_spec -= {reject.product_id for reject in published.rejects if reject.failed}
+    for product_id, product in before.items():
+        if product_id in published.catalog:
+            continue
+        if product_id in own and (harvest.complete or product_id in off_spec):
+            shutil.rmtree(workspace.data / "products" / product_id)
+            published.dropped.append(product_id)
+        else:
+            published.catalog[product_id] = product
+            if product_id in own:
+                published.kept.append(product_id)
+    published.catalog = dict(sorted(published.catalog.items()))
+    for product_id in (*published.changed, *published.unchanged):
+        _remove_unnamed(workspace, published.catalog[product_id])
+
+    published.rejects.sort(key=lambda reject: (reject.item, reject.product_id or "", reject.reason))
+    _write_if_changed(workspace.data / "rejects.jsonl", "".join(reject.to_json() + "\n" for reject in published.rejects))
+    return published
+
+
+def _accept(
+    harvest: Harvest, before: dict[str, Product], own: set[str], now: str, published: Published
+) -> list[tuple[Product, list[Stored]]]:
+    """Turn drafts into products with their files; writes the others into `published.rejects`."""
+
+    def reject(item: str, product_id: str, refusal: Refusal) -> None:
+        published.rejects.append(
+            Reject(
+                stage=STAGE,
+                item=item,
+                product_id=product_id,
+                reason=refusal.reason,
+                message=refusal.message,
+                failed=refusal.failed,
+            )
+        )
+
+    # Products that stay whatever this harvest says.
+    contents = {_content(product): product_id for product_id, product in before.items() if product_id not in own}
+    products = []
+    seen: dict[str, ProductDraft] = {}
+    for draft in sorted(harvest.drafts, key=lambda draft: (draft.product_id, draft.page_url)):
+        product_id = draft.product_id
+        first = seen.setdefault(product_id, draft)
+        if first is not draft:
+            if (first.videos, first.photos) != (draft.videos, draft.photos):
+                message = f"another product has this id: {first.page_url}"
+                reject(draft.page_url, product_id, Refusal("duplicate_product", message))
+            continue
+        if product_id in before and product_id not in own:
+            message = f"data/ holds another product with this id: {before[product_id].page_url}"
+            reject(draft.page_url, product_id, Refusal("duplicate_product", message))
+            continue
+        if not draft.videos:
+            reject(draft.page_url, product_id, Refusal("no_video", "the product has no video"))
+            continue
+        found: dict[MediaKind, dict[str, tuple[MediaFile, Stored]]] = {"video": {}, "photo": {}}
+        for kind, ref in draft.refs():
+            stored, refusal = harvest.resolve(kind, ref)
+            if refusal is not None:
+                reject(ref.url, product_id, refusal)
+            if stored is not None:
+                sha256 = stored.record.sha256
+                found[kind].setdefault(sha256, (_media_file(draft, ref, stored, harvest.license), stored))
+        if not found["video"]:
+            continue  # the rows of its videos say why
+        product = Product(
+            product_id=product_id,
+            title=draft.title,
+            category=draft.category,
+            description=draft.description,
+            source=harvest.source,
+            page_url=draft.page_url,
+            license=draft.license or harvest.license,
+            retrieved_at=now,
+            videos=tuple(medium for medium, _ in found["video"].values()),
+            photos=tuple(medium for medium, _ in found["photo"].values()),
+        )
+        content = _content(product)
+        if content in contents:
+            message = f"all its media are those of {contents[content]}"
+            reject(draft.page_url, product_id, Refusal("duplicate_product", message))
+            continue
+        contents[content] = product_id
+        files = [stored for media in found.values() for _, stored in media.values()]
+        products.append((_with_first_times(product, before.get(product_id)), files))
+    return products
+
+
+def _content(product: Product) -> frozenset[str]:
+    return frozenset(medium.sha256 for medium in (*product.videos, *product.photos))
+
+
+def _media_file(draft: ProductDraft, ref: MediaRef, stored: Stored, default_license: str | None) -> MediaFile:
+    record = stored.record
+    return MediaFile(
+        path=f"products/{draft.product_id}/media/{record.sha256[:_SHORT_HASH]}{record.extension}",
+        url=ref.url,
+        sha256=record.sha256,
+        num_bytes=record.num_bytes,
+        media_type=record.media_type,
+        retrieved_at=record.retrieved_at,
+        license=ref.license or draft.license or default_license,
+    )
+
+
+def _with_first_times(product: Product, old: Product | None) -> Product:
+    """The product with the retrieval times of what `data/` already holds of it."""
+    if old is None:
+        return product
+    times = {(medium.url, medium.sha256): medium.retrieved_at for medium in (*old.videos, *old.photos)}
+
+    def timed(medium: MediaFile) -> MediaFile:
+        return medium.model_copy(update={"retrieved_at": times.get((medium.url, medium.sha256), medium.retrieved_at)})
+
+    product = product.model_copy(
+        update={"videos": tuple(map(timed, product.videos)), "photos": tuple(map(timed, product.photos))}
+    )
+    same = product.model_copy(update={"retrieved_at": old.retrieved_at})
+    return same if same == old else product
+
+
+def _put(workspace: Workspace, product: Product, files: Sequence[Stored]) -> None:
+    """Put a product's media and then its record under their names."""
+    for medium, stored in zip((*product.videos, *product.photos), files, strict=True):
+        target = workspace.data / medium.path
+        if not target.is_file() or target.stat().st_size != medium.num_bytes:
+            _link_or_copy(stored.path, target)
+    _write_if_changed(workspace.data / "products" / product.product_id / RECORD, product.to_json(indent=2) + "\n")
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    with atomic_path(target) as temporary:
+        temporary.unlink()
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+
+
+def _remove_unnamed(workspace: Workspace, product: Product) -> None:
+    """Remove media that the product no longer names."""
+    named = {workspace.data / medium.path for medium in (*product.videos, *product.photos)}
+    for file in (workspace.data / "products" / product.product_id / "media").iterdir():
+        if file not in named:
+            file.unlink()
+
+
+def _write_if_changed(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        atomic_write_text(path, text)

@@ -1,0 +1,195 @@
+"""What a media file is, decided on its bytes: never on a header, a name or a page's word."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pvtt.crawl.drafts import MediaKind
+from pvtt.items.runner import ItemRejectedError
+from pvtt.records.params import CrawlParams
+
+HEAD_BYTES = 512  # enough for every signature below, and for naming what came instead
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True)
+class MediaType:
+    """A type that the pipeline can read."""
+
+    name: str
+    kind: MediaKind
+    extension: str
+    format: str  # FFmpeg's demuxer, or Pillow's format
+
+
+MP4 = MediaType("video/mp4", "video", ".mp4", "mov")
+QUICKTIME = MediaType("video/quicktime", "video", ".mov", "mov")
+WEBM = MediaType("video/webm", "video", ".webm", "matroska")
+JPEG = MediaType("image/jpeg", "photo", ".jpg", "JPEG")
+PNG = MediaType("image/png", "photo", ".png", "PNG")
+WEBP = MediaType("image/webp", "photo", ".webp", "WEBP")
+
+# ISO base media files that hold stills or sound only.
+_NOT_VIDEO_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif", b"M4A ", b"M4B ", b"crx ")
+_OLD_QUICKTIME_BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+
+
+def sniff(head: bytes) -> MediaType | None:
+    """The type of a file from its first bytes; None for everything that the pipeline does not read."""
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        if brand in _NOT_VIDEO_BRANDS:
+            return None
+        return QUICKTIME if brand == b"qt  " else MP4
+    if head[4:8] in _OLD_QUICKTIME_BOXES:
+        return QUICKTIME
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        return WEBM if b"webm" in head[:64] else None
+    if head.startswith(b"\xff\xd8\xff"):
+        return JPEG
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PNG
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return WEBP
+    return None
+
+
+def _describe(head: bytes) -> str:
+    """What the bytes look like, for a person."""
+    known = sniff(head)
+    if known is not None:
+        return known.name
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not head:
+        return "empty"
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return "HTML"
+    if text.startswith(b"<"):
+        return "XML or HTML"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if head[4:8] == b"ftyp":
+        return f"an ISO media file of brand {head[8:12].decode('ascii', 'replace').strip()}"
+    if text.startswith((b"{", b"[")):
+        return "JSON"
+    return "of an unknown type"
+
+
+def max_bytes(kind: MediaKind, params: CrawlParams) -> int:
+    """The size limit of a kind of media."""
+    return int((params.max_video_mb if kind == "video" else params.max_photo_mb) * MEGABYTE)
+
+
+class MediaReceiver:
+    """Takes a file piece by piece: counts, hashes, and refuses as soon as the bytes allow it.
+
+    Args:
+        kind: What the file is expected to be.
+        limit: Size limit in bytes.
+        file: Where the bytes go; None only checks and hashes them.
+    """
+
+    def __init__(self, kind: MediaKind, limit: int, file: BinaryIO | None) -> None:
+        self.num_bytes = 0
+        self._kind = kind
+        self._limit = limit
+        self._file = file
+        self._digest = hashlib.sha256()
+        self._head = b""
+        self._type: MediaType | None = None
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes. Raises `ItemRejectedError`: `too_large`, `not_a_video` or `not_an_image`."""
+        self.num_bytes += len(data)
+        check_size(self.num_bytes, self._limit)
+        if self._type is None:
+            self._head += data[:HEAD_BYTES]
+            if len(self._head) >= HEAD_BYTES:
+                self._type = self._sniffed()
+        self._digest.update(data)
+        if self._file is not None:
+            self._file.write(data)
+
+    def finish(self) -> tuple[str, MediaType]:
+        """The file's SHA-256 and type, once all bytes are in. Raises as `write`."""
+        return self._digest.hexdigest(), self._type or self._sniffed()
+
+    def _sniffed(self) -> MediaType:
+        found = sniff(self._head)
+        if found is not None and found.kind == self._kind:
+            return found
+        reason, wanted = ("not_a_video", "an MP4, MOV or WebM video")
+        if self._kind == "photo":
+            reason, wanted = ("not_an_image", "a JPEG, PNG or WebP image")
+        raise ItemRejectedError(reason, f"its bytes are not {wanted} but {_describe(self._head)}")
+
+
+def check_size(num_bytes: int, limit: int) -> None:
+    """Raise `ItemRejectedError` `too_large` above the limit."""
+    if num_bytes > limit:
+        raise ItemRejectedError("too_large", f"is larger than {limit / MEGABYTE:g} MB")
+
+
+def probe(path: Path, media_type: MediaType) -> None:
+    """Open the container and read its header; decodes nothing.
+
+    Raises:
+        ItemRejectedError: `truncated`, or `not_a_video` for a container without a video stream.
+    """
+    if media_type.kind == "photo":
+        _probe_photo(path, media_type)
+        return
+    if media_type.format == "mov":
+        _check_boxes(path)
+    import av
+
+    try:
+        # The demuxer is named, so that FFmpeg never guesses a playlist format that opens other files.
+        with av.open(str(path), format=media_type.format) as container:
+            has_video = bool(container.streams.video)
+    except av.error.FFmpegError as error:
+        raise ItemRejectedError("truncated", f"its header cannot be read: {error.strerror}") from None
+    if not has_video:
+        raise ItemRejectedError("not_a_video", "it holds no video stream")
+
+
+def _probe_photo(path: Path, media_type: MediaType) -> None:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path, formats=[media_type.format]):
+            pass
+    except Image.DecompressionBombError:
+        raise ItemRejectedError("too_large", "its header announces more pixels than can be decoded safely") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise ItemRejectedError("truncated", f"its header cannot be read: {str(error).splitlines()[0]}") from None
+
+
+def _check_boxes(path: Path) -> None:
+    """Walk the top-level boxes of an ISO media file (ISO/IEC 14496-12, 4.2): all must end inside it, one is `moov`."""
+    size = path.stat().st_size
+    boxes = []
+    with path.open("rb") as file:
+        start = 0
+        while start + 8 <= size:
+            file.seek(start)
+            header = file.read(16)
+            length = int.from_bytes(header[:4], "big")
+            if length == 1 and len(header) == 16:
+                length = int.from_bytes(header[8:], "big")
+            elif length == 0:  # to the end of the file
+                length = size - start
+            name = header[4:8].decode("latin-1")
+            if length < 8:
+                break
+            if start + length > size:
+                raise ItemRejectedError(
+                    "truncated", f"its {name!r} box ends at byte {start + length}, the file at byte {size}"
+                )
+            boxes.append(name)
+            start += length
+    if "moov" not in boxes:
+        raise ItemRejectedError("truncated", "it has no 'moov' box, which says how to decode it")

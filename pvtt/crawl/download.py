@@ -1,0 +1,267 @@
+"""Scrapy's extension points: where a request may go, and how media reach the disk.
+
+Needs an installed Twisted reactor; only the child process imports it.
+"""
+# Twisted is typed in part.
+# mypy: disallow-untyped-calls=False, disable-error-code="misc,import-untyped"
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from scrapy import Request
+from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
+from scrapy.crawler import Crawler
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadConnectionRefusedError,
+    DownloadTimeoutError,
+    ResponseDataLossError,
+)
+from scrapy.http import Headers, Response
+from scrapy.utils.defer import maybe_deferred_to_future
+from twisted.internet import error, reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IHostnameResolver, IHostResolution, IResolutionReceiver
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.protocols.policies import TimeoutMixin
+from twisted.python.failure import Failure
+from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool, ResponseDone
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers as TxHeaders
+from twisted.web.iweb import UNKNOWN_LENGTH
+from zope.interface import implementer
+
+from pvtt.crawl.content import MediaReceiver, check_size, max_bytes, probe
+from pvtt.crawl.drafts import MediaRecord
+from pvtt.crawl.guard import HostPolicy, address_fault
+from pvtt.items.atomic import atomic_path
+from pvtt.items.runner import ItemRejectedError
+
+POLICY = "PVTT_POLICY"  # Scrapy settings of ours
+PARAMS = "PVTT_PARAMS"
+KIND = "pvtt_kind"  # request meta: page, video or photo
+SAVE_AS = "pvtt_save_as"  # the path that a media file gets when it is whole and checked
+SAVED = "pvtt_saved"  # the MediaRecord of what was saved
+
+CONNECT_TIMEOUT_S = 20.0
+IDLE_TIMEOUT_S = 60.0  # between two pieces of a body
+TOTAL_TIMEOUT_S = 3600.0  # for a body that trickles
+SMALL_BODY_BYTES = 65536
+
+
+class HostGuard:
+    """Downloader middleware before all others: refuses every request, redirects and robots.txt included, outside the policy."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._policy: HostPolicy = crawler.settings[POLICY]
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> HostGuard:
+        return cls(crawler)
+
+    def process_request(self, request: Request) -> None:
+        fault = self._policy.fault(request.url)
+        if fault is not None:
+            raise ItemRejectedError("forbidden_host", fault)
+
+    def process_response(self, request: Request, response: Response) -> Response:
+        # RFC 9309, 2.3.1.4: while robots.txt answers with a server error, the whole site is disallowed.
+        if request.url.endswith("/robots.txt") and request.meta.get("dont_obey_robotstxt") and response.status >= 500:
+            return response.replace(body=b"User-agent: *\nDisallow: /\n")
+        return response
+
+
+@implementer(IHostnameResolver)
+class GuardedResolver:
+    """Leaves out addresses that must not be connected to, so that no name can point the crawl into a private network."""
+
+    refused: dict[str, str] = {}  # noqa: RUF012  host name: why all its addresses were left out
+
+    def __init__(self, crawler: Crawler, wrapped: Any) -> None:
+        policy: HostPolicy = crawler.settings[POLICY]
+        self._allow_loopback = policy.allow_loopback
+        self._wrapped = wrapped
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, reactor: Any) -> GuardedResolver:
+        return cls(crawler, reactor.nameResolver)
+
+    def install_on_reactor(self) -> None:
+        reactor.installNameResolver(self)
+
+    def resolveHostName(
+        self,
+        resolutionReceiver: IResolutionReceiver,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Any = None,
+        transportSemantics: str = "TCP",
+    ) -> IHostResolution:
+        receiver = _FilteringReceiver(resolutionReceiver, hostName, self._allow_loopback)
+        resolution: IHostResolution = self._wrapped.resolveHostName(
+            receiver, hostName, portNumber, addressTypes, transportSemantics
+        )
+        return resolution
+
+
+@implementer(IResolutionReceiver)
+class _FilteringReceiver:
+    def __init__(self, wrapped: Any, host: str, allow_loopback: bool) -> None:
+        self._wrapped = wrapped
+        self._host = host
+        self._allow_loopback = allow_loopback
+        self._num_passed = 0
+        self._fault: str | None = None
+
+    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
+        self._wrapped.resolutionBegan(resolutionInProgress)
+
+    def addressResolved(self, address: IAddress) -> None:
+        fault = address_fault(address.host, self._allow_loopback)
+        if fault is None:
+            self._num_passed += 1
+            self._wrapped.addressResolved(address)
+        else:
+            self._fault = fault
+
+    def resolutionComplete(self) -> None:
+        if self._fault is not None and not self._num_passed:
+            GuardedResolver.refused[self._host] = f"{self._host} resolves to an address that is refused: {self._fault}"
+        self._wrapped.resolutionComplete()
+
+
+class MediaDownloadHandler(HTTP11DownloadHandler):
+    """Streams media to the disk in bounded memory, checked while they arrive; leaves pages to Scrapy."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._params = crawler.settings[PARAMS]
+        self._media_pool = HTTPConnectionPool(reactor, persistent=True)
+        self._media_pool.maxPersistentPerHost = self._params.concurrency
+        self._agent = Agent(
+            reactor, BrowserLikePolicyForHTTPS(), connectTimeout=CONNECT_TIMEOUT_S, pool=self._media_pool
+        )
+
+    async def download_request(self, request: Request) -> Response:
+        """Raises `ItemRejectedError` for bytes that are not what they should be, `DiskFullError`, Scrapy's network errors."""
+        if SAVE_AS not in request.meta:
+            return await super().download_request(request)
+        start = time.monotonic()
+        try:
+            answer = await maybe_deferred_to_future(
+                self._agent.request(b"GET", request.url.encode("ascii"), TxHeaders(dict(request.headers)))
+            )
+            request.meta["download_latency"] = time.monotonic() - start
+            headers = Headers(dict(answer.headers.getAllRawHeaders()))
+            body = b"" if answer.code == 200 else await _read_small(answer)
+            if answer.code == 200:
+                request.meta[SAVED] = await self._save(answer, request)
+        except error.ConnectionRefusedError as problem:
+            raise DownloadConnectionRefusedError(str(problem)) from problem
+        except error.DNSLookupError as problem:
+            raise CannotResolveHostError(str(problem)) from problem
+        except error.TimeoutError as problem:
+            raise DownloadTimeoutError(str(problem)) from problem
+        return Response(request.url, status=answer.code, headers=headers, body=body)
+
+    async def _save(self, answer: Any, request: Request) -> MediaRecord:
+        kind, path = request.meta[KIND], request.meta[SAVE_AS]
+        limit = max_bytes(kind, self._params)
+        if answer.length is not UNKNOWN_LENGTH and answer.length > limit:
+            answer.deliverBody(_HangUp())
+            check_size(answer.length, limit)
+        with atomic_path(path) as temporary:
+            with temporary.open("wb") as file:
+                receiver = MediaReceiver(kind, limit, file)
+                await _deliver(answer, receiver.write)
+            sha256, media_type = receiver.finish()
+            probe(temporary, media_type)
+        return MediaRecord(
+            sha256=sha256,
+            num_bytes=receiver.num_bytes,
+            media_type=media_type.name,
+            extension=media_type.extension,
+            retrieved_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    async def close(self) -> None:
+        self._media_pool.closeCachedConnections()
+        await super().close()
+
+
+async def _deliver(answer: Any, take: Any) -> None:
+    """Feed an answer's body to `take`, piece by piece; an error of `take` closes the connection and is raised."""
+    if answer.length == 0:
+        return
+    finished: Deferred[None] = Deferred()
+    answer.deliverBody(_Body(take, finished))
+    await maybe_deferred_to_future(finished)
+
+
+async def _read_small(answer: Any) -> bytes:
+    """The start of a body that is of no interest in itself: an error page, a redirect."""
+    body = bytearray()
+
+    def take(data: bytes) -> None:
+        body.extend(data)
+        if len(body) > SMALL_BODY_BYTES:
+            raise _EnoughError
+
+    with suppress(_EnoughError):
+        await _deliver(answer, take)
+    return bytes(body)
+
+
+class _EnoughError(Exception):
+    """No more of this body is wanted."""
+
+
+class _HangUp(Protocol):
+    """Closes the connection instead of reading a body."""
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.transport.loseConnection()
+
+
+class _Body(Protocol, TimeoutMixin):
+    def __init__(self, take: Any, finished: Deferred[None]) -> None:
+        self._take = take
+        self._finished = finished
+        self._deadline = time.monotonic() + TOTAL_TIMEOUT_S
+        self.setTimeout(IDLE_TIMEOUT_S)
+
+    def timeoutConnection(self) -> None:
+        self._fail(DownloadTimeoutError(f"no data for {IDLE_TIMEOUT_S:.0f} s"))
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._finished.called:
+            return
+        self.resetTimeout()
+        if time.monotonic() > self._deadline:
+            self._fail(DownloadTimeoutError(f"not whole after {TOTAL_TIMEOUT_S:.0f} s"))
+            return
+        try:
+            self._take(data)
+        except (ItemRejectedError, OSError, _EnoughError) as problem:
+            self._fail(problem)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._finished.called:
+            return
+        if reason.check(ResponseDone, PotentialDataLoss):  # the latter: a server that ends a body by closing
+            self.setTimeout(None)
+            self._finished.callback(None)
+        else:
+            self._fail(ResponseDataLossError("the connection broke before the file was whole"))
+
+    def _fail(self, problem: Exception) -> None:
+        self.setTimeout(None)
+        if self.transport is not None:
+            self.transport.loseConnection()
+        if not self._finished.called:
+            self._finished.errback(Failure(problem))

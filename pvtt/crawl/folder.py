@@ -1,0 +1,96 @@
+"""A folder as a source: one directory a product, videos and photos in it, and an optional `product.json`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pvtt.crawl.catalog import STAGE
+from pvtt.crawl.content import HEAD_BYTES, sniff
+from pvtt.crawl.drafts import UNCATEGORISED, MediaRef, ProductDraft, product_id_of
+from pvtt.errors import MissingInputError
+from pvtt.records.catalog import Reject
+
+DETAILS = "product.json"
+VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi"}
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".avif"}
+
+
+class ProductDetails(BaseModel):
+    """What a product directory's `product.json` may say; every field is optional."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    product_id: str | None = None  # the directory's name otherwise
+    title: str | None = None
+    category: str | None = None
+    description: str = ""
+    license: str | None = None
+
+
+def read_folder(folder: Path) -> tuple[list[ProductDraft], list[Reject]]:
+    """The products of a folder, and the directories whose `product.json` cannot be used.
+
+    Raises:
+        MissingInputError: There is no such folder, or no product directory in it.
+    """
+    if not folder.is_dir():
+        raise MissingInputError(
+            f"crawl.start: there is no folder {folder}", "give the folder that holds one directory a product with --start"
+        )
+    directories = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not directories:
+        raise MissingInputError(
+            f"crawl.start: {folder} holds no directories", "put each product's videos and photos into a directory of its own there"
+        )
+    drafts, rejects = [], []
+    for directory in directories:
+        try:
+            drafts.append(_draft(folder, directory))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            message = f"{DETAILS}: {where}: {first['msg']}" if where else f"{DETAILS}: {first['msg']}"
+            item = f"{directory.name}/{DETAILS}"
+            rejects.append(Reject(stage=STAGE, item=item, reason="bad_product_data", message=message))
+    return drafts, rejects
+
+
+def _draft(folder: Path, directory: Path) -> ProductDraft:
+    file = directory / DETAILS
+    details = ProductDetails.model_validate_json(file.read_bytes()) if file.is_file() else ProductDetails()
+    videos, photos = [], []
+    for path in sorted(directory.rglob("*")):
+        relative = path.relative_to(folder)
+        if any(part.startswith(".") for part in relative.parts) or path.is_dir() or path == file:
+            continue
+        ref = MediaRef(url=relative.as_posix())
+        kind = _kind(path)
+        if kind == "video":
+            videos.append(ref)
+        elif kind == "photo":
+            photos.append(ref)
+    return ProductDraft(
+        product_id=product_id_of(details.product_id or directory.name),
+        title=details.title or directory.name,
+        category=details.category or UNCATEGORISED,
+        description=details.description,
+        page_url=f"folder:{folder.resolve().name}/{directory.name}",
+        license=details.license,
+        videos=tuple(videos),
+        photos=tuple(photos),
+    )
+
+
+def _kind(path: Path) -> str | None:
+    """What a file is by its bytes; by its name where they say nothing, so that a broken file is rejected and not passed over."""
+    try:
+        with path.open("rb") as file:
+            found = sniff(file.read(HEAD_BYTES))
+    except OSError:
+        found = None
+    if found is not None:
+        return found.kind
+    suffix = path.suffix.lower()
+    return "video" if suffix in VIDEO_SUFFIXES else "photo" if suffix in PHOTO_SUFFIXES else None

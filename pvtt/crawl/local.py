@@ -1,0 +1,80 @@
+"""Media on this machine's disk: of a folder, or of a feed that names paths."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pvtt.crawl.catalog import Resolved, Stored
+from pvtt.crawl.content import MediaReceiver, MediaType, max_bytes, probe
+from pvtt.crawl.drafts import MediaKind, MediaRecord
+from pvtt.crawl.state import Refusal
+from pvtt.items.atomic import atomic_path
+from pvtt.items.runner import ItemRejectedError
+from pvtt.records.params import CrawlParams
+
+_PIECE = 1 << 20
+
+
+class LocalMedia:
+    """Checks local files as downloads are checked.
+
+    Args:
+        root: Directory that no file may lie outside of, links followed.
+        staging: Where a copy waits until it is put into `data/`.
+        held: Contents that `data/` holds already.
+        params: Size limits.
+    """
+
+    def __init__(self, root: Path, staging: Path, held: dict[str, Path], params: CrawlParams) -> None:
+        self._root = root.resolve()
+        self._staging = staging
+        self._held = held
+        self._params = params
+
+    def resolve(self, kind: MediaKind, path: Path) -> Resolved:
+        """The checked content of a file, copied unless `data/` holds it; or why it is refused."""
+        try:
+            real = path.resolve()
+            if not real.is_relative_to(self._root):
+                return None, Refusal("forbidden_path", f"it lies outside {self._root.name}/")
+            if not real.is_file():
+                return None, Refusal("missing_file", "there is no such file", failed=True)
+            sha256, media_type, num_bytes = self._check(kind, real, None)
+            stored = self._held.get(sha256) or self._copy(kind, real, sha256)
+        except ItemRejectedError as rejected:
+            return None, Refusal(rejected.reason, rejected.message)
+        except (OSError, ValueError) as error:  # unreadable, or no path at all
+            return None, Refusal("missing_file", f"it cannot be read: {error}".splitlines()[0], failed=True)
+        record = MediaRecord(
+            sha256=sha256,
+            num_bytes=num_bytes,
+            media_type=media_type.name,
+            extension=media_type.extension,
+            retrieved_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        return Stored(record, stored), None
+
+    def _check(self, kind: MediaKind, path: Path, copy: Path | None) -> tuple[str, MediaType, int]:
+        target = None if copy is None else copy.open("wb")
+        try:
+            receiver = MediaReceiver(kind, max_bytes(kind, self._params), target)
+            with path.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    receiver.write(piece)
+            sha256, media_type = receiver.finish()
+        finally:
+            if target is not None:
+                target.close()
+        if copy is None:
+            probe(path, media_type)
+        return sha256, media_type, receiver.num_bytes
+
+    def _copy(self, kind: MediaKind, path: Path, sha256: str) -> Path:
+        staged = self._staging / sha256
+        if not staged.is_file():
+            with atomic_path(staged) as temporary:
+                copied, _, _ = self._check(kind, path, temporary)
+                if copied != sha256:
+                    raise OSError(f"{path.name} changed while it was read")
+        return staged

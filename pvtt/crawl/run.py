@@ -1,0 +1,180 @@
+"""One crawl, from its params to `data/` and its summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pvtt.crawl.catalog import STAGE, Harvest, Published, Resolved, held_contents, origin_of, publish, read_catalog
+from pvtt.crawl.drafts import CrawlSummary, MediaKind, MediaRef
+from pvtt.crawl.feed import read_feed
+from pvtt.crawl.folder import read_folder
+from pvtt.crawl.guard import HostPolicy
+from pvtt.crawl.job import CrawlResult
+from pvtt.crawl.local import LocalMedia
+from pvtt.crawl.state import CrawlState
+from pvtt.crawl.web import WebMedia, collected_drafts, fetch
+from pvtt.errors import FailureBudgetError, ParamsError, PvttError
+from pvtt.items.hashing import sha256_json
+from pvtt.items.lock import hold_lock
+from pvtt.items.progress import Progress
+from pvtt.items.workspace import Workspace
+from pvtt.records.params import CrawlParams
+
+NUM_NAMED = 5  # failures named in an error message; all are in data/rejects.jsonl
+LOCAL_STATE = "local"
+
+
+def crawl(workspace: Workspace, params: CrawlParams) -> CrawlSummary:
+    """Bring `data/` up to date with a source.
+
+    An interrupted crawl is continued by the next one with the same params. `data/` changes only after everything is
+    fetched, and products that left the source are removed only if all of it was seen.
+
+    Raises:
+        ParamsError: The start does not fit the source or the allow-list.
+        MissingInputError: There is no such folder or feed.
+        PvttError: The shop cannot be reached, or a feed's row is invalid; nothing was changed.
+        FailureBudgetError: Too large a fraction failed; what was good is in `data/`, the rest in `data/rejects.jsonl`.
+        LockedError: Another crawl runs.
+        DiskFullError: No space is left; the next crawl continues.
+    """
+    with hold_lock(workspace.state / f"{STAGE}.lock", "pvtt crawl"):
+        name = LOCAL_STATE if params.source == "folder" else sha256_json([params.source, params.start])[:16]
+        state = CrawlState(workspace.state / STAGE / name)
+        try:
+            sources = {"shop": _crawl_shop, "folder": _crawl_folder, "feed": _crawl_feed}
+            summary = sources[params.source](workspace, params, state)
+            _enforce_budget(summary, params)
+            return summary[0]
+        finally:
+            state.close()
+
+
+_Outcome = tuple[CrawlSummary, Published]
+
+
+def _crawl_shop(workspace: Workspace, params: CrawlParams, state: CrawlState) -> _Outcome:
+    start = params.start
+    policy = HostPolicy.of(params, start)
+    fault = policy.fault(start)
+    if fault is not None:
+        raise ParamsError(
+            f"crawl.start: {start} may not be requested: {fault}",
+            "name a web address, and add its host to crawl.allowed_hosts in params.yaml (a shop on this machine also needs "
+            "crawl.allow_loopback: true)",
+        )
+    result = fetch(workspace, params, state, start)
+    if result.start_problem is not None:
+        raise PvttError(
+            f"the shop at {start} cannot be read: {result.start_problem}",
+            "is it up? `pvtt shop serve` serves the sample shop, and `make run` does so by itself",
+        )
+    drafts, refused = collected_drafts(state)
+    if not drafts:
+        raise PvttError(
+            f"no product was found at {start} ({len(refused)} pages were refused)",
+            "start where the products are listed: pages need schema.org Product data, or OpenGraph tags of a product",
+        )
+    origins = frozenset({urlsplit(start).hostname or ""} | {origin_of(draft.page_url) for draft in drafts})
+    complete = not result.num_unanswered and not result.limited
+    media = WebMedia(workspace, state)
+    harvest = Harvest("shop", origins, drafts, media.resolve, refused, complete, params.license)
+    return _publish(workspace, params, state, harvest, result)
+
+
+def _crawl_folder(workspace: Workspace, params: CrawlParams, state: CrawlState) -> _Outcome:
+    folder = Path(workspace.root / params.start)
+    drafts, refused = read_folder(folder)
+    local = LocalMedia(folder, state.staging, held_contents(workspace, read_catalog(workspace)), params)
+    limited = len(drafts) > params.max_products
+    drafts = sorted(drafts, key=lambda draft: draft.product_id)[: params.max_products]
+    total = sum(1 for draft in drafts for _ in draft.refs())
+    with Progress(STAGE, total, workspace.progress / f"{STAGE}.json", unit="files") as progress:
+
+        def resolve(kind: MediaKind, ref: MediaRef) -> Resolved:
+            progress.advance()
+            return local.resolve(kind, folder / ref.url)
+
+        origins = frozenset({f"folder:{folder.resolve().name}"})
+        harvest = Harvest("folder", origins, drafts, resolve, refused, not limited, params.license)
+        return _publish(workspace, params, state, harvest, CrawlResult(limited=limited))
+
+
+def _crawl_feed(workspace: Workspace, params: CrawlParams, state: CrawlState) -> _Outcome:
+    feed = Path(workspace.root / params.start)
+    drafts = read_feed(feed)
+    limited = len(drafts) > params.max_products
+    drafts = sorted(drafts, key=lambda draft: draft.product_id)[: params.max_products]
+    result = CrawlResult()
+    if any(_is_url(ref) for draft in drafts for _, ref in draft.refs()):
+        result = fetch(workspace, params, state, None, drafts)
+    local = LocalMedia(feed.parent, state.staging, held_contents(workspace, read_catalog(workspace)), params)
+    web = WebMedia(workspace, state)
+
+    def resolve(kind: MediaKind, ref: MediaRef) -> Resolved:
+        return web.resolve(kind, ref) if _is_url(ref) else local.resolve(kind, feed.parent / ref.url)
+
+    result = result.model_copy(update={"limited": limited})
+    complete = not result.num_unanswered and not limited
+    harvest = Harvest("feed", frozenset({f"feed:{feed.name}"}), drafts, resolve, [], complete, params.license)
+    return _publish(workspace, params, state, harvest, result)
+
+
+def _is_url(ref: MediaRef) -> bool:
+    return "://" in ref.url
+
+
+def _publish(
+    workspace: Workspace, params: CrawlParams, state: CrawlState, harvest: Harvest, result: CrawlResult
+) -> _Outcome:
+    published = publish(workspace, harvest)
+    state.finish(harvest.complete)
+    products = published.catalog.values()
+    notes = []
+    if published.dropped:
+        notes.append(f"{len(published.dropped)} products left the source or are off-spec now: {_named(published.dropped)}")
+    if published.kept:
+        notes.append(f"{len(published.kept)} products were not seen and are kept, as the crawl is incomplete: {_named(published.kept)}")
+    if published.foreign:
+        notes.append(f"{len(published.foreign)} products of other sources are kept; delete data/ first to leave them out")
+    if result.limited:
+        notes.append("a limit ended the crawl: crawl.max_products or crawl.max_pages")
+    summary = CrawlSummary(
+        source=params.source,
+        start=params.start,
+        complete=harvest.complete,
+        num_products=len(products),
+        num_new=len(published.new),
+        num_changed=len(published.changed),
+        num_unchanged=len(published.unchanged),
+        num_dropped=len(published.dropped),
+        num_videos=sum(len(product.videos) for product in products),
+        num_photos=sum(len(product.photos) for product in products),
+        num_downloads=result.num_downloads,
+        num_not_modified=result.num_not_modified,
+        rejects=dict(sorted(Counter(reject.reason for reject in published.rejects).items())),
+        notes=tuple(notes),
+    )
+    return summary, published
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
+    return ", ".join(sorted(names)[:NUM_NAMED]) + more
+
+
+def _enforce_budget(outcome: _Outcome, params: CrawlParams) -> None:
+    summary, published = outcome
+    failed = [reject for reject in published.rejects if reject.failed]
+    total = summary.num_new + summary.num_changed + summary.num_unchanged + len(published.rejects)
+    if not failed or len(failed) <= params.max_failed_fraction * total:
+        return
+    named = "; ".join(f"{reject.item}: {reject.reason}: {reject.message}" for reject in failed[:NUM_NAMED])
+    more = f"; and {len(failed) - NUM_NAMED} more" if len(failed) > NUM_NAMED else ""
+    raise FailureBudgetError(
+        f"crawl: {len(failed)} of {total} products and requests failed, more than "
+        f"max_failed_fraction={params.max_failed_fraction}: {named}{more}",
+        "read data/rejects.jsonl, then crawl again: what was fetched is kept and not fetched twice",
+    )

@@ -1,0 +1,268 @@
+"""The spider: pages into drafts and links, drafts into media, everything into the crawl state."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import scrapy
+from scrapy import Request
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    CloseSpider,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    IgnoreRequest,
+)
+from scrapy.http import Response, TextResponse
+from scrapy.spidermiddlewares.httperror import HttpError
+from scrapy.utils.httpobj import urlparse_cached
+from twisted.python.failure import Failure
+
+from pvtt.crawl.adapters import adapter_start, read_json_page
+from pvtt.crawl.content import MEGABYTE
+from pvtt.crawl.download import KIND, SAVE_AS, SAVED, GuardedResolver
+from pvtt.crawl.drafts import MediaKind, MediaRecord, PageRecord, ProductDraft
+from pvtt.crawl.job import MAX_PAGE_BYTES, CrawlJob, CrawlProgress, CrawlResult
+from pvtt.crawl.pages import read_html_page
+from pvtt.crawl.state import CrawlState, Fetched, Refusal
+from pvtt.errors import DiskFullError
+from pvtt.items.runner import ItemRejectedError
+
+GONE = (404, 410)  # the source's definite answer: nothing is there
+URL = "pvtt_url"  # request meta: the URL that was asked for, before redirects
+MEDIA_PRIORITY = 10  # media before further pages, so that a product is finished early
+ROBOTS_FORBIDDEN = "Forbidden by robots.txt"  # what Scrapy's middleware says
+
+
+class ShopSpider(scrapy.Spider):
+    """Crawls one source.
+
+    Args:
+        job: What to crawl.
+        state: Where results are kept.
+        held: Contents that `data/` holds: SHA-256 → file.
+        report: Called as the crawl goes on.
+    """
+
+    name = "pvtt"
+
+    def __init__(
+        self, job: CrawlJob, state: CrawlState, held: dict[str, Path], report: Callable[[CrawlProgress], None], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self._start_problem: str | None = None
+        self._disk_full: str | None = None
+        self._limited = False
+        self._num_unanswered = 0
+        self._num_downloads = 0
+        self._num_not_modified = 0
+        self._job = job
+        self._state = state
+        self._held = held
+        self._report = report
+        self._seen: set[tuple[str, str]] = set()
+        self._products: set[str] = set()
+        self._num_pages = 0
+        self._num_asked = 0
+        self._num_answered = 0
+
+    async def start(self) -> AsyncIterator[Any]:
+        if self._job.start is not None:
+            for request in self._visit([self._job.start]):
+                yield request
+        for draft in self._job.drafts:
+            for request in self._media(draft):
+                yield request
+
+    def result(self) -> CrawlResult:
+        """What came of the crawl, once it is over."""
+        return CrawlResult(
+            start_problem=self._start_problem,
+            num_unanswered=self._num_unanswered,
+            num_downloads=self._num_downloads,
+            num_not_modified=self._num_not_modified,
+            limited=self._limited,
+            disk_full=self._disk_full,
+        )
+
+    def read_page(self, response: Response) -> Iterator[Request]:
+        """Callback of a page."""
+        url = response.meta[URL]
+        self._answered()
+        if response.status == 304:
+            self._state.confirm("page", url)
+            known = self._state.page(url)
+            assert known is not None and isinstance(known.record, PageRecord)
+            self._num_not_modified += 1
+            yield from self._use(known.record)
+            return
+        self._num_downloads += 1
+        record = self._page_record(response, is_start=url == self._job.start)
+        new = {draft.product_id for draft in record.drafts} - self._products
+        if len(self._products) + len(new) > self._job.params.max_products:
+            self._limited = True
+            return
+        self._keep("page", url, record, response)
+        yield from self._use(record)
+
+    def take_media(self, response: Response) -> None:
+        """Callback of a media file, which is whole, checked and under its own name by now."""
+        kind, url = response.meta[KIND], response.meta[URL]
+        self._answered()
+        if response.status == 304:
+            self._state.confirm(kind, url)
+            self._num_not_modified += 1
+            return
+        record: MediaRecord = response.meta[SAVED]
+        self._num_downloads += 1
+        self._keep(kind, url, record, response)
+
+    def failed(self, failure: Failure) -> None:
+        """Errback of both."""
+        request: Request = failure.request  # type: ignore[attr-defined]
+        kind, url = request.meta[KIND], request.meta[URL]
+        self._answered()
+        problem = failure.value
+        assert problem is not None
+        if isinstance(problem, DiskFullError):
+            self._disk_full = problem.message
+            raise CloseSpider("disk_full")
+        refusal = _refusal_of(problem, request)
+        gone = isinstance(problem, HttpError) and problem.response.status in GONE
+        if refusal.failed and not gone:
+            self._num_unanswered += 1
+        if url == self._job.start:
+            self._start_problem = f"{refusal.reason}: {refusal.message}"
+        self._state.refuse(kind, url, refusal, forget=gone or not refusal.failed)
+
+    def _visit(self, urls: list[str]) -> Iterator[Request]:
+        """Requests for pages; a page that this run has read before it was interrupted is used at once, and its links."""
+        pending = list(reversed(urls))
+        while pending:
+            url = pending.pop()
+            if ("page", url) in self._seen:
+                continue
+            if self._num_pages >= self._job.params.max_pages:
+                self._limited = True
+                return
+            self._seen.add(("page", url))
+            self._num_pages += 1
+            known = self._state.page(url)
+            if known is not None and known.fresh and isinstance(known.record, PageRecord):
+                self._num_not_modified += 1
+                yield from self._use_drafts(known.record)
+                pending.extend(reversed(known.record.links))
+            else:
+                yield self._request("page", url, known, callback=self.read_page, meta={"download_maxsize": MAX_PAGE_BYTES})
+
+    def _use(self, record: PageRecord) -> Iterator[Request]:
+        yield from self._use_drafts(record)
+        yield from self._visit(list(record.links))
+
+    def _use_drafts(self, record: PageRecord) -> Iterator[Request]:
+        for draft in record.drafts:
+            self._products.add(draft.product_id)
+            yield from self._media(draft)
+
+    def _media(self, draft: ProductDraft) -> Iterator[Request]:
+        """Requests for a draft's media that this run has no answer on; a product without video needs no photos."""
+        if not draft.videos:
+            return
+        for kind, ref in draft.refs():
+            url = ref.url
+            if (kind, url) in self._seen or "://" not in url:
+                continue
+            self._seen.add((kind, url))
+            known = self._state.media(kind, url)
+            if known is not None and not self._has_bytes(kind, url, known):
+                known = None
+            refusal = self._state.refusal(kind, url)
+            if (known is not None and known.fresh) or (refusal is not None and not refusal.failed):
+                self._num_not_modified += 1
+                continue
+            fault = self._job.policy().fault(url)
+            if fault is not None:
+                self._state.refuse(kind, url, Refusal("forbidden_host", fault), forget=True)
+                continue
+            yield self._request(
+                kind, url, known, callback=self.take_media, meta={SAVE_AS: self._state.staged(kind, url)}, priority=MEDIA_PRIORITY
+            )
+
+    def _has_bytes(self, kind: MediaKind, url: str, known: Fetched) -> bool:
+        assert isinstance(known.record, MediaRecord)
+        return known.record.sha256 in self._held or self._state.staged_file(kind, url, known) is not None
+
+    def _request(
+        self,
+        kind: Literal["page"] | MediaKind,
+        url: str,
+        known: Fetched | None,
+        callback: Callable[..., Any],
+        meta: dict[str, Any],
+        priority: int = 0,
+    ) -> Request:
+        headers = {}
+        if known is not None and known.etag is not None:
+            headers["If-None-Match"] = known.etag
+        if known is not None and known.modified is not None:
+            headers["If-Modified-Since"] = known.modified
+        if kind != "page":
+            headers["Accept-Encoding"] = "identity"  # checked and hashed as they arrive
+        meta = {**meta, KIND: kind, URL: url}
+        if headers.keys() & {"If-None-Match", "If-Modified-Since"}:
+            meta["handle_httpstatus_list"] = [304]
+        self._num_asked += 1
+        # Redirect loops must end in the errback, not in the duplicate filter: `_seen` does its work.
+        return Request(
+            url, callback=callback, errback=self.failed, headers=headers, meta=meta, priority=priority, dont_filter=True
+        )
+
+    def _page_record(self, response: Response, is_start: bool) -> PageRecord:
+        if not isinstance(response, TextResponse):
+            return PageRecord()
+        record = read_json_page(response.text, response.url)
+        if record is not None:
+            return record
+        adapter = adapter_start(response.text, response.url) if is_start else None
+        if adapter is not None:
+            return PageRecord(links=(adapter,))
+        return read_html_page(response.text, response.url)
+
+    def _keep(
+        self, kind: Literal["page"] | MediaKind, url: str, record: PageRecord | MediaRecord, response: Response
+    ) -> None:
+        def header(name: str) -> str | None:
+            value = response.headers.get(name)
+            return None if value is None else value.decode("latin-1")
+
+        self._state.keep(kind, url, record, header("ETag"), header("Last-Modified"))
+
+    def _answered(self) -> None:
+        self._num_answered += 1
+        self._report(CrawlProgress(answered=self._num_answered, asked=self._num_asked, products=len(self._products)))
+
+
+def _refusal_of(problem: BaseException, request: Request) -> Refusal:
+    """Why a request gave nothing, as a reason code and a line for a person."""
+    if isinstance(problem, ItemRejectedError):
+        where = "" if request.url == request.meta[URL] else f" (redirected to {request.url})"
+        return Refusal(problem.reason, problem.message + where)
+    if isinstance(problem, IgnoreRequest) and not isinstance(problem, HttpError):
+        if str(problem) == ROBOTS_FORBIDDEN:
+            return Refusal("robots_forbidden", "the site's robots.txt forbids it")
+        return Refusal("http_error", f"{problem}", failed=True)
+    if isinstance(problem, HttpError):
+        return Refusal("http_error", f"answered with status {problem.response.status}", failed=True)
+    if isinstance(problem, DownloadCancelledError):
+        return Refusal("too_large", f"the page is larger than {MAX_PAGE_BYTES / MEGABYTE:g} MB")
+    if isinstance(problem, CannotResolveHostError):
+        host = urlparse_cached(request).hostname or ""
+        if host in GuardedResolver.refused:
+            return Refusal("forbidden_host", GuardedResolver.refused[host])
+        return Refusal("http_error", f"no host has the name {host}", failed=True)
+    if isinstance(problem, DownloadConnectionRefusedError):
+        return Refusal("http_error", "the connection was refused", failed=True)
+    text = (str(problem).strip().splitlines() or [""])[0]
+    return Refusal("http_error", f"{type(problem).__name__}: {text}".rstrip(": "), failed=True)
