@@ -1,0 +1,171 @@
+"""One video into clips, in one pass: each frame is decoded once, looked at for cuts, and encoded into its shot.
+
+decode ──► CutDetector ──► a few frames of delay ──► shot by shot: resample by time, resize, crop ──► H.264
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from pvtt.clips.cuts import ANALYSIS_WIDTH, CutDetector
+from pvtt.items.hashing import sha256_file
+from pvtt.items.runner import ItemRejectedError
+from pvtt.media.video import Frame, VideoError, VideoReader, VideoWriter, display_size, to_rgb
+from pvtt.records.base import Record
+from pvtt.records.catalog import Sha256
+from pvtt.records.params import ClipParams
+
+if TYPE_CHECKING:
+    import av
+
+# Containers round times to 1 ms (Matroska) or finer; a frame this late still counts as on time.
+TIME_TOLERANCE = Fraction(1, 1000)
+
+
+class SourceVideo(Record):
+    """One video to cut up; `path` says where it is and is no part of its identity in the item cache."""
+
+    sha256: Sha256
+    path: Path = Field(exclude=True)
+
+
+class Shot(Record):
+    """One shot of a video: a clip, or the reason why it is none."""
+
+    start_s: float
+    end_s: float  # of the clip where there is one (trimmed to max_seconds), else of the shot
+    file: str | None = None  # in the item's directory
+    sha256: Sha256 | None = None
+    num_frames: int = 0
+    reason: str | None = None
+    message: str | None = None
+
+
+class VideoShots(Record):
+    """All shots of one video, in order."""
+
+    shots: tuple[Shot, ...]
+
+
+def split_video(video: SourceVideo, directory: Path, params: ClipParams) -> VideoShots:
+    """Cut one video into clips of `params`' size, frame rate and length, written as `shot-NNN.mp4` in `directory`.
+
+    Shots shorter than `min_seconds` get a reason instead of a file; longer ones than `max_seconds` are trimmed at their
+    end. Holds a handful of frames in memory whatever the video's length.
+
+    Raises:
+        ItemRejectedError: `too_small`, `not_a_video`, `truncated`, `undecodable` or `no_frames`.
+        MissingCodecError: This machine cannot decode it.
+    """
+    try:
+        with VideoReader(video.path) as reader:
+            return VideoShots(shots=tuple(_split(reader, directory, params)))
+    except VideoError as error:
+        raise ItemRejectedError(error.reason, error.message) from None
+
+
+@dataclass(frozen=True)
+class _Marked:
+    """A source frame, or the end of the video where `frame` is None."""
+
+    time: Fraction
+    frame: av.VideoFrame | None
+    begins_shot: bool
+
+
+def _split(reader: VideoReader, directory: Path, params: ClipParams) -> list[Shot]:
+    marked = _mark_cuts(reader, params)
+    shots: list[Shot] = []
+    begin = next(marked)
+    while begin.frame is not None:
+        path = directory / f"shot-{len(shots) + 1:03d}.mp4"
+        shot, begin = _write_shot(path, begin, marked, reader.sample_aspect_ratio, params)
+        shots.append(shot)
+    return shots
+
+
+def _mark_cuts(reader: VideoReader, params: ClipParams) -> Iterator[_Marked]:
+    """Yield all frames, late by what the cut detector needs to be sure, then the end."""
+    rate = reader.rate or Fraction(25)
+    detector = CutDetector(params.detector, params.threshold, rate)
+    delayed: deque[tuple[Fraction, av.VideoFrame]] = deque()
+    begins: set[Fraction] = set()
+
+    def release(num_kept: int) -> Iterator[_Marked]:
+        while len(delayed) > num_kept:
+            time, frame = delayed.popleft()
+            yield _Marked(time, frame, time in begins)
+
+    end = Fraction(0)
+    for index, (time, frame) in enumerate(reader):
+        if index == 0:
+            _check_size(frame, reader.sample_aspect_ratio, params)
+        analysis_height = max(16, round(ANALYSIS_WIDTH * frame.height / frame.width))
+        begins.update(detector.push(index, time, to_rgb(frame, ANALYSIS_WIDTH, analysis_height)))
+        delayed.append((time, frame))
+        end = time + 1 / rate
+        yield from release(num_kept=detector.lag)
+    yield from release(num_kept=0)
+    yield _Marked(end, None, begins_shot=True)
+
+
+def _check_size(frame: av.VideoFrame, sample_aspect_ratio: Fraction, params: ClipParams) -> None:
+    width, height = display_size(frame, sample_aspect_ratio)
+    if min(width, height) < params.min_short_side:
+        raise ItemRejectedError(
+            "too_small", f"{width} by {height}: the short side is below min_short_side {params.min_short_side}"
+        )
+
+
+def _write_shot(
+    path: Path, begin: _Marked, following: Iterator[_Marked], sample_aspect_ratio: Fraction, params: ClipParams
+) -> tuple[Shot, _Marked]:
+    """Encode the shot that begins with `begin`; returns it and what follows it.
+
+    Output frame k shows the source frame that is on screen at `begin.time + k / fps`.
+    """
+    fps = Fraction(params.fps).limit_denominator(1001)
+    max_frames = int(Fraction(params.max_seconds).limit_denominator(1000) * fps)
+    on_screen = begin
+    with VideoWriter(path, params.fps, params.crf) as writer:
+        for marked in following:
+            due = min(ceil((marked.time - TIME_TOLERANCE - begin.time) * fps), max_frames)
+            if due > writer.num_frames and on_screen.frame is not None:
+                image = fit(on_screen.frame, sample_aspect_ratio, params.width, params.height)
+                while writer.num_frames < due:
+                    writer.write(image)
+            on_screen = marked
+            if marked.begins_shot:
+                break
+    start, end = begin.time, on_screen.time
+    if end - start < Fraction(params.min_seconds) - TIME_TOLERANCE:
+        path.unlink()
+        message = f"{float(end - start):.2f} s: below min_seconds {params.min_seconds:g}"
+        return Shot(start_s=float(start), end_s=float(end), reason="too_short", message=message), on_screen
+    shot = Shot(
+        start_s=float(start),
+        end_s=float(min(end, start + writer.num_frames / fps)),
+        file=path.name,
+        sha256=sha256_file(path),
+        num_frames=writer.num_frames,
+    )
+    return shot, on_screen
+
+
+def fit(frame: av.VideoFrame, sample_aspect_ratio: Fraction, width: int, height: int) -> Frame:
+    """Scale a decoded frame to cover `width` by `height` and crop the centre; (height, width, 3) RGB."""
+    shown_width, shown_height = display_size(frame, sample_aspect_ratio)
+    scale = max(Fraction(width, shown_width), Fraction(height, shown_height))
+    cover = max(width, round(shown_width * scale)), max(height, round(shown_height * scale))
+    stored = cover[::-1] if frame.rotation % 180 else cover
+    image = to_rgb(frame, *stored)
+    top, left = (cover[1] - height) // 2, (cover[0] - width) // 2
+    return image[top : top + height, left : left + width]

@@ -1,0 +1,107 @@
+"""The default tracker: detections carried from key frame to key frame by dense optical flow, from both sides.
+
+    key frame a                                   key frame b
+        mask_a ──► warped forward  ──┐   ┌──  warped backward ◄── mask_b
+                                 blend by nearness
+
+Flow is OpenCV's DIS (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", 2016) at reduced size. The fields
+are composed and each mask is warped once, so that edges do not blur from frame to frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pvtt.media.saliency import SoftMask
+from pvtt.media.video import Frame
+from pvtt.segment.protocols import Detection
+
+FLOW_LINES = 240  # height at which flow is computed
+Flow: TypeAlias = npt.NDArray[np.float32]  # (h, w, 2): x and y displacement in pixels
+Grey: TypeAlias = npt.NDArray[np.uint8]  # (h, w)
+
+
+class FlowTracker:
+    """See the module. Needs a detector whose detections carry masks."""
+
+    name = "dis-1"
+
+    def track(self, frames: Iterable[tuple[Frame, Detection | None]]) -> Iterator[SoftMask]:
+        """See `Tracker.track`."""
+        import cv2
+
+        engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        greys: list[Grey] = []  # from the last key frame on, or from the start where there was none yet
+        key_mask: SoftMask | None = None
+        size = (0, 0)
+        for frame, detection in frames:
+            size = (frame.shape[1], frame.shape[0])
+            greys.append(_reduce(frame))
+            if detection is None:
+                continue
+            mask = _mask_of(detection)
+            if key_mask is None:
+                yield from (_enlarge(earlier, size) for earlier in reversed(_carry(engine, greys[::-1], mask)[1:]))
+            else:
+                yield from _between(engine, greys, key_mask, mask, size)
+            yield mask
+            key_mask, greys = mask, [greys[-1]]
+        if key_mask is None:
+            raise ValueError("no frame came with a detection")
+        yield from (_enlarge(later, size) for later in _carry(engine, greys, key_mask)[1:])
+
+
+def _mask_of(detection: Detection) -> SoftMask:
+    if detection.mask is None:
+        raise ValueError("the flow tracker needs masks, and this detector gives boxes")
+    return detection.mask
+
+
+def _reduce(frame: Frame) -> Grey:
+    import cv2
+
+    height, width = frame.shape[:2]
+    scale = min(1.0, FLOW_LINES / height)
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(grey, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+
+
+def _between(
+    engine: Any, greys: list[Grey], first: SoftMask, last: SoftMask, size: tuple[int, int]
+) -> Iterator[SoftMask]:
+    """Masks of the frames strictly between two key frames."""
+    forward = _carry(engine, greys, first)
+    backward = _carry(engine, greys[::-1], last)[::-1]
+    steps = len(greys) - 1
+    for index in range(1, steps):
+        nearness = index / steps
+        yield _enlarge((1 - nearness) * forward[index] + nearness * backward[index], size)
+
+
+def _carry(engine: Any, greys: list[Grey], mask: SoftMask) -> list[SoftMask]:
+    """The first frame's mask, seen in every frame of a sequence; at flow's size."""
+    import cv2
+
+    height, width = greys[0].shape
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
+    reduced = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
+    to_first = np.zeros_like(grid)  # displacement from this frame to the first
+    carried = [reduced]
+    for before, here in pairwise(greys):
+        step: Flow = engine.calc(here, before, None)
+        to_first = step + cv2.remap(to_first, grid + step, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        carried.append(
+            cv2.remap(reduced, grid + to_first, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        )
+    return carried
+
+
+def _enlarge(mask: SoftMask, size: tuple[int, int]) -> SoftMask:
+    import cv2
+
+    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR), np.float32)

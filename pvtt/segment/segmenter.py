@@ -1,0 +1,163 @@
+"""One clip to its mask: detect on key frames, track between, clean, judge; all as streams, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from pvtt.items.hashing import sha256_file
+from pvtt.items.runner import ItemRejectedError
+from pvtt.media.masks import MaskWriter
+from pvtt.media.video import Frame, iter_frames
+from pvtt.records.base import Record
+from pvtt.records.catalog import ClipId, ProductId, Sha256
+from pvtt.records.clips import Mask
+from pvtt.records.params import SegmentParams
+from pvtt.segment.cleaning import BinaryMask, clean, temporal_median
+from pvtt.segment.protocols import Detection, Detector, Tracker
+
+MASK_FILE = "mask.mkv"
+
+
+class ClipSource(Record):
+    """One clip to segment; `path` says where it is and is no part of its identity in the item cache."""
+
+    product_id: ProductId
+    clip_id: ClipId
+    sha256: Sha256
+    num_frames: int
+    fps: float
+    path: Path = Field(exclude=True)
+
+
+def segment_clip(clip: ClipSource, directory: Path, params: SegmentParams) -> Mask:
+    """Segment one clip into `mask.mkv` in `directory`.
+
+    Raises:
+        ItemRejectedError: `no_product`, `two_products`, `mask_too_large` or `product_cut_off`.
+        PvttError: A model's weights are missing.
+    """
+    detector, tracker = load_models(params)
+    judge = Judge(params)
+    keys = set(key_frames(clip.num_frames, params.key_frame_every))
+    frames = judge.watch(_with_detections(iter_frames(clip.path), keys, detector))
+    binary = (soft >= params.threshold for soft in tracker.track(frames))
+    path = directory / MASK_FILE
+    with MaskWriter(path, clip.fps) as writer:
+        for mask in temporal_median(binary, params.smooth_frames):
+            cleaned = clean(mask, params.min_component)
+            judge.measure(cleaned)
+            writer.write(np.where(cleaned, np.uint8(255), np.uint8(0)))
+    judge.decide()
+    height, width = cleaned.shape
+    return Mask(
+        product_id=clip.product_id,
+        clip_id=clip.clip_id,
+        path=f"masks/{clip.product_id}_{clip.clip_id}.mkv",
+        sha256=sha256_file(path),
+        clip_sha256=clip.sha256,
+        segmenter=f"{detector.name}+{tracker.name}",
+        num_frames=writer.num_frames,
+        width=width,
+        height=height,
+        area_min=min(judge.areas),
+        area_mean=float(np.mean(judge.areas)),
+        area_max=max(judge.areas),
+        border_fraction=float(np.mean(judge.borders)),
+    )
+
+
+def key_frames(num_frames: int, every: int) -> list[int]:
+    """Frames to detect on: the middles of equal stretches of at most `every` frames.
+
+    No frame is further than `every / 2` from one, with one fewer detection than key frames at both ends would take.
+    """
+    num_keys = -(-num_frames // every)
+    return [(2 * index + 1) * num_frames // (2 * num_keys) for index in range(num_keys)]
+
+
+def _with_detections(
+    frames: Iterable[Frame], keys: set[int], detector: Detector
+) -> Iterator[tuple[Frame, Detection | None]]:
+    for index, frame in enumerate(frames):
+        yield frame, detector.detect(frame) if index in keys else None
+
+
+@dataclass
+class Judge:
+    """Collects what a clip's detections and masks say, and decides whether it shows one whole product."""
+
+    params: SegmentParams
+    counts: list[int] = field(default_factory=list)  # products seen, a key frame
+    areas: list[float] = field(default_factory=list)  # of the frame covered by the mask, a frame
+    borders: list[float] = field(default_factory=list)  # of the frame's border covered, a frame
+
+    def watch(
+        self, frames: Iterable[tuple[Frame, Detection | None]]
+    ) -> Iterator[tuple[Frame, Detection | None]]:
+        """Pass key frames through; raises as soon as enough of them are known to turn the clip away."""
+        for frame, detection in frames:
+            if detection is not None:
+                self.counts.append(detection.num_products)
+            yield frame, detection
+
+    def measure(self, mask: BinaryMask) -> None:
+        """Take one frame's final mask into account."""
+        border = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
+        self.areas.append(float(mask.mean()))
+        self.borders.append(float(border.mean()))
+
+    def decide(self) -> None:
+        """Raise `ItemRejectedError` where the clip is off-spec."""
+        params = self.params
+        area, border = float(np.mean(self.areas)), float(np.mean(self.borders))
+        empty = sum(count == 0 for count in self.counts)
+        crowded = sum(count > params.max_products for count in self.counts)
+        if 2 * empty > len(self.counts) or area < params.min_area:
+            raise ItemRejectedError(
+                "no_product",
+                f"no product in {empty} of {len(self.counts)} key frames; the mask covers {area:.1%} of the frame",
+            )
+        if 2 * crowded > len(self.counts):
+            raise ItemRejectedError(
+                "two_products", f"{max(self.counts)} products in {crowded} of {len(self.counts)} key frames"
+            )
+        if area > params.max_area:
+            raise ItemRejectedError("mask_too_large", f"the mask covers {area:.1%} of the frame")
+        if border > params.max_border:
+            raise ItemRejectedError("product_cut_off", f"the mask covers {border:.1%} of the frame's border")
+
+
+def load_models(params: SegmentParams) -> tuple[Detector, Tracker]:
+    """The detector and tracker that the params name; loaded once a process. Raises `PvttError`."""
+    return (
+        _load_detector(params.detector, params.detector_weights, params.text, params.threshold),
+        _load_tracker(params.tracker, params.tracker_weights),
+    )
+
+
+@cache
+def _load_detector(kind: str, weights: str | None, text: str, threshold: float) -> Detector:
+    if kind == "grounding_dino":
+        from pvtt.segment.grounding_dino import GroundingDinoDetector
+
+        return GroundingDinoDetector(Path(str(weights)), text)
+    from pvtt.segment.u2netp import U2NetpDetector
+
+    return U2NetpDetector(threshold)
+
+
+@cache
+def _load_tracker(kind: str, weights: str | None) -> Tracker:
+    if kind == "sam2":
+        from pvtt.segment.sam2 import Sam2Tracker
+
+        return Sam2Tracker(Path(str(weights)))
+    from pvtt.segment.flow import FlowTracker
+
+    return FlowTracker()
