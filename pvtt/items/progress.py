@@ -100,7 +100,7 @@ class Progress:
     def _publish(self, force: bool = False) -> None:
         now = time.monotonic()
         if self._bar is not None:
-            self._bar.update(self._task, completed=self.done, note=self.note)
+            self._bar.update(self._task, completed=self.done, total=self.total, note=self.note)
         elif now - self._last_line >= LINE_EVERY_S:
             self._last_line = now
             self._line()

@@ -31,6 +31,7 @@ class CrawlParams(Record):
     max_video_mb: Positive = 500
     max_photo_mb: Positive = 25
     max_products: int = Field(default=100_000, ge=1)
+    max_pages: int = Field(default=1_000_000, ge=1)  # a brake for shops whose links never end
     delay_s: float = Field(default=0.5, ge=0)
     concurrency: int = Field(default=8, ge=1, le=64)
     license: str | None = None  # recorded where the page names none
@@ -165,6 +166,8 @@ class TrainParams(Record):
     product_dropout: Fraction = 0.1  # for classifier-free guidance
     text_dropout: Fraction = 0.1
     sigma_shift: Positive = 3.0
+    sigma_sampling: Literal["logit_normal", "uniform"] = "logit_normal"  # before the shift
+    validation_pictures: int = Field(default=2, ge=0)  # validation samples generated and drawn at each validation
     loss: LossParams = LossParams()
     wandb: Literal["offline", "online", "disabled"] = "offline"
     stage1: StageTrainParams
