@@ -23,9 +23,9 @@ class PvttError(Exception):
         self.message = message
         self.hint = hint
 
-    def __reduce__(self) -> tuple[type, tuple[str, str | None]]:
+    def __reduce__(self) -> tuple[type, tuple[str, str | None], dict[str, object]]:
         # Exceptions with more than one argument do not cross a process pool without this.
-        return type(self), (self.message, self.hint)
+        return type(self), (self.message, self.hint), self.__dict__
 
 
 class ParamsError(PvttError):

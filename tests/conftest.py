@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.slurm_cluster import slurm_cluster  # noqa: F401  # a fixture
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

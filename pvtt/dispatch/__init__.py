@@ -11,14 +11,15 @@ The place comes from the environment, never from `params.yaml`, so that changing
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.dispatch.local import LocalDispatcher, count_cores
+from pvtt.dispatch.slurm import SlurmDispatcher
 from pvtt.errors import PvttError
 from pvtt.items.dispatcher import Dispatcher
+from pvtt.items.workspace import find_workspace
 
-__all__ = ["InlineDispatcher", "LocalDispatcher", "from_environment"]
+__all__ = ["InlineDispatcher", "LocalDispatcher", "SlurmDispatcher", "from_environment"]
 
 VARIABLE = "PVTT_DISPATCH"
 
@@ -37,7 +38,12 @@ def from_environment() -> Dispatcher:
     kind, _, number = choice.partition(":")
     if kind == "local" and number.isdecimal() and int(number) > 0:
         return LocalDispatcher(int(number))
+    if choice.endswith((".yaml", ".yml")):
+        from pvtt.dispatch.profile import load_profile
+
+        workspace = find_workspace()
+        return SlurmDispatcher(load_profile(workspace.root / choice), workspace.state / "slurm")
     raise PvttError(
         f"{VARIABLE}={choice!r} is not a place to run",
-        f"set it to local, local:N, inline, or a Slurm profile such as {Path('infra/slurm/h800.yaml')}",
+        "set it to local, local:N, inline, or a Slurm profile such as infra/slurm/h800.yaml",
     )

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pvtt.errors import PvttError
 
-class WorkerDiedError(Exception):
+
+class WorkerDiedError(PvttError):
     """The process or job that did the work ended without an outcome."""
 
 

@@ -52,8 +52,8 @@ def test_what_cannot_be_pickled_is_still_explained() -> None:
     assert str(failure) == "TwoArgumentsError: a fault in the decoder"
     assert isinstance(failure, RuntimeError)
     assert "raise_unpicklable" in failure.__notes__[0]
-    (failure,) = dispatcher.map(work.return_unpicklable, [0], name="t")
-    assert "cannot be pickled" in str(failure)
+    (fault,) = dispatcher.map(work.return_unpicklable, [0], name="t")
+    assert "cannot be pickled" in str(fault)
 
 
 def test_workers_share_the_cores() -> None:
@@ -64,7 +64,8 @@ def test_workers_share_the_cores() -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_workers_end_with_their_parent_however_it_ends(number: signal.Signals, tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from pvtt.dispatch import LocalDispatcher; from tests.dispatch import work\n"
+        "import sys; from pathlib import Path; from pvtt.dispatch import LocalDispatcher\n"
+        "from tests.dispatch import work\n"
         "if __name__ == '__main__': LocalDispatcher(1).map(work.beat_forever, [Path(sys.argv[1])], name='t')"
     )
     file = tmp_path / "beat"

@@ -48,3 +48,31 @@ def beat_forever(file: Path) -> None:
     while True:
         file.touch()
         time.sleep(0.05)
+
+
+def rank_of(folder: Path) -> tuple[str, ...]:
+    """What torchrun's variables say in this process; every process leaves a file."""
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR")
+    values = tuple(os.environ[name] for name in names)
+    (folder / values[0]).write_text(os.environ["MASTER_PORT"])
+    return values
+
+
+def fail_in_rank_one(seconds: float) -> None:
+    """Rank 0 waits, as in a collective operation, for a rank that never comes."""
+    if os.environ["RANK"] == "1":
+        raise PvttError("rank 1 fell over", "look at its log")
+    time.sleep(seconds)
+
+
+def environment(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def count_starts(file: Path) -> int:
+    """Ends only when it is started the second time; returns the number of starts."""
+    starts = len(file.read_text()) + 1 if file.exists() else 1
+    file.write_text("x" * starts)
+    while starts < 2:
+        time.sleep(0.05)
+    return starts

@@ -1,0 +1,111 @@
+"""A Slurm profile: what jobs ask for, and the environment that they run in. One YAML file a cluster."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from pvtt.errors import MissingInputError, ParamsError
+from pvtt.records.base import Record
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class ShardResources(Record):
+    """What one shard of a stage's items gets; the shards are the tasks of one job array."""
+
+    parallel: Count = 8  # tasks that run at once, and shards that a stage makes
+    partition: str | None = None  # instead of the profile's
+    gpus: int = Field(default=0, ge=0)
+    cpus: Count = 1
+    memory_gb: Count | None = None
+    minutes: Count = 240
+
+
+class RunResources(Record):
+    """What one training run gets: `nodes` x `processes_per_node` processes, one a GPU where there are GPUs."""
+
+    partition: str | None = None
+    nodes: Count = 1
+    gpus_per_node: int = Field(default=0, ge=0)
+    processes_per_node: Count | None = None  # default: one a GPU, or one
+    cpus_per_process: Count = 1
+    memory_gb_per_node: Count | None = None
+    minutes: Count = 1440
+    exclusive: bool = False  # the whole node
+
+    @property
+    def num_processes_per_node(self) -> int:
+        return self.processes_per_node or max(1, self.gpus_per_node)
+
+
+class Container(Record):
+    """A container that the work runs in. Its `python` must have this project's dependencies."""
+
+    runtime: Literal["pyxis", "apptainer"]
+    image: str  # pyxis: registry#name:tag or a .sqsh; apptainer: a .sif
+    mounts: tuple[str, ...] = ()  # SOURCE:TARGET; the project's folder is needed at its own path
+    python: str = "python"
+
+
+class Requeue(Record):
+    """What happens when Slurm preempts a job or its time is up: it is signalled, put back in the queue, and resumes."""
+
+    max_timeouts: int = Field(default=0, ge=0)  # how often a job may run out of time and continue
+    signal_s: int = Field(default=120, ge=1)  # seconds of notice
+
+
+class SlurmProfile(Record):
+    """The whole file."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    gpu_type: str | None = None  # as in Slurm's gres, for example h800
+    shards: ShardResources = ShardResources()
+    stages: dict[str, ShardResources] = Field(default={})  # by stage name, instead of `shards`
+    run: RunResources = RunResources()
+    venv: str | None = None  # folder of a virtual environment that the nodes see; default: this process's Python
+    container: Container | None = None
+    setup: tuple[str, ...] = ()  # shell lines before the work, for example `module load cuda/12.8`
+    env: dict[str, str] = Field(default={})
+    requeue: Requeue = Requeue()
+    file_system_lag_s: float = Field(default=15, ge=0)  # how late a node's files may appear on the submitting host
+
+    @model_validator(mode="after")
+    def _one_environment(self) -> Self:
+        if self.venv is not None and self.container is not None:
+            raise ValueError("venv and container exclude each other")
+        return self
+
+
+def load_profile(path: Path) -> SlurmProfile:
+    """Read and check a profile.
+
+    Raises:
+        MissingInputError: There is no such file; names those beside it.
+        ParamsError: It is not YAML, or does not fit the schema.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return SlurmProfile.model_validate_json(json.dumps(data))
+    except FileNotFoundError:
+        others = ", ".join(sorted(file.name for file in path.parent.glob("*.yaml"))) or "no profile"
+        raise MissingInputError(f"{path} does not exist", f"{path.parent} holds {others}") from None
+    except YAMLError as error:
+        raise ParamsError(
+            f"{path} is not YAML: {' '.join(str(error).split())}", "compare infra/slurm/h800.yaml"
+        ) from None
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}".removeprefix(": ")
+            for fault in error.errors()
+        )
+        raise ParamsError(f"{path}: {faults}", "the schema is pvtt/dispatch/profile.py") from None

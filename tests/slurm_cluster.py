@@ -1,0 +1,45 @@
+"""A pytest plugin: a real one-machine Slurm, started once a session and only where a test asks for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pvtt.dispatch.profile import SlurmProfile, load_profile
+
+SLURM_FOLDER = Path(__file__).resolve().parents[1] / "infra" / "slurm"
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmProfile]:
+    """Starts `infra/slurm/local-cluster` and yields the profile for it; `SLURM_CONF` is set until the session ends."""
+    from tests.conftest import require_program
+
+    for program in ("munged", "slurmctld", "slurmd", "sbatch"):
+        require_program(program)
+    folder = tmp_path_factory.mktemp("slurm")
+    # The cluster lives as long as its standard input, so a killed test session leaves none behind.
+    command = [str(SLURM_FOLDER / "local-cluster"), "run", str(folder), "sh", "-c", "echo ready; exec cat"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as cluster:
+        assert cluster.stdin is not None
+        assert cluster.stdout is not None
+        assert cluster.stderr is not None
+        if cluster.stdout.readline() != "ready\n":
+            pytest.fail(cluster.stderr.read())
+        before = os.environ.get("SLURM_CONF")
+        os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
+        try:
+            yield load_profile(SLURM_FOLDER / "local.yaml")
+        finally:
+            if before is None:
+                del os.environ["SLURM_CONF"]
+            else:
+                os.environ["SLURM_CONF"] = before
+            cluster.stdin.close()
+            cluster.wait(timeout=60)
