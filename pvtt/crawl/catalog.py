@@ -157,6 +157,9 @@ def publish(workspace: Workspace, harvest: Harvest) -> Published:
     published.catalog = dict(sorted(published.catalog.items()))
     for product_id in (*published.changed, *published.unchanged):
         _remove_unnamed(workspace, published.catalog[product_id])
+    for directory in (workspace.data / "products").glob("*"):
+        if directory.name not in published.catalog and not (directory / RECORD).exists():
+            shutil.rmtree(directory)  # a kill fell between a product's media and its record
 
     published.rejects.sort(key=lambda reject: (reject.item, reject.product_id or "", reject.reason))
     _write_if_changed(workspace.data / "rejects.jsonl", "".join(reject.to_json() + "\n" for reject in published.rejects))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,8 +90,28 @@ class ShopSpider(scrapy.Spider):
 
     def read_page(self, response: Response) -> Iterator[Request]:
         """Callback of a page."""
+        with self._stopping_on_a_full_disk():
+            self._answered()
+            yield from self._read_page(response)
+
+    def take_media(self, response: Response) -> None:
+        """Callback of a media file, which is whole, checked and under its own name by now."""
+        with self._stopping_on_a_full_disk():
+            self._answered()
+            self._take_media(response)
+
+    def failed(self, failure: Failure) -> None:
+        """Errback of both."""
+        problem = failure.value
+        assert problem is not None
+        with self._stopping_on_a_full_disk():
+            if isinstance(problem, DiskFullError):
+                raise problem
+            self._answered()
+            self._note_failure(failure.request, problem)  # type: ignore[attr-defined]
+
+    def _read_page(self, response: Response) -> Iterator[Request]:
         url = response.meta[URL]
-        self._answered()
         if response.status == 304:
             self._state.confirm("page", url)
             known = self._state.page(url)
@@ -99,7 +120,13 @@ class ShopSpider(scrapy.Spider):
             yield from self._use(known.record)
             return
         self._num_downloads += 1
-        record = self._page_record(response, is_start=url == self._job.start)
+        try:
+            record = self._page_record(response, is_start=url == self._job.start)
+        except Exception as error:  # one page that the reader trips over never ends a crawl; it is recorded and counted
+            self.logger.exception("cannot read %s", url)
+            self._num_unanswered += 1
+            self._state.refuse("page", url, Refusal("error", f"{type(error).__name__}: {error}", failed=True), forget=False)
+            return
         new = {draft.product_id for draft in record.drafts} - self._products
         if len(self._products) + len(new) > self._job.params.max_products:
             self._limited = True
@@ -107,28 +134,17 @@ class ShopSpider(scrapy.Spider):
         self._keep("page", url, record, response)
         yield from self._use(record)
 
-    def take_media(self, response: Response) -> None:
-        """Callback of a media file, which is whole, checked and under its own name by now."""
+    def _take_media(self, response: Response) -> None:
         kind, url = response.meta[KIND], response.meta[URL]
-        self._answered()
         if response.status == 304:
             self._state.confirm(kind, url)
             self._num_not_modified += 1
             return
-        record: MediaRecord = response.meta[SAVED]
         self._num_downloads += 1
-        self._keep(kind, url, record, response)
+        self._keep(kind, url, response.meta[SAVED], response)
 
-    def failed(self, failure: Failure) -> None:
-        """Errback of both."""
-        request: Request = failure.request  # type: ignore[attr-defined]
+    def _note_failure(self, request: Request, problem: BaseException) -> None:
         kind, url = request.meta[KIND], request.meta[URL]
-        self._answered()
-        problem = failure.value
-        assert problem is not None
-        if isinstance(problem, DiskFullError):
-            self._disk_full = problem.message
-            raise CloseSpider("disk_full")
         refusal = _refusal_of(problem, request)
         gone = isinstance(problem, HttpError) and problem.response.status in GONE
         if refusal.failed and not gone:
@@ -136,6 +152,14 @@ class ShopSpider(scrapy.Spider):
         if url == self._job.start:
             self._start_problem = f"{refusal.reason}: {refusal.message}"
         self._state.refuse(kind, url, refusal, forget=gone or not refusal.failed)
+
+    @contextmanager
+    def _stopping_on_a_full_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except DiskFullError as error:
+            self._disk_full = error.message
+            raise CloseSpider("disk_full") from error
 
     def _visit(self, urls: list[str]) -> Iterator[Request]:
         """Requests for pages; a page that this run has read before it was interrupted is used at once, and its links."""

@@ -65,6 +65,8 @@ class CrawlState:
         self.log = directory / "crawl.log"
         self.run = ""
         self.staging.mkdir(parents=True, exist_ok=True)
+        for leftover in self.staging.glob(".tmp-*"):
+            leftover.unlink()
         self._database = sqlite3.connect(directory / "state.sqlite", isolation_level=None)
         with self._disk_full():
             self._database.executescript(_SCHEMA)
@@ -82,8 +84,6 @@ class CrawlState:
         Returns:
             Whether an interrupted run continues.
         """
-        for leftover in self.staging.glob(".tmp-*"):
-            leftover.unlink()
         now = time.time()
         row = self._database.execute("SELECT id, fingerprint, code, started, finished FROM run").fetchone()
         if row is not None:

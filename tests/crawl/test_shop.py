@@ -333,6 +333,24 @@ def test_after_kill_9_of_the_whole_run_finished_work_is_not_fetched_again(site: 
     _check_resumed(site, workspace, num_pages, Workspace(tmp_path / "reference"))
 
 
+def test_what_a_kill_left_in_data_is_put_right(site: Site, workspace: Workspace) -> None:
+    site.add_product("A1", 1)
+    site.add_product("A2", 2)
+    site.add_index("/products/A1.html", "/products/A2.html")
+    crawl(workspace, site.params())
+    before = tree_without_times(workspace)
+    products = workspace.data / "products"
+    (products / "A1" / "product.json").unlink()  # media without their record
+    (products / "A2" / "media" / ".tmp-x.mp4").write_bytes(b"half")
+    (products / "A2" / "media" / "0000.mp4").write_bytes(b"of an earlier version")
+    (products / "A3" / "media").mkdir(parents=True)
+    summary = crawl(workspace, site.params())
+    assert (summary.num_new, summary.num_unchanged) == (1, 1)
+    assert tree_without_times(workspace) == before
+    check_catalog(workspace)
+    assert not (products / "A3").exists()
+
+
 def test_json_ld_of_a_page_behind_a_redirect(site: Site, workspace: Workspace) -> None:
     site.add_product("A1", 1)
     site.add("/go", b"", status=302, headers={"Location": "/products/A1.html"})

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pvtt.crawl import crawl
+from pvtt.crawl.catalog import read_catalog
+from pvtt.crawl.feed import read_feed
+from pvtt.errors import MissingInputError, PvttError
+from pvtt.items.workspace import Workspace
+from pvtt.records.params import CrawlParams
+from tests.crawl.checks import check_catalog, rejects, tree
+from tests.crawl.site import Site, photo_bytes, video_bytes
+from tests.crawl.test_folder import write
+
+HEADER = "product_id,title,category,videos,photos\n"
+
+
+def test_a_feed_of_urls_and_paths(site: Site, workspace: Workspace, tmp_path: Path) -> None:
+    site.add("/1.mp4", video_bytes(1))
+    site.add("/2.mp4", video_bytes(2))
+    (tmp_path / "secret.jpg").write_bytes(photo_bytes(9))
+    rows = [
+        {"product_id": "A1", "title": "Ring", "category": "ring", "price": 3, "videos": [f"{site.url}1.mp4"],
+         "photos": ["photos/1.jpg", "../secret.jpg", "/etc/passwd", "photos/none.jpg", "http://10.0.0.1/x.jpg"]},
+        {"product_id": 17, "title": "Mug", "videos": [f"{site.url}2.mp4", "local.mp4", f"{site.url}none.mp4"]},
+    ]  # fmt: skip
+    write(tmp_path / "feed", {
+        "products.jsonl": "\n".join(json.dumps(row) for row in rows), "photos/1.jpg": photo_bytes(1), "local.mp4": video_bytes(3)
+    })  # fmt: skip
+    host = f"127.0.0.1:{site.port}"
+    params = site.params(source="feed", start="feed/products.jsonl", allowed_hosts=[host])
+    summary = crawl(workspace, params)
+    check_catalog(workspace)
+    catalog = read_catalog(workspace)
+    assert {name: (len(product.videos), len(product.photos)) for name, product in catalog.items()} == {"17": (2, 0), "A1": (1, 1)}
+    assert (catalog["A1"].source, catalog["A1"].page_url) == ("feed", "feed:products.jsonl/A1")
+    assert {reject.item: reject.reason for reject in rejects(workspace)} == {
+        "../secret.jpg": "forbidden_path",
+        "/etc/passwd": "forbidden_path",
+        "photos/none.jpg": "missing_file",
+        "http://10.0.0.1/x.jpg": "forbidden_host",
+        f"{site.url}none.mp4": "http_error",
+    }
+    assert summary.num_downloads == 2
+
+    before = tree(workspace)
+    assert crawl(workspace, params).num_downloads == 0
+    assert tree(workspace) == before
+
+
+def test_csv_with_lists_in_cells(tmp_path: Path) -> None:
+    path = tmp_path / "feed.csv"
+    path.write_text("\ufeff" + HEADER + 'A1,"Ring, gold",ring,1.mp4|2.mp4,\nA2,Mug,,3.mp4,a.jpg | b.jpg\n', encoding="utf-8")
+    first, second = read_feed(path)
+    assert (first.title, [ref.url for ref in first.videos], first.photos) == ("Ring, gold", ["1.mp4", "2.mp4"], ())
+    assert (second.category, [ref.url for ref in second.photos]) == ("uncategorised", ["a.jpg", "b.jpg"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("f.jsonl", '{"product_id": "A", "title": "x", "videos": []}\n\n{"product_id": "B"}\n', r":3: not a feed row: title"),
+        ("f.jsonl", "{oops\n", r":1: not a feed row: not JSON"),
+        ("f.jsonl", "[]\n", r":1: not a feed row"),
+        ("f.jsonl", '{"product_id": "A", "title": "x", "videos": "1.mp4"}\n', r":1: not a feed row: videos"),
+        ("f.csv", HEADER + "A,x,y,1.mp4,\nA,x,y,2.mp4,\n", r":3: not a feed row: product_id: 'A' is on line 2 too"),
+        ("f.csv", HEADER + "A,x,y\n", r":2: not a feed row: it has not 5 columns"),
+        ("f.csv", HEADER + ",x,y,1.mp4,\n", r":2: not a feed row: product_id"),
+        ("f.xml", "<feed/>", "a feed is a .jsonl or .csv file"),
+    ],
+)
+def test_an_invalid_row_is_named_by_its_line(name: str, text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(PvttError, match=words):
+        read_feed(tmp_path / name)
+
+
+def test_a_missing_feed_is_an_error(workspace: Workspace) -> None:
+    with pytest.raises(MissingInputError, match="there is no feed"):
+        crawl(workspace, CrawlParams(source="feed", start="nowhere.csv"))

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pvtt.crawl import crawl
+from pvtt.crawl.catalog import read_catalog
+from pvtt.errors import MissingInputError
+from pvtt.items.workspace import Workspace
+from pvtt.records.params import CrawlParams
+from tests.crawl.checks import check_catalog, rejects, tree
+from tests.crawl.site import photo_bytes, video_bytes
+
+
+def write(root: Path, files: dict[str, bytes | str]) -> None:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("mine") / "catalogue"
+    write(
+        root,
+        {
+            "ring 1/product.json": '{"title": "Gold ring", "category": "ring", "license": "CC0", "product_id": "JEWE001"}',
+            "ring 1/orbit.mov": video_bytes(1),  # an MP4 by its bytes
+            "ring 1/photos/front.jpg": photo_bytes(1),
+            "ring 1/photos/back.dat": photo_bytes(2, "PNG"),
+            "ring 1/notes.txt": "text",
+            "ring 1/.DS_Store": "x",
+            "mug/v.mp4": video_bytes(2),
+            "mug/page.mp4": "<html>",
+            "mug/broken.jpg": "text",
+            "bad/product.json": '{"titel": "x"}',
+            "bad/v.mp4": video_bytes(3),
+            "photos only/1.jpg": photo_bytes(3),
+            "twin/v.mp4": video_bytes(2),
+        },
+    )
+    return root
+
+
+def params(folder: Path, **changes: object) -> CrawlParams:
+    return CrawlParams(source="folder", start=str(folder), max_failed_fraction=1.0, **changes)  # type: ignore[arg-type]
+
+
+def test_one_directory_a_product(folder: Path, workspace: Workspace) -> None:
+    summary = crawl(workspace, params(folder, license="own"))
+    check_catalog(workspace)
+    catalog = read_catalog(workspace)
+    assert list(catalog) == ["JEWE001", "mug"]
+    ring = catalog["JEWE001"]
+    assert (ring.title, ring.category, ring.license, ring.source) == ("Gold ring", "ring", "CC0", "folder")
+    assert ring.page_url == "folder:catalogue/ring 1"
+    assert [medium.url for medium in ring.photos] == ["ring 1/photos/back.dat", "ring 1/photos/front.jpg"]
+    assert (ring.videos[0].media_type, ring.photos[0].media_type) == ("video/mp4", "image/png")
+    assert catalog["mug"].license == "own"
+    assert {(reject.item, reject.reason) for reject in rejects(workspace)} == {
+        ("bad/product.json", "bad_product_data"),
+        ("folder:catalogue/photos only", "no_video"),
+        ("folder:catalogue/twin", "duplicate_product"),
+        ("mug/broken.jpg", "not_an_image"),
+        ("mug/page.mp4", "not_a_video"),
+    }
+    assert summary.complete and summary.num_new == 2
+
+
+def test_a_second_crawl_changes_nothing_and_a_removed_product_leaves(folder: Path, workspace: Workspace) -> None:
+    crawl(workspace, params(folder))
+    before = tree(workspace)
+    assert crawl(workspace, params(folder)).num_unchanged == 2
+    assert tree(workspace) == before
+    (folder / "ring 1").rename(folder.parent / "elsewhere")
+    summary = crawl(workspace, params(folder))
+    assert (summary.num_dropped, summary.num_products) == (1, 1)
+    check_catalog(workspace)
+
+
+def test_links_out_of_the_folder_are_not_followed(folder: Path, workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "secret.mp4").write_bytes(video_bytes(9))
+    (folder / "mug" / "link.mp4").symlink_to(tmp_path / "secret.mp4")
+    (folder / "mug" / "dangling.mp4").symlink_to(folder / "nowhere")
+    crawl(workspace, params(folder))
+    assert len(read_catalog(workspace)["mug"].videos) == 1
+    reasons = {reject.item: reject.reason for reject in rejects(workspace)}
+    assert (reasons["mug/link.mp4"], reasons["mug/dangling.mp4"]) == ("forbidden_path", "missing_file")
+
+
+def test_the_users_own_files_are_copied_not_linked(folder: Path, workspace: Workspace) -> None:
+    crawl(workspace, params(folder))
+    before = tree(workspace)
+    with (folder / "ring 1" / "orbit.mov").open("r+b") as file:
+        file.write(b"overwritten")
+    assert tree(workspace) == before
+
+
+def test_products_of_other_sources_stay_and_are_not_overwritten(
+    folder: Path, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    crawl(workspace, params(folder))
+    other = tmp_path_factory.mktemp("other") / "second"
+    write(other, {"mug/v.mp4": video_bytes(50), "cup/v.mp4": video_bytes(51)})
+    summary = crawl(workspace, params(other))
+    assert list(read_catalog(workspace)) == ["JEWE001", "cup", "mug"]
+    assert read_catalog(workspace)["mug"].page_url == "folder:catalogue/mug"
+    assert [(reject.reason, reject.product_id) for reject in rejects(workspace)] == [("duplicate_product", "mug")]
+    assert any("other sources" in note for note in summary.notes)
+
+
+def test_a_missing_or_empty_folder_is_an_error(workspace: Workspace, tmp_path: Path) -> None:
+    for start in (tmp_path / "nowhere", tmp_path):
+        (tmp_path / ".pvtt").mkdir(exist_ok=True)
+        with pytest.raises(MissingInputError, match=r"crawl\.start"):
+            crawl(workspace, params(start))
