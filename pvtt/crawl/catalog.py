@@ -49,7 +49,7 @@ class Harvest:
 
     Args:
         source: Kind of source.
-        origins: Names of this source in `origin_of` its products: products that bear one and are not in the harvest have left.
+        origins: What `origin_of` says of this source's products: those that are not in the harvest have left.
         drafts: The products, in any order.
         resolve: Finds a draft's medium.
         refused: Pages and rows that gave no product.
@@ -162,7 +162,8 @@ def publish(workspace: Workspace, harvest: Harvest) -> Published:
             shutil.rmtree(directory)  # a kill fell between a product's media and its record
 
     published.rejects.sort(key=lambda reject: (reject.item, reject.product_id or "", reject.reason))
-    _write_if_changed(workspace.data / "rejects.jsonl", "".join(reject.to_json() + "\n" for reject in published.rejects))
+    lines = "".join(reject.to_json() + "\n" for reject in published.rejects)
+    _write_if_changed(workspace.data / "rejects.jsonl", lines)
     return published
 
 

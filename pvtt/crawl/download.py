@@ -2,7 +2,8 @@
 
 Needs an installed Twisted reactor; only the child process imports it.
 """
-# Twisted is typed in part.
+# Twisted is typed in part, and its interfaces are in camel case.
+# ruff: noqa: N802, N803
 # mypy: disallow-untyped-calls=False, disable-error-code="misc,import-untyped"
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ SMALL_BODY_BYTES = 65536
 
 
 class HostGuard:
-    """Downloader middleware before all others: refuses every request, redirects and robots.txt included, outside the policy."""
+    """Downloader middleware before all others: refuses requests outside the policy, also redirects and robots.txt."""
 
     def __init__(self, crawler: Crawler) -> None:
         self._policy: HostPolicy = crawler.settings[POLICY]
@@ -77,7 +78,7 @@ class HostGuard:
 
 @implementer(IHostnameResolver)
 class GuardedResolver:
-    """Leaves out addresses that must not be connected to, so that no name can point the crawl into a private network."""
+    """Leaves out addresses that must not be connected to, so that no name points the crawl into a private network."""
 
     refused: dict[str, str] = {}  # noqa: RUF012  host name: why all its addresses were left out
 
@@ -147,7 +148,7 @@ class MediaDownloadHandler(HTTP11DownloadHandler):
         )
 
     async def download_request(self, request: Request) -> Response:
-        """Raises `ItemRejectedError` for bytes that are not what they should be, `DiskFullError`, Scrapy's network errors."""
+        """Raises `ItemRejectedError` for bytes that are not what they should be, and Scrapy's network errors."""
         if SAVE_AS not in request.meta:
             return await super().download_request(request)
         start = time.monotonic()

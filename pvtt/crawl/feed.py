@@ -1,7 +1,7 @@
 """A partner's feed as a source: JSON Lines or CSV, one product a row, media as URLs or paths.
 
-    product_id,title,category,videos,photos
-    JEWE001,Gold ring,ring,https://cdn.example/1.mp4,photos/1a.jpg|photos/1b.jpg
+product_id,title,category,videos,photos
+JEWE001,Gold ring,ring,https://cdn.example/1.mp4,photos/1a.jpg|photos/1b.jpg
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
                 for row in rows:
                     line = rows.line_num
                     if None in row or None in row.values():
-                        raise _invalid(path, line, f"it has not {len(rows.fieldnames or [])} columns, as the first line says")
+                        raise _invalid(
+                            path, line, f"it has not {len(rows.fieldnames or [])} columns, as the first line says"
+                        )
                     cells: dict[str, Any] = {name: value for name, value in row.items() if value != ""}
                     for name in LIST_FIELDS:
                         if name in row:
@@ -112,4 +114,6 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
             except csv.Error as error:
                 raise _invalid(path, line + 1, str(error)) from None
     except UnicodeDecodeError as error:
-        raise PvttError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}", "save the feed as UTF-8") from None
+        raise PvttError(
+            f"{path}: not UTF-8 text: {error.reason} at byte {error.start}", "save the feed as UTF-8"
+        ) from None

@@ -37,12 +37,14 @@ def read_folder(folder: Path) -> tuple[list[ProductDraft], list[Reject]]:
     """
     if not folder.is_dir():
         raise MissingInputError(
-            f"crawl.start: there is no folder {folder}", "give the folder that holds one directory a product with --start"
+            f"crawl.start: there is no folder {folder}",
+            "give the folder that holds one directory a product with --start",
         )
     directories = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not directories:
         raise MissingInputError(
-            f"crawl.start: {folder} holds no directories", "put each product's videos and photos into a directory of its own there"
+            f"crawl.start: {folder} holds no directories",
+            "put each product's videos and photos into a directory of its own",
         )
     drafts, rejects = [], []
     for directory in directories:
@@ -84,7 +86,7 @@ def _draft(folder: Path, directory: Path) -> ProductDraft:
 
 
 def _kind(path: Path) -> str | None:
-    """What a file is by its bytes; by its name where they say nothing, so that a broken file is rejected and not passed over."""
+    """What a file is by its bytes, or by its name where they say nothing: a broken file is rejected, not ignored."""
     try:
         with path.open("rb") as file:
             found = sniff(file.read(HEAD_BYTES))

@@ -15,7 +15,8 @@ def address_fault(address: str, allow_loopback: bool) -> str | None:
     """Why an IP address must not be connected to; None where it may be.
 
     Refused is everything outside the public internet: private, link-local (cloud metadata services live there),
-    shared, reserved, multicast and, without `allow_loopback`, loopback. An IPv4 address inside an IPv6 one counts as itself.
+    shared, reserved, multicast and, without `allow_loopback`, loopback. An IPv4 address inside an IPv6 one counts as
+    itself.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
@@ -35,7 +36,7 @@ def address_fault(address: str, allow_loopback: bool) -> str | None:
 class HostPolicy:
     """The allow-list of one crawl.
 
-    An entry is a host (`shop.example`), a host and port (`shop.example:8080`), or all hosts below one (`*.shop.example`).
+    An entry is a host (`shop.example`), with its port (`shop.example:8080`), or all hosts below one (`*.shop.example`).
     Without a port it admits ports 80 and 443, and the start's own.
 
     Args:
@@ -83,10 +84,7 @@ class HostPolicy:
 
     def _admits(self, entry: str, host: str, port: int) -> bool:
         name, _, wanted_port = entry.lower().rpartition(":") if _has_port(entry) else (entry.lower(), "", "")
-        if wanted_port:
-            port_fits = port == int(wanted_port)
-        else:
-            port_fits = port in (80, 443, self.start_port)
+        port_fits = port == int(wanted_port) if wanted_port else port in (80, 443, self.start_port)
         name_fits = host.endswith(name[1:]) if name.startswith("*.") else host == name.strip("[]")
         return port_fits and name_fits
 

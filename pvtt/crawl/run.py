@@ -62,8 +62,8 @@ def _crawl_shop(workspace: Workspace, params: CrawlParams, state: CrawlState) ->
     if fault is not None:
         raise ParamsError(
             f"crawl.start: {start} may not be requested: {fault}",
-            "name a web address, and add its host to crawl.allowed_hosts in params.yaml (a shop on this machine also needs "
-            "crawl.allow_loopback: true)",
+            "name a web address, and add its host to crawl.allowed_hosts in params.yaml "
+            "(a shop on this machine also needs crawl.allow_loopback: true)",
         )
     result = fetch(workspace, params, state, start)
     if result.start_problem is not None:
@@ -134,11 +134,11 @@ def _publish(
     products = published.catalog.values()
     notes = []
     if published.dropped:
-        notes.append(f"{len(published.dropped)} products left the source or are off-spec now: {_named(published.dropped)}")
+        notes.append(f"dropped, as they left the source or are off-spec now: {_named(published.dropped)}")
     if published.kept:
-        notes.append(f"{len(published.kept)} products were not seen and are kept, as the crawl is incomplete: {_named(published.kept)}")
+        notes.append(f"kept, although this incomplete crawl did not see them: {_named(published.kept)}")
     if published.foreign:
-        notes.append(f"{len(published.foreign)} products of other sources are kept; delete data/ first to leave them out")
+        notes.append(f"kept from other sources: {_named(published.foreign)}; delete data/ first to leave them out")
     if result.limited:
         notes.append("a limit ended the crawl: crawl.max_products or crawl.max_pages")
     summary = CrawlSummary(
@@ -162,7 +162,7 @@ def _publish(
 
 def _named(names: list[str]) -> str:
     more = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
-    return ", ".join(sorted(names)[:NUM_NAMED]) + more
+    return f"{len(names)} products ({', '.join(sorted(names)[:NUM_NAMED])}{more})"
 
 
 def _enforce_budget(outcome: _Outcome, params: CrawlParams) -> None:

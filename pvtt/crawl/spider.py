@@ -50,7 +50,12 @@ class ShopSpider(scrapy.Spider):
     name = "pvtt"
 
     def __init__(
-        self, job: CrawlJob, state: CrawlState, held: dict[str, Path], report: Callable[[CrawlProgress], None], **kwargs: Any
+        self,
+        job: CrawlJob,
+        state: CrawlState,
+        held: dict[str, Path],
+        report: Callable[[CrawlProgress], None],
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._start_problem: str | None = None
@@ -115,7 +120,8 @@ class ShopSpider(scrapy.Spider):
         if response.status == 304:
             self._state.confirm("page", url)
             known = self._state.page(url)
-            assert known is not None and isinstance(known.record, PageRecord)
+            assert known is not None
+            assert isinstance(known.record, PageRecord)
             self._num_not_modified += 1
             yield from self._use(known.record)
             return
@@ -125,7 +131,9 @@ class ShopSpider(scrapy.Spider):
         except Exception as error:  # one page that the reader trips over never ends a crawl; it is recorded and counted
             self.logger.exception("cannot read %s", url)
             self._num_unanswered += 1
-            self._state.refuse("page", url, Refusal("error", f"{type(error).__name__}: {error}", failed=True), forget=False)
+            self._state.refuse(
+                "page", url, Refusal("error", f"{type(error).__name__}: {error}", failed=True), forget=False
+            )
             return
         new = {draft.product_id for draft in record.drafts} - self._products
         if len(self._products) + len(new) > self._job.params.max_products:
@@ -162,7 +170,7 @@ class ShopSpider(scrapy.Spider):
             raise CloseSpider("disk_full") from error
 
     def _visit(self, urls: list[str]) -> Iterator[Request]:
-        """Requests for pages; a page that this run has read before it was interrupted is used at once, and its links."""
+        """Requests for pages; pages that this run read before it was interrupted are used at once, with their links."""
         pending = list(reversed(urls))
         while pending:
             url = pending.pop()
@@ -179,7 +187,9 @@ class ShopSpider(scrapy.Spider):
                 yield from self._use_drafts(known.record)
                 pending.extend(reversed(known.record.links))
             else:
-                yield self._request("page", url, known, callback=self.read_page, meta={"download_maxsize": MAX_PAGE_BYTES})
+                yield self._request(
+                    "page", url, known, callback=self.read_page, meta={"download_maxsize": MAX_PAGE_BYTES}
+                )
 
     def _use(self, record: PageRecord) -> Iterator[Request]:
         yield from self._use_drafts(record)
@@ -211,7 +221,12 @@ class ShopSpider(scrapy.Spider):
                 self._state.refuse(kind, url, Refusal("forbidden_host", fault), forget=True)
                 continue
             yield self._request(
-                kind, url, known, callback=self.take_media, meta={SAVE_AS: self._state.staged(kind, url)}, priority=MEDIA_PRIORITY
+                kind,
+                url,
+                known,
+                callback=self.take_media,
+                meta={SAVE_AS: self._state.staged(kind, url)},
+                priority=MEDIA_PRIORITY,
             )
 
     def _has_bytes(self, kind: MediaKind, url: str, known: Fetched) -> bool:

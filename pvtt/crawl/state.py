@@ -54,7 +54,7 @@ class Refusal:
 
 
 class CrawlState:
-    """The state directory of one source: `state.sqlite`, `staging/` with media that are not in `data/` yet, `crawl.log`.
+    """The state of one source: `state.sqlite`, `staging/` with media that are not in `data/` yet, `crawl.log`.
 
     Raises `DiskFullError` from every method that writes.
     """
@@ -118,7 +118,7 @@ class CrawlState:
         return self.staging / f"{kind}-{hashlib.sha256(url.encode()).hexdigest()}"
 
     def staged_file(self, kind: MediaKind, url: str, known: Fetched) -> Path | None:
-        """The staged bytes of a record, if they are there and its own: a kill may fall between a file and its record."""
+        """A record's staged bytes, if they are there and its own: a kill may fall between a file and its record."""
         path = self.staged(kind, url)
         assert isinstance(known.record, MediaRecord)
         if path.is_file() and (known.fresh or sha256_file(path) == known.record.sha256):
@@ -140,7 +140,9 @@ class CrawlState:
 
     def pages(self) -> Iterator[tuple[str, PageRecord | Refusal]]:
         """The pages that this run read, then those that it did not get, each sorted by URL."""
-        rows = self._database.execute("SELECT url, record FROM fetched WHERE kind = 'page' AND run = ? ORDER BY url", (self.run,))
+        rows = self._database.execute(
+            "SELECT url, record FROM fetched WHERE kind = 'page' AND run = ? ORDER BY url", (self.run,)
+        )
         for url, record in rows:
             yield url, PageRecord.from_json(record)
         refused = "SELECT url, reason, message, failed FROM refused WHERE kind = 'page' AND run = ? ORDER BY url"
@@ -153,7 +155,13 @@ class CrawlState:
         """Record a good response."""
         self._write("DELETE FROM refused WHERE kind = ? AND url = ?", kind, url)
         self._write(
-            "INSERT OR REPLACE INTO fetched VALUES (?, ?, ?, ?, ?, ?)", kind, url, self.run, etag, modified, record.to_json()
+            "INSERT OR REPLACE INTO fetched VALUES (?, ?, ?, ?, ?, ?)",
+            kind,
+            url,
+            self.run,
+            etag,
+            modified,
+            record.to_json(),
         )
 
     def confirm(self, kind: Literal["page"] | MediaKind, url: str) -> None:

@@ -35,7 +35,9 @@ def fetch(
         DiskFullError: No space is left.
         PvttError: The child process died; what it has fetched is kept.
     """
-    job = CrawlJob(root=str(workspace.root), state=str(state.directory), params=params, start=start, drafts=tuple(drafts))
+    job = CrawlJob(
+        root=str(workspace.root), state=str(state.directory), params=params, start=start, drafts=tuple(drafts)
+    )
     state.begin(sha256_json([params.model_dump(mode="json"), start]), code_version(STAGE))
     job_path = state.directory / "job.json"
     atomic_write_text(job_path, job.to_json())

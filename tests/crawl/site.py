@@ -140,7 +140,9 @@ def serving(site: Site) -> Iterator[Site]:
             self.send_response(status)
             if page.validators:
                 self.send_header("ETag", etag)
-            length = {"Connection": "close"} if page.endless else {"Content-Length": str(len(body) + page.missing_bytes)}
+            length = (
+                {"Connection": "close"} if page.endless else {"Content-Length": str(len(body) + page.missing_bytes)}
+            )
             headers = {**length, **page.headers}
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -50,7 +50,9 @@ def test_a_full_list_leads_to_the_next_page() -> None:
 
 
 def test_woocommerce_products() -> None:
-    start = adapter_start('<link rel="https://api.w.org/" href="/wp-json/"><body class="woocommerce">', "https://shop.example/")
+    start = adapter_start(
+        '<link rel="https://api.w.org/" href="/wp-json/"><body class="woocommerce">', "https://shop.example/"
+    )
     assert start == "https://shop.example/wp-json/wc/store/v1/products?page=1&per_page=100"
     entry = {
         "id": 3,
@@ -62,7 +64,8 @@ def test_woocommerce_products() -> None:
         "images": [{"src": "https://shop.example/m.jpg"}],
     }
     record = read_json_page(json.dumps([entry]), start)
-    assert record is not None and record.links == ()
+    assert record is not None
+    assert record.links == ()
     (draft,) = record.drafts
     assert (draft.product_id, draft.title, draft.category, draft.description) == ("MUG-3", "Mug & lid", "Mugs", "Blue.")
     assert draft.videos[0].url == "https://shop.example/m.mp4"
@@ -72,5 +75,6 @@ def test_woocommerce_products() -> None:
 def test_json_of_another_shape_is_a_problem_not_a_crash(text: str) -> None:
     for path in ("/products.json", "/products/x.js", "/wp-json/wc/store/v1/products"):
         record = read_json_page(text, f"https://shop.example{path}")
-        assert record is not None and record.problem is not None
+        assert record is not None
+        assert record.problem is not None
     assert read_json_page(text, "https://shop.example/other") is None

@@ -27,15 +27,17 @@ def test_a_feed_of_urls_and_paths(site: Site, workspace: Workspace, tmp_path: Pa
          "photos": ["photos/1.jpg", "../secret.jpg", "/etc/passwd", "photos/none.jpg", "http://10.0.0.1/x.jpg"]},
         {"product_id": 17, "title": "Mug", "videos": [f"{site.url}2.mp4", "local.mp4", f"{site.url}none.mp4"]},
     ]  # fmt: skip
-    write(tmp_path / "feed", {
-        "products.jsonl": "\n".join(json.dumps(row) for row in rows), "photos/1.jpg": photo_bytes(1), "local.mp4": video_bytes(3)
-    })  # fmt: skip
+    feed = "\n".join(json.dumps(row) for row in rows)
+    write(tmp_path / "feed", {"products.jsonl": feed, "photos/1.jpg": photo_bytes(1), "local.mp4": video_bytes(3)})
     host = f"127.0.0.1:{site.port}"
     params = site.params(source="feed", start="feed/products.jsonl", allowed_hosts=[host])
     summary = crawl(workspace, params)
     check_catalog(workspace)
     catalog = read_catalog(workspace)
-    assert {name: (len(product.videos), len(product.photos)) for name, product in catalog.items()} == {"17": (2, 0), "A1": (1, 1)}
+    assert {name: (len(product.videos), len(product.photos)) for name, product in catalog.items()} == {
+        "17": (2, 0),
+        "A1": (1, 1),
+    }
     assert (catalog["A1"].source, catalog["A1"].page_url) == ("feed", "feed:products.jsonl/A1")
     assert {reject.item: reject.reason for reject in rejects(workspace)} == {
         "../secret.jpg": "forbidden_path",
@@ -53,7 +55,9 @@ def test_a_feed_of_urls_and_paths(site: Site, workspace: Workspace, tmp_path: Pa
 
 def test_csv_with_lists_in_cells(tmp_path: Path) -> None:
     path = tmp_path / "feed.csv"
-    path.write_text("\ufeff" + HEADER + 'A1,"Ring, gold",ring,1.mp4|2.mp4,\nA2,Mug,,3.mp4,a.jpg | b.jpg\n', encoding="utf-8")
+    path.write_text(
+        "\ufeff" + HEADER + 'A1,"Ring, gold",ring,1.mp4|2.mp4,\nA2,Mug,,3.mp4,a.jpg | b.jpg\n', encoding="utf-8"
+    )
     first, second = read_feed(path)
     assert (first.title, [ref.url for ref in first.videos], first.photos) == ("Ring, gold", ["1.mp4", "2.mp4"], ())
     assert (second.category, [ref.url for ref in second.photos]) == ("uncategorised", ["a.jpg", "b.jpg"])
@@ -62,7 +66,11 @@ def test_csv_with_lists_in_cells(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("f.jsonl", '{"product_id": "A", "title": "x", "videos": []}\n\n{"product_id": "B"}\n', r":3: not a feed row: title"),
+        (
+            "f.jsonl",
+            '{"product_id": "A", "title": "x", "videos": []}\n\n{"product_id": "B"}\n',
+            r":3: not a feed row: title",
+        ),
         ("f.jsonl", "{oops\n", r":1: not a feed row: not JSON"),
         ("f.jsonl", "[]\n", r":1: not a feed row"),
         ("f.jsonl", '{"product_id": "A", "title": "x", "videos": "1.mp4"}\n', r":1: not a feed row: videos"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(
         root,
         {
-            "ring 1/product.json": '{"title": "Gold ring", "category": "ring", "license": "CC0", "product_id": "JEWE001"}',
+            "ring 1/product.json": json.dumps(
+                {"title": "Gold ring", "category": "ring", "license": "CC0", "product_id": "JEWE001"}
+            ),
             "ring 1/orbit.mov": video_bytes(1),  # an MP4 by its bytes
             "ring 1/photos/front.jpg": photo_bytes(1),
             "ring 1/photos/back.dat": photo_bytes(2, "PNG"),
@@ -66,7 +69,8 @@ def test_one_directory_a_product(folder: Path, workspace: Workspace) -> None:
         ("mug/broken.jpg", "not_an_image"),
         ("mug/page.mp4", "not_a_video"),
     }
-    assert summary.complete and summary.num_new == 2
+    assert summary.complete
+    assert summary.num_new == 2
 
 
 def test_a_second_crawl_changes_nothing_and_a_removed_product_leaves(folder: Path, workspace: Workspace) -> None:

@@ -39,7 +39,9 @@ def test_public_addresses_pass(address: str) -> None:
     assert address_fault(address, allow_loopback=False) is None
 
 
-POLICY = HostPolicy(("shop.example", "*.cdn.example", "other.example:8443", "[::1]:81"), allow_loopback=False, start_port=8080)
+POLICY = HostPolicy(
+    ("shop.example", "*.cdn.example", "other.example:8443", "[::1]:81"), allow_loopback=False, start_port=8080
+)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,12 @@ def test_a_json_ld_product() -> None:
             }
         )
     )
-    assert (draft.product_id, draft.title, draft.category, draft.description) == ("JEWE001", "Gold ring & box", "Rings", "Fine.")
+    assert (draft.product_id, draft.title, draft.category, draft.description) == (
+        "JEWE001",
+        "Gold ring & box",
+        "Rings",
+        "Fine.",
+    )
     assert draft.page_url == URL
     assert draft.license == "https://creativecommons.org/licenses/by/4.0/"
     assert urls(draft.videos) == ["https://cdn.example/v.mp4"]
@@ -49,7 +54,13 @@ def test_a_graph_with_references_and_videos_beside_the_product() -> None:
         json_ld(
             {
                 "@graph": [
-                    {"@type": ["Product", "Thing"], "@id": "#p", "name": "Mug", "productID": 17, "image": {"@id": "#i"}},
+                    {
+                        "@type": ["Product", "Thing"],
+                        "@id": "#p",
+                        "name": "Mug",
+                        "productID": 17,
+                        "image": {"@id": "#i"},
+                    },
                     {"@type": "http://schema.org/ImageObject", "@id": "#i", "url": "/i.png"},
                     {"@type": "VideoObject", "contentUrl": "/v.webm"},
                     {"@type": "VideoObject", "embedUrl": "https://player.example/1", "url": "https://player.example/1"},
@@ -66,7 +77,8 @@ def test_microdata() -> None:
     draft = draft_of(
         """<html><head><base href="/media/"></head><body><div itemscope itemtype="https://schema.org/Product">
         <span itemprop="name">Box</span><meta itemprop="sku" content="B-1"><img itemprop="image" src="1.jpg">
-        <div itemprop="video" itemscope itemtype="https://schema.org/VideoObject"><link itemprop="contentUrl" href="1.mp4"></div>
+        <div itemprop="video" itemscope itemtype="https://schema.org/VideoObject">
+        <link itemprop="contentUrl" href="1.mp4"></div>
         </div></body></html>"""
     )
     assert (draft.product_id, draft.title) == ("B-1", "Box")
@@ -92,22 +104,27 @@ def test_videos_that_the_page_plays_where_its_data_names_none() -> None:
 
 
 def test_the_id_falls_back_to_the_canonical_url() -> None:
-    page = json_ld({"@type": "Product", "name": "Mug"}).replace("<title>", '<link rel="canonical" href="/products/mug.html"><title>')
+    page = json_ld({"@type": "Product", "name": "Mug"}).replace(
+        "<title>", '<link rel="canonical" href="/products/mug.html"><title>'
+    )
     draft = draft_of(page)
     assert (draft.product_id, draft.page_url) == ("mug", "https://shop.example/products/mug.html")
 
 
 def test_a_list_of_products_is_a_page_of_links() -> None:
     page = json_ld(*[{"@type": "Product", "name": str(n), "url": f"/p/{n}"} for n in range(3)])
-    page = page.replace("<body>", '<body><a href="/p/1">1</a><a href="/p/1#top">1</a><a href="https://else.example/">x</a>'
-                                  '<a href="/catalogue.pdf">x</a><a href="mailto:a@b.c">x</a><a href="http://[broken">x</a>')  # fmt: skip
+    targets = ["/p/1", "/p/1#top", "https://else.example/", "/catalogue.pdf", "mailto:a@b.c", "http://[broken"]
+    page = page.replace("<body>", "<body>" + "".join(f'<a href="{target}">x</a>' for target in targets))
     record = read_html_page(page, URL)
-    assert record.drafts == () and record.problem is None
+    assert record.drafts == ()
+    assert record.problem is None
     assert record.links == ("https://shop.example/p/1",)
 
 
 def test_its_own_product_is_chosen_among_related_ones() -> None:
-    page = json_ld({"@type": "Product", "name": "Other", "url": "/p/2"}, {"@type": "Product", "name": "Own", "url": "/p/1"})
+    page = json_ld(
+        {"@type": "Product", "name": "Other", "url": "/p/2"}, {"@type": "Product", "name": "Own", "url": "/p/1"}
+    )
     assert draft_of(page, "https://shop.example/p/1").title == "Own"
 
 
@@ -126,26 +143,45 @@ def test_broken_product_data_is_a_problem(page: str, words: str) -> None:
 
 
 def test_broken_json_ld_of_something_else_is_passed_over() -> None:
-    page = json_ld({"@type": "Product", "name": "Mug"}).replace("<head>", '<head><script type="application/ld+json">{oops</script>')
+    page = json_ld({"@type": "Product", "name": "Mug"}).replace(
+        "<head>", '<head><script type="application/ld+json">{oops</script>'
+    )
     assert draft_of(page).title == "Mug"
 
 
-@pytest.mark.parametrize("page", ["", "\x00", "plain text", "<?xml version='1.0' encoding='utf-8'?><html/>", "<" * 10_000])
+@pytest.mark.parametrize(
+    "page", ["", "\x00", "plain text", "<?xml version='1.0' encoding='utf-8'?><html/>", "<" * 10_000]
+)
 def test_a_page_of_nothing_has_nothing(page: str) -> None:
     record = read_html_page(page, URL)
     assert (record.drafts, record.links, record.problem) == ((), (), None)
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=20) | st.just("Product") | st.just("VideoObject"),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["@type", "@id", "@graph", "name", "video", "url", "contentUrl", "license"]), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=20)
+    | st.just("Product")
+    | st.just("VideoObject"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["@type", "@id", "@graph", "name", "video", "url", "contentUrl", "license"]),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=12,
 )
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.dictionaries(st.sampled_from(["name", "sku", "video", "image", "category", "subjectOf", "license", "url"]), VALUES))
+@given(
+    st.dictionaries(
+        st.sampled_from(["name", "sku", "video", "image", "category", "subjectOf", "license", "url"]), VALUES
+    )
+)
 def test_no_product_data_can_break_the_reader(fields: dict) -> None:
     read_html_page(json_ld({"@type": "Product", **fields}), URL)
 

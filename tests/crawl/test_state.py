@@ -5,11 +5,19 @@ from pathlib import Path
 import pytest
 
 from pvtt.crawl.drafts import MediaRecord, PageRecord
-from pvtt.crawl.state import CrawlState, Refusal
+from pvtt.crawl.state import CrawlState, Fetched, Refusal
 from pvtt.errors import DiskFullError
 from pvtt.items.hashing import sha256_bytes
 
-MEDIA = MediaRecord(sha256=sha256_bytes(b"new"), num_bytes=3, media_type="video/mp4", extension=".mp4", retrieved_at="2026")
+MEDIA = MediaRecord(
+    sha256=sha256_bytes(b"new"), num_bytes=3, media_type="video/mp4", extension=".mp4", retrieved_at="2026-01-01"
+)
+
+
+def page_of(state: CrawlState, url: str) -> Fetched:
+    page = state.page(url)
+    assert page is not None
+    return page
 
 
 def test_an_interrupted_run_continues_and_a_finished_one_does_not(tmp_path: Path) -> None:
@@ -20,12 +28,11 @@ def test_an_interrupted_run_continues_and_a_finished_one_does_not(tmp_path: Path
 
     state = CrawlState(tmp_path)
     assert state.begin("params", "code")
-    page = state.page("/a")
-    assert page is not None and page.fresh
+    assert page_of(state, "/a").fresh
     state.finish(complete=True)
     assert not state.begin("params", "code")
-    page = state.page("/a")
-    assert page is not None and not page.fresh and page.etag == '"1"'
+    assert not page_of(state, "/a").fresh
+    assert page_of(state, "/a").etag == '"1"'
 
 
 def test_other_params_start_a_run_and_other_code_reads_pages_again(tmp_path: Path) -> None:
@@ -34,12 +41,12 @@ def test_other_params_start_a_run_and_other_code_reads_pages_again(tmp_path: Pat
     state.keep("page", "/a", PageRecord(), '"1"', None)
     state.keep("video", "/v", MEDIA, '"2"', None)
     assert not state.begin("other params", "code")
-    page = state.page("/a")
-    assert page is not None and page.etag == '"1"'
+    assert page_of(state, "/a").etag == '"1"'
     assert not state.begin("other params", "other code")
-    page, video = state.page("/a"), state.media("video", "/v")
-    assert page is not None and page.etag is None
-    assert video is not None and video.etag == '"2"'
+    assert page_of(state, "/a").etag is None
+    video = state.media("video", "/v")
+    assert video is not None
+    assert video.etag == '"2"'
 
 
 def test_a_complete_run_forgets_what_it_did_not_see(tmp_path: Path) -> None:
@@ -73,5 +80,4 @@ def test_a_full_disk_is_said_to_be_one(tmp_path: Path) -> None:
     (pages,) = state._database.execute("PRAGMA page_count").fetchone()
     state._database.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(DiskFullError):
-        for number in range(1000):
-            state.keep("page", f"/{number}", PageRecord(links=("x" * 1000,)), None, None)
+        state.keep("page", "/a", PageRecord(links=("x" * 1_000_000,)), None, None)
