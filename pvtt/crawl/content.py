@@ -34,7 +34,7 @@ WEBP = MediaType("image/webp", "photo", ".webp", "WEBP")
 
 # ISO base media files that hold stills or sound only.
 _NOT_VIDEO_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif", b"M4A ", b"M4B ", b"crx ")
-_OLD_QUICKTIME_BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+_OLD_QUICKTIME_BOXES = (b"moov", b"wide", b"free", b"skip", b"pnot")  # those that may come first, below 16 MB
 
 
 def sniff(head: bytes) -> MediaType | None:
@@ -44,7 +44,7 @@ def sniff(head: bytes) -> MediaType | None:
         if brand in _NOT_VIDEO_BRANDS:
             return None
         return QUICKTIME if brand == b"qt  " else MP4
-    if head[4:8] in _OLD_QUICKTIME_BOXES:
+    if head[4:8] == b"mdat" or (head[:1] == b"\x00" and head[4:8] in _OLD_QUICKTIME_BOXES):
         return QUICKTIME
     if head.startswith(b"\x1aE\xdf\xa3"):
         return WEBM if b"webm" in head[:64] else None

@@ -66,12 +66,14 @@ def _crawl_shop(workspace: Workspace, params: CrawlParams, state: CrawlState) ->
             "(a shop on this machine also needs crawl.allow_loopback: true)",
         )
     result = fetch(workspace, params, state, start)
+    drafts, refused = collected_drafts(state)
+    if not drafts:
+        state.finish(complete=False)  # the next crawl asks anew
     if result.start_problem is not None:
         raise PvttError(
             f"the shop at {start} cannot be read: {result.start_problem}",
             "is it up? `pvtt shop serve` serves the sample shop, and `make run` does so by itself",
         )
-    drafts, refused = collected_drafts(state)
     if not drafts:
         raise PvttError(
             f"no product was found at {start} ({len(refused)} pages were refused)",

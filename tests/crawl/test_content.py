@@ -40,6 +40,7 @@ def test_real_files_are_recognised_and_pass_the_probe(data: bytes, expected: obj
         b"GIF89a",
         b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00",
         b"\x1aE\xdf\xa3\x01\x00\x00\x00\x00\x00\x00\x1fB\x82\x88matroska",
+        b"Get free videos here",
         b"#EXTM3U\nhttp://169.254.169.254/",
         b"RIFF\x00\x00\x00\x00AVI ",
     ],

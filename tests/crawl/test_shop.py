@@ -218,6 +218,8 @@ def test_a_shop_without_products_changes_nothing(site: Site, workspace: Workspac
     with pytest.raises(PvttError, match="no product was found"):
         crawl(workspace, site.params())
     assert tree(workspace) == before
+    site.add_index("/products/A1.html")
+    assert crawl(workspace, site.params()).num_unchanged == 1
 
 
 def test_a_robots_file_that_fails_forbids_the_shop(site: Site, workspace: Workspace) -> None:
