@@ -1,0 +1,1 @@
+"""Product photos: background removed, duplicates dropped, one size."""

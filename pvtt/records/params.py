@@ -66,12 +66,24 @@ class SegmentParams(Record):
     key_frame_every: int = Field(default=12, ge=1)  # frames between detections
     threshold: Fraction = 0.5
     smooth_frames: int = Field(default=3, ge=1)  # odd; temporal median
-    min_component: Fraction = 0.02  # of the mask's area; smaller pieces are dropped
-    min_area: Fraction = 0.01  # of the frame, mean over the clip: below is no product
+    min_component: Fraction = 0.02  # of the mask's area; smaller pieces are dropped, smaller holes filled
+    min_area: Fraction = 0.03  # of the frame, mean over the clip: below is no product
     max_area: Fraction = 0.85
     max_border: Fraction = 0.35  # of the frame's border covered: the product is cut off, or it is the background
     max_products: int = Field(default=1, ge=1)
     max_failed_fraction: Fraction = 0.2
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> SegmentParams:
+        if self.smooth_frames % 2 == 0:
+            raise ValueError(f"smooth_frames {self.smooth_frames} is even; a median needs an odd number")
+        if self.detector == "grounding_dino" and self.tracker != "sam2":
+            raise ValueError("detector grounding_dino finds boxes, which only tracker sam2 turns into masks")
+        if self.detector == "grounding_dino" and self.detector_weights is None:
+            raise ValueError("detector grounding_dino needs detector_weights, a local folder")
+        if self.tracker == "sam2" and self.tracker_weights is None:
+            raise ValueError("tracker sam2 needs tracker_weights, a local folder")
+        return self
 
 
 class PhotosParams(Record):
@@ -86,10 +98,13 @@ class PhotosParams(Record):
 
 
 class ValidateParams(Record):
-    split_ratios: tuple[Fraction, Fraction, Fraction] = (0.8, 0.1, 0.1)
-    near_duplicate_distance: int = Field(default=6, ge=0, le=64)
+    split_ratios: tuple[Fraction, Fraction, Fraction] = (0.8, 0.1, 0.1)  # train, val, test
+    split_salt: str = "pvtt"  # another one is another split
+    min_held_out: int = Field(default=5, ge=0)  # products of val, and of test, that small datasets are filled up to
+    near_duplicate_distance: int = Field(default=6, ge=0, le=64)  # pHash Hamming distance of two products' photos
     min_products: int = Field(default=10, ge=1)
     max_rejected_clip_fraction: Fraction = 0.5
+    max_hashed_files: int = Field(default=2000, ge=0)  # whose content is checked, of clips, masks and photos together
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> ValidateParams:
@@ -105,7 +120,13 @@ class MaskParams(Record):
     dilation: Fraction = 0.03  # of the frame's short side
     box_fraction: Fraction = 0.3  # of training masks that become bounding boxes
     grid_fraction: Fraction = 0.5  # of training masks that are rounded outwards to a grid of adaptive size
-    shape_fraction: Fraction = 0.3  # of the remaining masks that get random shapes at their border
+    shape_fraction: Fraction = 0.3  # of training masks other than boxes that get random shapes at their border
+
+    @model_validator(mode="after")
+    def _fractions_fit(self) -> MaskParams:
+        if self.box_fraction + self.grid_fraction > 1:
+            raise ValueError(f"box_fraction {self.box_fraction} and grid_fraction {self.grid_fraction} exceed 1 together")
+        return self
 
 
 class EncodeParams(Record):
@@ -119,8 +140,10 @@ class EncodeParams(Record):
     image_encoder: str | None = None  # local folder of Wan2.1-I2V-14B's CLIP ViT-H/14, for `clip`
     variants: int = Field(default=1, ge=1)  # of each training clip: colour change, window and mask shape
     colour_augment: bool = True  # the same colour change on video and photos, in variants after the first
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    text_tokens: int = Field(default=512, ge=1)  # as the base was trained with; shorter captions are padded
+    dtype: Literal["float32", "bfloat16"] = "float32"  # of the frozen encoders' work and of the stored tensors
     mask: MaskParams = MaskParams()
+    max_failed_fraction: Fraction = 0.2
 
     @model_validator(mode="after")
     def _legal_length(self) -> EncodeParams:

@@ -35,7 +35,8 @@ class FlowTracker:
         """See `Tracker.track`."""
         import cv2
 
-        engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        cv2.setNumThreads(1)  # DIS cuts a frame into one stripe a thread, so the result would depend on the machine
+        engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         greys: list[Grey] = []  # from the last key frame on, or from the start where there was none yet
         key_mask: SoftMask | None = None
         size = (0, 0)
@@ -68,7 +69,8 @@ def _reduce(frame: Frame) -> Grey:
     height, width = frame.shape[:2]
     scale = min(1.0, FLOW_LINES / height)
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-    return cv2.resize(grey, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(grey, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
 def _between(
@@ -89,16 +91,23 @@ def _carry(engine: Any, greys: list[Grey], mask: SoftMask) -> list[SoftMask]:
 
     height, width = greys[0].shape
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
-    reduced = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
+    reduced = np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA), np.float32)
     to_first = np.zeros_like(grid)  # displacement from this frame to the first
     carried = [reduced]
     for before, here in pairwise(greys):
         step: Flow = engine.calc(here, before, None)
-        to_first = step + cv2.remap(to_first, grid + step, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        carried.append(
-            cv2.remap(reduced, grid + to_first, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        )
+        to_first = step + _sample(to_first, grid + step)
+        carried.append(_sample(reduced, grid + to_first))
     return carried
+
+
+def _sample(field: npt.NDArray[np.float32], positions: Flow) -> npt.NDArray[np.float32]:
+    """`field`, (h, w) or (h, w, C), at real-valued pixel `positions`, (h, w, 2) of x and y."""
+    import cv2
+
+    no_second_map = np.empty(0, np.float32)
+    sampled = cv2.remap(field, positions, no_second_map, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(sampled, np.float32)
 
 
 def _enlarge(mask: SoftMask, size: tuple[int, int]) -> SoftMask:

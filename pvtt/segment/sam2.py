@@ -131,5 +131,5 @@ def _write_jpegs(frames: list[Frame], folder: Path) -> None:
 @contextlib.contextmanager
 def _without_progress_bars() -> Iterator[None]:
     """The predictor draws a bar for each call; the stage has its own."""
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
         yield

@@ -97,10 +97,8 @@ class Judge:
     areas: list[float] = field(default_factory=list)  # of the frame covered by the mask, a frame
     borders: list[float] = field(default_factory=list)  # of the frame's border covered, a frame
 
-    def watch(
-        self, frames: Iterable[tuple[Frame, Detection | None]]
-    ) -> Iterator[tuple[Frame, Detection | None]]:
-        """Pass key frames through; raises as soon as enough of them are known to turn the clip away."""
+    def watch(self, frames: Iterable[tuple[Frame, Detection | None]]) -> Iterator[tuple[Frame, Detection | None]]:
+        """Pass all frames through, counting the products on key frames."""
         for frame, detection in frames:
             if detection is not None:
                 self.counts.append(detection.num_products)
@@ -118,7 +116,7 @@ class Judge:
         area, border = float(np.mean(self.areas)), float(np.mean(self.borders))
         empty = sum(count == 0 for count in self.counts)
         crowded = sum(count > params.max_products for count in self.counts)
-        if 2 * empty > len(self.counts) or area < params.min_area:
+        if 2 * empty >= len(self.counts) or area < params.min_area:
             raise ItemRejectedError(
                 "no_product",
                 f"no product in {empty} of {len(self.counts)} key frames; the mask covers {area:.1%} of the frame",

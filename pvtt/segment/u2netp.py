@@ -12,6 +12,7 @@ from pvtt.segment.protocols import Detection
 # Parts of one product are often drawn apart: two arcs of a bangle, a pendant and its chain. What counts as a second
 # product is as large as a good part of the first, clearly away from it, and not enclosed by it.
 MIN_RELATIVE_AREA = 0.25
+MIN_SCORE = 0.75  # mean saliency of a region; patterns of a bare backdrop reach 0.55, products 0.93
 BRIDGE = 0.05  # of the frame's short side: gaps up to this wide are bridged
 
 
@@ -49,7 +50,9 @@ def separate_products(
     bridged = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, kernel)
     num_labels, labels = cv2.connectedComponents(bridged)
     regions = [(labels == label) & (solid > 0) for label in range(1, num_labels)]
-    regions = [region for region in regions if region.sum() >= min_area * solid.size]
+    regions = [
+        region for region in regions if region.sum() >= min_area * solid.size and soft[region].mean() >= MIN_SCORE
+    ]
     regions.sort(key=lambda region: -int(region.sum()))
     products = _merge_interlocked(regions)
     products = [product for product in products if product.sum() >= MIN_RELATIVE_AREA * products[0].sum()]

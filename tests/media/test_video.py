@@ -19,7 +19,6 @@ from pvtt.media.video import (
     probe,
     read_frames,
     read_video,
-    to_rgb,
     write_video,
 )
 from tests.conftest import require_program
@@ -29,7 +28,7 @@ def gradient_video(num_frames: int = 12, height: int = 96, width: int = 128) -> 
     """Smooth colours that move a little; (F, H, W, 3)."""
     y, x = np.mgrid[:height, :width]
     frames = [np.stack([(x * 2 + t) % 256, y * 2, np.full_like(x, 60 + 10 * t)], axis=-1) for t in range(num_frames)]
-    return np.clip(np.stack(frames), 0, 255).astype(np.uint8)
+    return np.stack(frames).clip(0, 255).astype(np.uint8)
 
 
 def ffmpeg(*arguments: str) -> None:
@@ -61,7 +60,7 @@ def test_equal_frames_are_equal_bytes(tmp_path: Path) -> None:
 
 def test_probe_tells_size_rate_length_and_codec(clip: Path) -> None:
     info = probe(clip)
-    assert (info.width, info.height, info.rate, info.codec) == (128, 96, 12, "h264")
+    assert (info.width, info.height, info.rate, info.codec) == (128, 96, Fraction(12), "h264")
     assert info.duration_s == pytest.approx(3.0)
 
 
@@ -159,12 +158,11 @@ def test_a_cut_off_matroska_file_is_truncated(tmp_path: Path, clip: Path) -> Non
 
 
 def test_the_good_frames_of_a_cut_off_video_come_before_the_error(broken: dict[str, Path]) -> None:
-    seen = 0
-    with pytest.raises(VideoError), VideoReader(broken["cut_off"]) as reader:
-        for _, frame in reader:
-            assert to_rgb(frame).shape == (96, 128, 3)
-            seen += 1
-    assert seen > 5
+    frames = iter_frames(broken["cut_off"])
+    for _ in range(6):
+        assert next(frames).shape == (96, 128, 3)
+    with pytest.raises(VideoError):
+        list(frames)
 
 
 def test_a_missing_decoder_is_an_error_with_a_next_step(tmp_path: Path, clip: Path) -> None:
@@ -173,7 +171,7 @@ def test_a_missing_decoder_is_an_error_with_a_next_step(tmp_path: Path, clip: Pa
     with pytest.raises(MissingCodecError) as caught:
         read_video(unknown)
     assert "unknown.mp4" in caught.value.message
-    assert caught.value.hint is not None and "ffmpeg -i" in caught.value.hint
+    assert "ffmpeg -i" in str(caught.value.hint)
 
 
 def test_a_missing_encoder_is_an_error_with_a_next_step(tmp_path: Path) -> None:
@@ -186,5 +184,5 @@ def test_a_missing_encoder_is_an_error_with_a_next_step(tmp_path: Path) -> None:
 def test_errors_cross_a_process_border() -> None:
     import pickle
 
-    error = pickle.loads(pickle.dumps(VideoError("truncated", "a.mp4 is cut off", "fetch it again")))
+    error = pickle.loads(pickle.dumps(VideoError("a.mp4 is cut off", "fetch it again", reason="truncated")))
     assert (error.reason, error.message, error.hint) == ("truncated", "a.mp4 is cut off", "fetch it again")
