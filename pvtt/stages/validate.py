@@ -1,0 +1,78 @@
+"""validate: the tables of clip, segment and photos → samples.jsonl, dataset.json, Data Docs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from pvtt.errors import MissingInputError
+from pvtt.items.atomic import atomic_directory, atomic_write_text
+from pvtt.items.dispatcher import Dispatcher
+from pvtt.items.workspace import Workspace
+from pvtt.records.base import RecordT, read_jsonl, write_jsonl
+from pvtt.records.catalog import Reject, read_products
+from pvtt.records.clips import Clip, Mask, PhotoSet
+from pvtt.records.dataset import DatasetFile
+from pvtt.records.params import Params
+from pvtt.validation.dataset import Sources, join, summarise
+from pvtt.validation.expectations import describe, raise_critical, validate_tables
+from pvtt.validation.tables import build_tables
+
+STAGE = "validate"
+
+
+def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
+    """Join, split, and check the dataset. What failed is written before it is raised.
+
+    Raises:
+        MissingInputError: A stage before has not run.
+        ValidationFailedError: A critical expectation failed; names the rows.
+    """
+    sources = read_sources(workspace)
+    dataset = join(sources, params)
+    tables = build_tables(workspace, sources, dataset, params.validate_)
+    with atomic_directory(workspace.out(STAGE)) as out:
+        outcomes = validate_tables(tables, params, out / "data_docs")
+        write_jsonl(out / "samples.jsonl", dataset.entries)
+        DatasetFile.from_entries(dataset.entries).write(out / "dataset.json")
+        write_jsonl(out / "rejects.jsonl", dataset.left_out)
+        write_jsonl(out / "expectations.jsonl", outcomes)
+    failed = [outcome for outcome in outcomes if not outcome.passed]
+    num_critical = sum(outcome.severity == "critical" for outcome in failed)
+    metrics = summarise(sources, dataset) | {
+        "expectations": {
+            "passed": len(outcomes) - len(failed),
+            "failed_critical": num_critical,
+            "failed_warning": len(failed) - num_critical,
+        }
+    }
+    atomic_write_text(workspace.metrics / f"{STAGE}.json", json.dumps(metrics, indent=2) + "\n")
+    for outcome in failed:
+        if outcome.severity == "warning":
+            print(f"validate: warning: {describe(outcome)}", file=sys.stderr)
+    raise_critical(outcomes, workspace.out(STAGE) / "data_docs")
+
+
+def read_sources(workspace: Workspace) -> Sources:
+    """Everything that the stages before wrote. Raises `MissingInputError`."""
+    rejects = [workspace.data, *(workspace.out(stage) for stage in ("clip", "segment", "photos"))]
+    return Sources(
+        products=tuple(read_products(workspace.data)),
+        clips=_read(workspace.out("clip") / "clips.jsonl", Clip),
+        masks=_read(workspace.out("segment") / "masks.jsonl", Mask),
+        photo_sets=_read(workspace.out("photos") / "photos.jsonl", PhotoSet),
+        rejects=tuple(
+            reject
+            for folder in rejects
+            if (folder / "rejects.jsonl").is_file()
+            for reject in read_jsonl(folder / "rejects.jsonl", Reject)
+        ),
+    )
+
+
+def _read(path: Path, kind: type[RecordT]) -> tuple[RecordT, ...]:
+    if not path.is_file():
+        stage = path.parent.name
+        raise MissingInputError(f"{path} is missing", f"run `dvc repro validate`, or `pvtt {stage}` alone")
+    return tuple(read_jsonl(path, kind))

@@ -1,0 +1,123 @@
+"""Runs suites over tables with Great Expectations, without a project of its own on disk, and writes its Data Docs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pvtt.errors import ValidationFailedError
+from pvtt.records.params import Params
+from pvtt.records.validation import ExpectationOutcome
+from pvtt.validation.suites import build_suites
+
+if TYPE_CHECKING:
+    from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
+
+    from pvtt.validation.tables import Tables
+
+MAX_VALUE_LENGTH = 16
+NUM_NAMED = 5  # rows named in an error message; `expectations.jsonl` names them all
+
+
+def validate_tables(tables: Tables, params: Params, data_docs: Path) -> list[ExpectationOutcome]:
+    """Hold every table to its suite, in the order of the suites.
+
+    Args:
+        tables: As `pvtt.validation.tables.build_tables` makes them.
+        params: What the suites' ranges come from.
+        data_docs: Where the HTML goes; `index.html` is its start.
+    """
+    context = _context(data_docs)
+    import great_expectations as gx
+
+    source = context.data_sources.add_pandas("pvtt")
+    outcomes: list[ExpectationOutcome] = []
+    for table, expectations in build_suites(params).items():
+        order = [expectation.description for expectation in expectations]
+        frame = tables[table]
+        batch = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("all")
+        suite = context.suites.add(gx.ExpectationSuite(name=table, expectations=expectations))
+        definition = context.validation_definitions.add(gx.ValidationDefinition(name=table, data=batch, suite=suite))
+        checkpoint = gx.Checkpoint(
+            name=table,
+            validation_definitions=[definition],
+            result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["name"]},
+        )
+        run = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame})
+        (result,) = run.run_results.values()
+        found = [_outcome(table, len(frame), one.to_json_dict()) for one in result.results]
+        outcomes += sorted(found, key=lambda outcome: order.index(outcome.expectation))  # it sorts them by column
+    context.build_data_docs()
+    return outcomes
+
+
+def raise_critical(outcomes: Sequence[ExpectationOutcome], where: Path) -> None:
+    """Raise `ValidationFailedError`, naming expectations and rows, if a critical one failed."""
+    failed = [outcome for outcome in outcomes if outcome.severity == "critical" and not outcome.passed]
+    if not failed:
+        return
+    raise ValidationFailedError(
+        f"validate: {len(failed)} critical of {len(outcomes)} expectations failed: {'; '.join(map(describe, failed))}",
+        f"open {where / 'index.html'}, mend or remove these rows' sources, and run again",
+    )
+
+
+def describe(outcome: ExpectationOutcome) -> str:
+    """A failed expectation in one line: table, expectation, failed rows."""
+    named = ", ".join(outcome.failed_rows[:NUM_NAMED])
+    more = f" and {outcome.num_failed - NUM_NAMED} more" if outcome.num_failed > NUM_NAMED else ""
+    return f"{outcome.table}: {outcome.expectation}: {named or 'no row'}{more}"
+
+
+def _context(data_docs: Path) -> EphemeralDataContext:
+    """A context in memory, which sends nothing anywhere, with one site for its HTML."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when it is imported
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    site = {
+        "class_name": "SiteBuilder",
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(data_docs.resolve())},
+    }
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        data_docs_sites={"data_docs": site},
+        analytics_enabled=False,
+        progress_bars=ProgressBarsConfig(globally=False),
+    )
+    return gx.get_context(mode="ephemeral", project_config=config)
+
+
+def _outcome(table: str, num_rows: int, result: dict[str, Any]) -> ExpectationOutcome:
+    """One of Great Expectations' results, as our record."""
+    configuration, details, fault = result["expectation_config"], result["result"], result["exception_info"]
+    faults = [fault, *(one for one in fault.values() if isinstance(one, dict))]
+    if any(one.get("raised_exception") for one in faults):
+        raise RuntimeError(f"{table}: {configuration['description']}: {fault}")
+    rows = details.get("unexpected_index_list") or []
+    return ExpectationOutcome(
+        table=table,
+        expectation=configuration["description"],
+        severity=configuration["severity"],
+        passed=result["success"],
+        num_rows=num_rows,
+        num_failed=details.get("unexpected_count", 0),
+        failed_rows=tuple(_name(row) for row in rows),
+    )
+
+
+def _name(row: dict[str, Any]) -> str:
+    values = ", ".join(f"{column}={_short(value)}" for column, value in row.items() if column != "name")
+    return f"{row['name']} ({values})" if values else str(row["name"])
+
+
+def _short(value: object) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[:MAX_VALUE_LENGTH]}…"
