@@ -41,8 +41,8 @@ def data(products: int, jobs: int) -> None:
 
 
 @command.command()
-@click.option("--image-steps", default=200, show_default=True)
-@click.option("--video-steps", default=1500, show_default=True)
+@click.option("--image-steps", default=1500, show_default=True)
+@click.option("--video-steps", default=1200, show_default=True)
 @click.option("--threads", default=2, show_default=True, help="Torch threads.")
 def vae(image_steps: int, video_steps: int, threads: int) -> None:
     """Train the autoencoder on the first products."""
@@ -67,7 +67,7 @@ def _text(captions: list[str], all_captions: list[str]) -> tuple[object, object,
 
 @command.command()
 @click.option("--products", default=312, show_default=True, help="Products that are rendered.")
-@click.option("--steps", default=5000, show_default=True)
+@click.option("--steps", default=4000, show_default=True)
 @click.option("--variants", default=4, show_default=True, help="Colour and mirror variants of each clip.")
 @click.option("--threads", default=2, show_default=True, help="Torch threads.")
 def transformer(products: int, steps: int, variants: int, threads: int) -> None:

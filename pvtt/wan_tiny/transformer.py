@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TransformerTraining:
-    """Settings of one run: batch in clips, peak learning rate with a cosine to 5 %, averaged weights are kept."""
+    """Settings of one run: batch in clips, peak learning rates with a cosine to 5 %, averaged weights are kept."""
 
-    steps: int = 5000
+    steps: int = 4000
     batch: int = 16
-    lr: float = 1e-3
+    muon_lr: float = 1e-3
+    adamw_lr: float = 1e-3
     ema_decay: float = 0.998
     text_dropout: float = 0.15
     seed: int = 0
@@ -66,9 +67,11 @@ def train_transformer(
     from diffusers import WanTransformer3DModel
     from diffusers.training_utils import EMAModel
 
+    from pvtt.wan_tiny.optimizer import MuonWithAdamW
+
     torch.manual_seed(settings.seed)
     model = WanTransformer3DModel(**config.TRANSFORMER)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, betas=(0.9, 0.98), weight_decay=0.01)
+    optimizer = MuonWithAdamW(model, settings.muon_lr, settings.adamw_lr)
     ema = EMAModel(model.parameters(), decay=settings.ema_decay)
     checkpoint = directory / "transformer_checkpoint.pt"
     start = 0
@@ -83,9 +86,7 @@ def train_transformer(
         for step in range(start, settings.steps):
             rng = np.random.default_rng([settings.seed, step])
             torch.manual_seed(settings.seed * 1_000_003 + step)
-            rate = min(1.0, (step + 1) / 200) * (0.05 + 0.475 * (1 + math.cos(math.pi * step / settings.steps)))
-            for group in optimizer.param_groups:
-                group["lr"] = settings.lr * rate
+            rate = min(1.0, (step + 1) / 50) * (0.05 + 0.475 * (1 + math.cos(math.pi * step / settings.steps)))
             chosen = rng.choice(len(latents), settings.batch, replace=len(latents) < settings.batch)
             variant = rng.integers(0, latents.shape[1], settings.batch)
             clean = latents[chosen, variant]
@@ -101,8 +102,7 @@ def train_transformer(
             loss = (velocity.float() - (noise - clean)).square().mean()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.step(rate)
             ema.step(model.parameters())
             bar.update(step + 1, f"loss {loss.item():.4f}")
             if (step + 1) % 250 == 0 or step + 1 == settings.steps:

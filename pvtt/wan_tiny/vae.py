@@ -35,20 +35,21 @@ class VaeTraining:
         video_batch: Clips a step.
         crop: (height, width) of training crops; multiples of 16.
         full_size_steps: The last video steps, on whole frames.
-        lr: Peak learning rate; cosine to 2 %.
+        muon_lr, adamw_lr: Peak learning rates; cosine to 2 %.
         latent_noise: Standard deviation of the noise on latents in the last half, relative to the latents' own.
         ema_decay: Of the exponential moving average of weights, which is what is kept.
     """
 
-    image_steps: int = 1000
-    video_steps: int = 3000
-    image_batch: int = 8
-    video_batch: int = 3
-    crop: tuple[int, int] = (64, 96)
-    full_size_steps: int = 400
-    lr: float = 1e-3
+    image_steps: int = 1500
+    video_steps: int = 1200
+    image_batch: int = 4
+    video_batch: int = 2
+    crop: tuple[int, int] = (64, 80)
+    full_size_steps: int = 300
+    muon_lr: float = 6e-4
+    adamw_lr: float = 1e-3
     latent_noise: float = 0.05
-    ema_decay: float = 0.998
+    ema_decay: float = 0.995
     seed: int = 0
 
 
@@ -93,16 +94,19 @@ def train_vae(
 ) -> None:
     """Train on clips (N, 9, H, W, 3) and keep the averaged weights in `directory/vae`.
 
-    `directory/vae_log.csv` gets a line every 100 steps: step, phase, loss, PSNR of the averaged weights on held-out clips.
+    `directory/vae_log.csv` gets a line every 100 steps: step, phase, loss, PSNR of the averaged weights
+    on held-out frames (image phase) or clips.
     A run that is stopped continues from `directory/vae_checkpoint.pt`.
     """
     import torch
     from diffusers import AutoencoderKLWan
     from diffusers.training_utils import EMAModel
 
+    from pvtt.wan_tiny.optimizer import MuonWithAdamW
+
     torch.manual_seed(settings.seed)
     vae = AutoencoderKLWan(**config.VAE)
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=settings.lr, betas=(0.9, 0.99), weight_decay=1e-4)
+    optimizer = MuonWithAdamW(vae, settings.muon_lr, settings.adamw_lr)
     ema = EMAModel(vae.parameters(), decay=settings.ema_decay)
     total = settings.image_steps + settings.video_steps
     checkpoint = directory / "vae_checkpoint.pt"
@@ -119,16 +123,13 @@ def train_vae(
         for step in range(start, total):
             rng = np.random.default_rng([settings.seed, step])
             torch.manual_seed(settings.seed * 1_000_003 + step)
-            warm = min(1.0, (step + 1) / 100)
-            cosine = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / total))
-            for group in optimizer.param_groups:
-                group["lr"] = settings.lr * warm * cosine
+            rate = min(1.0, (step + 1) / 30) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / total)))
             images = step < settings.image_steps
             size = settings.image_batch if images else settings.video_batch
             crop = settings.crop if step < total - settings.full_size_steps else None
             if crop is None:
                 size = max(1, size * settings.crop[0] * settings.crop[1] // (config.HEIGHT * config.WIDTH))
-            chosen = train[rng.choice(len(train), size, replace=False)]
+            chosen = train[rng.choice(len(train), size, replace=len(train) < size)]
             if images:
                 chosen = chosen[:, rng.integers(0, chosen.shape[1], 1)]
             target = to_tensor(_augment(chosen, crop, rng))
@@ -144,14 +145,14 @@ def train_vae(
             loss = error.abs().mean() + 4 * error.square().mean() + 1e-6 * posterior.kl().float().mean()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.step(rate)
             ema.step(vae.parameters())
             progress.update(step + 1, f"loss {loss.item():.4f}")
             if (step + 1) % 100 == 0 or step + 1 == total:
                 ema.store(vae.parameters())
                 ema.copy_to(vae.parameters())
-                value = evaluate(vae, held_out[:: max(1, len(held_out) // 8)][:8])
+                shown = held_out[:: max(1, len(held_out) // 8)][:8]
+                value = evaluate(vae, shown[:, 4:5] if images else shown)
                 if (step + 1) % 500 == 0 or step + 1 == total:
                     vae.save_pretrained(directory / "vae")
                 ema.restore(vae.parameters())
