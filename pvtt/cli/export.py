@@ -1,0 +1,32 @@
+"""`pvtt export`: the dataset in the experiment document's folder layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def command(folder: Path) -> None:
+    """Write the validated dataset to FOLDER: dataset.json, videos/, masked/, masks/ (PNG), product_images/.
+
+    Run `pvtt validate` (or `dvc repro validate`) before. An earlier export in FOLDER is replaced.
+    """
+    from pvtt.dispatch import from_environment
+    from pvtt.errors import MissingInputError
+    from pvtt.items.lock import hold_lock
+    from pvtt.items.workspace import find_workspace
+    from pvtt.records.base import read_jsonl
+    from pvtt.records.dataset import DatasetEntry
+    from pvtt.validation.export import export_dataset
+
+    workspace = find_workspace()
+    samples = workspace.out("validate") / "samples.jsonl"
+    if not samples.is_file():
+        raise MissingInputError(f"{samples} is missing", "run `dvc repro validate`")
+    entries = read_jsonl(samples, DatasetEntry)
+    with hold_lock(workspace.state / "export.lock", "pvtt export"):
+        export_dataset(workspace, entries, folder, from_environment())
+    click.echo(f"{folder}: {len(entries)} clips of {len({entry.product_id for entry in entries})} products")
