@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pvtt.errors import MissingInputError, PvttError
+
+if TYPE_CHECKING:
+    from pvtt.models.image_features import ImageFeatures
 
 ModelT = TypeVar("ModelT")
 
 BASE_HINT = (
-    "set model.base to a Wan2.1-T2V folder in Diffusers layout, for example one fetched with "
-    "`hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir models/Wan2.1-T2V-1.3B-Diffusers`"
+    "set model.base to a Wan2.1-T2V folder in Diffusers layout: models/wan-tiny, which comes with the project, or one fetched "
+    "with `hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir models/Wan2.1-T2V-1.3B-Diffusers`"
 )
+PIPELINE_PARTS = ("vae", "tokenizer", "text_encoder", "transformer", "scheduler")
 
 
 def read_model_index(folder: Path) -> dict[str, Any]:
@@ -32,6 +36,19 @@ def read_model_index(folder: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise PvttError(f"{path} is not JSON: {error}", "fetch or write the model folder again") from None
     return index
+
+
+def require_pipeline(folder: Path) -> None:
+    """Check that a pipeline folder is whole, without loading it.
+
+    Raises:
+        MissingInputError: The folder or one of its parts is not there; names it.
+        PvttError: As `read_model_index`.
+    """
+    read_model_index(folder)
+    missing = [part for part in PIPELINE_PARTS if not (folder / part).is_dir()]
+    if missing:
+        raise MissingInputError(f"the model folder {folder} lacks {', '.join(missing)}", BASE_HINT)
 
 
 def load_component(folder: Path, kind: type[ModelT], **options: Any) -> ModelT:
@@ -54,3 +71,74 @@ def load_component(folder: Path, kind: type[ModelT], **options: Any) -> ModelT:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise PvttError(f"cannot load a {kind.__name__} from {folder}: {reason}", BASE_HINT) from error
     return model
+
+
+def load_vae(base: Path) -> Any:
+    """A base's `AutoencoderKLWan`, float32, frozen. Raises as `read_model_index` and `load_component`."""
+    import torch
+    from diffusers import AutoencoderKLWan
+
+    read_model_index(base)
+    vae: Any = load_component(base / "vae", AutoencoderKLWan, torch_dtype=torch.float32)
+    return vae.eval().requires_grad_(False)
+
+
+def load_text_encoder(base: Path) -> tuple[Any, Any]:
+    """A base's tokenizer and UMT5 encoder, float32, frozen. Raises as `read_model_index` and `load_component`."""
+    import torch
+    from transformers import AutoTokenizer, UMT5EncoderModel
+
+    read_model_index(base)
+    tokenizer = load_component(base / "tokenizer", AutoTokenizer)
+    encoder: Any = load_component(base / "text_encoder", UMT5EncoderModel, dtype=torch.float32)
+    return tokenizer, encoder.eval().requires_grad_(False)
+
+
+def load_scheduler(base: Path) -> Any:
+    """A base's flow-matching scheduler, of the class that its `model_index.json` names.
+
+    Raises:
+        PvttError: It is no flow-matching scheduler; otherwise as `read_model_index` and `load_component`.
+    """
+    import diffusers
+
+    _, name = read_model_index(base)["scheduler"]
+    scheduler: Any = load_component(base / "scheduler", getattr(diffusers, name))
+    if "FlowMatch" not in name and scheduler.config.get("prediction_type") != "flow_prediction":
+        raise PvttError(f"{base}: its scheduler {name} does not predict flow", BASE_HINT)
+    return scheduler
+
+
+def load_image_features(kind: str, vae: Any, image_encoder: str | None, photo_size: int) -> ImageFeatures:
+    """The network that turns photos into tokens.
+
+    Args:
+        kind: `vae` or `clip`.
+        vae: The base's VAE, for `vae`.
+        image_encoder: Local folder with `image_encoder` and `image_processor`, for `clip`.
+        photo_size: Side in pixels that photos are given in.
+
+    Raises:
+        MissingInputError: `clip` without its folder.
+    """
+    from pvtt.models.image_features import ClipFeatures, VaeFeatures
+
+    if kind == "vae":
+        return VaeFeatures(vae, photo_size)
+    return ClipFeatures(require_image_encoder(image_encoder), photo_size)
+
+
+def require_image_encoder(folder: str | None) -> Path:
+    """The folder with `image_encoder` and `image_processor`.
+
+    Raises:
+        MissingInputError: It is not set, or not there.
+    """
+    if folder is None or not Path(folder).is_dir():
+        where = "encode.image_encoder is not set" if folder is None else f"the image encoder's folder {folder} does not exist"
+        raise MissingInputError(
+            where,
+            "fetch Wan2.1-I2V-14B's CLIP with `hf download Wan-AI/Wan2.1-I2V-14B-480P-Diffusers --include 'image_*/*' "
+            "--local-dir models/clip-vit-h-14` and set encode.image_encoder to that folder",
+        )
+    return Path(folder)

@@ -1,0 +1,141 @@
+"""One clip with its masks and photos → the tensors that a training step needs, so that it touches only the transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pvtt.errors import PvttError
+from pvtt.items.hashing import sha256_bytes
+from pvtt.latents.augment import ColourChange
+from pvtt.latents.masks import MaskShape, conditioning_mask, fill_hole, latent_region, pack_mask
+from pvtt.latents.windows import Window, middle, read_coverage, read_windows, window_starts
+from pvtt.models.image_features import ImageFeatures, flatten_photo
+from pvtt.models.loading import load_image_features, load_text_encoder, load_vae
+from pvtt.models.text import encode_text
+from pvtt.models.vae import encode_video, to_unit_range
+from pvtt.records.dataset import DatasetEntry
+from pvtt.records.params import EncodeParams
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """The frozen networks of a base."""
+
+    vae: Any  # AutoencoderKLWan
+    tokenizer: Any
+    text_encoder: Any  # UMT5EncoderModel
+    features: ImageFeatures
+
+
+@lru_cache(maxsize=1)
+def load_encoders(base: Path, image_features: str, image_encoder: str | None, photo_size: int) -> Encoders:
+    """Load a base's frozen networks in float32, once a process. Raises as `pvtt.models.loading`."""
+    vae = load_vae(base)
+    tokenizer, text_encoder = load_text_encoder(base)
+    features = load_image_features(image_features, vae, image_encoder, photo_size)
+    return Encoders(vae, tokenizer, text_encoder, features)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What makes one variant of a sample. Variant 0 is unaltered: the middle window, its own colours, the fixed shape."""
+
+    start: int
+    colour: ColourChange
+    shape: MaskShape
+
+
+def draw_variants(key: str, starts: Sequence[int], params: EncodeParams, num_variants: int, seed: int) -> list[Variant]:
+    """The variants of a sample; each depends on the seed, the sample's key and its own number alone."""
+    variants = [Variant(middle(starts), ColourChange.identity(), MaskShape.evaluation(params.mask))]
+    for number in range(1, num_variants):
+        random = np.random.default_rng([int(sha256_bytes(key.encode())[:16], 16), seed, number])
+        start = starts[random.integers(len(starts))]
+        colour = ColourChange.draw(random) if params.colour_augment else ColourChange.identity()
+        variants.append(Variant(start, colour, MaskShape.draw(params.mask, random)))
+    return variants
+
+
+def encode_sample(
+    entry: DatasetEntry, root: Path, params: EncodeParams, seed: int, encoders: Encoders
+) -> tuple[dict[str, Tensor], int]:
+    """Encode a sample.
+
+    Args:
+        entry: The sample; only those of `train` get more variants than one.
+        root: The workspace's root.
+        params: Everything about it.
+        seed: Of the variants.
+        encoders: The base's networks.
+
+    Returns:
+        The tensors, all of `params.dtype` (V variants, N views, L tokens a view, T text tokens), and how many windows the
+        variants draw from:
+        `latents`, `masked_latents` (V, 16, F', h, w) normalised; `mask` (V, 4, F', h, w), 1 = generate;
+        `region` (V, 1, F', h, w) in [0, 1]; `product_tokens` (V, N, L, Dp); `text` (T, Dt).
+
+    Raises:
+        UnusableClipError: The clip gives no window.
+        PvttError: A file is damaged or missing.
+    """
+    coverage = read_coverage(entry, root, params)
+    starts = window_starts(coverage, params)
+    variants = draw_variants(entry.key, starts, params, params.variants if entry.split == "train" else 1, seed)
+    unique = sorted({variant.start for variant in variants})
+    windows = dict(zip(unique, read_windows(entry, root, params, coverage, unique), strict=True))
+    photos = [read_photo(root / path) for path in entry.photo_paths[: params.max_photos]]
+
+    dtype = torch.bfloat16 if params.dtype == "bfloat16" else torch.float32
+    with torch.inference_mode(), _precision(dtype):
+        encoded = [_encode_variant(windows[variant.start], variant, photos, params, encoders) for variant in variants]
+        text = encode_text([entry.caption], encoders.tokenizer, encoders.text_encoder, params.text_tokens)[0]
+    tensors = {name: torch.stack([one[name] for one in encoded]) for name in encoded[0]} | {"text": text}
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise PvttError(f"{entry.key}: {name} is not finite", "check the base model: its VAE or text encoder overflows")
+    return {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}, len(starts)
+
+
+def _precision(dtype: torch.dtype) -> AbstractContextManager[Any]:
+    return nullcontext() if dtype == torch.float32 else torch.autocast("cpu", dtype)
+
+
+def _encode_variant(
+    window: Window, variant: Variant, photos: Sequence[npt.NDArray[np.uint8]], params: EncodeParams, encoders: Encoders
+) -> dict[str, Tensor]:
+    mask = conditioning_mask(window.product, variant.shape, params.mask.dilation)
+    video = to_unit_range(torch.from_numpy(variant.colour.apply(window.pixels))[None])
+    masked = fill_hole(video, torch.from_numpy(mask)[None, None], params.mask.fill)
+    latents, masked_latents = encode_video(encoders.vae, torch.cat([video, masked]))
+    features = encoders.features
+    views = [flatten_photo(variant.colour.apply(photo), features.photo_size, features.background) for photo in photos]
+    return {
+        "latents": latents,
+        "masked_latents": masked_latents,
+        "mask": pack_mask(mask),
+        "region": latent_region(window.coverage),
+        "product_tokens": features(np.stack(views)).float(),
+    }
+
+
+def read_photo(path: Path) -> npt.NDArray[np.uint8]:
+    """A product photo, (S, S, 4) uint8 RGBA.
+
+    Raises:
+        PvttError: It is missing, damaged, or not a square RGBA picture.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.ndim != 3 or image.shape[2] != 4 or image.shape[0] != image.shape[1]:
+        raise PvttError(f"{path} is not a square RGBA picture", "run `dvc repro photos` to make it again")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA), dtype=np.uint8)

@@ -1,0 +1,161 @@
+"""Windows: the frames of a clip that make one sample, read at the encode size.
+
+A window is `num_frames` frames, `frame_stride` clip frames apart. Sample variant 0, and with it every evaluation, takes
+the middle one; other variants start anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from pvtt.errors import PvttError
+from pvtt.latents.masks import Mask, MaskShape, conditioning_mask, product_mask
+from pvtt.media.masks import read_masks
+from pvtt.media.video import select_frames, to_rgb
+from pvtt.records.dataset import DatasetEntry
+from pvtt.records.params import EncodeParams
+
+MAX_ASPECT_DIFFERENCE = 0.03
+
+
+class UnusableClipError(Exception):
+    """A clip that gives no window. `reason` is a code for the reject table."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(reason, message)
+        self.reason = reason
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Window:
+    """One sample's frames.
+
+    Args:
+        start: Index of its first frame in the clip.
+        pixels: (F, H, W, 3) uint8 RGB.
+        coverage: The product's coverage of each pixel, (F, H, W) uint8 of 255, from segmentation.
+    """
+
+    start: int
+    pixels: npt.NDArray[np.uint8]
+    coverage: npt.NDArray[np.uint8]
+
+    @property
+    def product(self) -> Mask:
+        """Where the product is, (F, H, W)."""
+        return product_mask(self.coverage)
+
+
+@dataclass(frozen=True)
+class EvaluationWindow:
+    """What evaluation compares and conditions on: variant 0 of the encoded sample, as pixels.
+
+    Args:
+        pixels: (F, H, W, 3) uint8 RGB.
+        product: Where the product is, (F, H, W).
+        mask: Conditioning mask, 1 = generate, (F, H, W).
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    product: Mask
+    mask: Mask
+
+
+def span(params: EncodeParams) -> int:
+    """Clip frames from a window's first to its last."""
+    return (params.num_frames - 1) * params.frame_stride + 1
+
+
+def window_starts(coverage: npt.NDArray[np.uint8], params: EncodeParams) -> list[int]:
+    """The clip frames that a window can start at: all that leave it whole and show the product in its first frame.
+
+    Args:
+        coverage: The whole clip's, (clip frames, H, W) uint8.
+        params: Window length and stride.
+
+    Raises:
+        UnusableClipError: The clip is too short, or no window shows the product.
+    """
+    num_starts = len(coverage) - span(params) + 1
+    if num_starts < 1:
+        raise UnusableClipError("too_short", f"{len(coverage)} frames, but a window spans {span(params)}")
+    shown = product_mask(coverage).any(axis=(1, 2))
+    starts = [start for start in range(num_starts) if shown[start]]
+    if not starts:
+        raise UnusableClipError("no_product", "no window shows the product in its first frame")
+    return starts
+
+
+def middle(starts: Sequence[int]) -> int:
+    """The start of variant 0."""
+    return starts[len(starts) // 2]
+
+
+def read_coverage(entry: DatasetEntry, root: Path, params: EncodeParams) -> npt.NDArray[np.uint8]:
+    """The product's coverage over the whole clip at the encode size, (clip frames, H, W) uint8 of 255.
+
+    Args:
+        entry: The sample.
+        root: The workspace's root, which the entry's paths are relative to.
+        params: The encode size.
+
+    Raises:
+        PvttError: The clip's aspect ratio is not the encode size's; mask files as `pvtt.media.masks.read_masks`.
+    """
+    if abs(entry.width / entry.height * params.height / params.width - 1) > MAX_ASPECT_DIFFERENCE:
+        raise PvttError(
+            f"{entry.clip_path} is {entry.width}×{entry.height}, which encode's {params.width}×{params.height} would distort",
+            "give clip.width/height and encode.width/height in params.yaml the same ratio",
+        )
+    return np.stack([_resize(mask, params) for mask in read_masks(root / entry.mask_path)])
+
+
+def read_windows(
+    entry: DatasetEntry, root: Path, params: EncodeParams, coverage: npt.NDArray[np.uint8], starts: Sequence[int]
+) -> list[Window]:
+    """The windows at `starts`; the clip is decoded once.
+
+    Raises:
+        VideoError, MissingCodecError: As `pvtt.media.video.VideoReader`.
+    """
+    indices = {start: range(start, start + span(params), params.frame_stride) for start in starts}
+    wanted = sorted({index for frames in indices.values() for index in frames})
+    frames = select_frames(root / entry.clip_path, wanted, lambda frame: _resize(to_rgb(frame), params))
+    place = {index: position for position, index in enumerate(wanted)}
+    return [
+        Window(start, frames[[place[index] for index in indices[start]]], coverage[list(indices[start])])
+        for start in starts
+    ]
+
+
+def load_window(entry: DatasetEntry, root: Path, params: EncodeParams) -> EvaluationWindow:
+    """Variant 0 of a sample, as pixels.
+
+    Args:
+        entry: The sample.
+        root: The workspace's root.
+        params: As the sample was encoded with.
+
+    Raises:
+        UnusableClipError: As `window_starts`.
+        PvttError: As `read_coverage` and `read_windows`.
+    """
+    coverage = read_coverage(entry, root, params)
+    (window,) = read_windows(entry, root, params, coverage, [middle(window_starts(coverage, params))])
+    mask = conditioning_mask(window.product, MaskShape.evaluation(params.mask), params.mask.dilation)
+    return EvaluationWindow(window.pixels, window.product, mask)
+
+
+def _resize(frame: npt.NDArray[np.uint8], params: EncodeParams) -> npt.NDArray[np.uint8]:
+    size = (params.width, params.height)
+    if frame.shape[1::-1] == size:
+        return frame
+    shrinks = params.width < frame.shape[1]
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC), dtype=np.uint8)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
+
+from pvtt.generation.sampling import guidance_weights, initial_noise, sample
+from pvtt.models.transformer import ProductVideoTransformer
+from tests.tiny_wan import TEXT_DIM, tiny_transformer
+
+SCHEDULERS = [
+    FlowMatchEulerDiscreteScheduler(shift=3.0),
+    UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0),
+]
+
+
+class Oracle:
+    """The exact velocity to a known x₀ that depends on what is given: product 4, text 2, nothing 1."""
+
+    dtype = torch.float32
+
+    def __init__(self) -> None:
+        self.num_evaluations = 0
+
+    def __call__(
+        self, hidden_states: torch.Tensor, timestep: torch.Tensor, encoder_hidden_states: torch.Tensor, **given: Any
+    ) -> SimpleNamespace:
+        self.num_evaluations += len(hidden_states)
+        has_product = given["product_view_mask"].any(1).float()
+        has_text = encoder_hidden_states.flatten(1).any(1).float()
+        target = (1 + has_text + 2 * has_product).view(-1, 1, 1, 1, 1)
+        sigma = (timestep.float() / 1000).view(-1, 1, 1, 1, 1)
+        return SimpleNamespace(sample=(hidden_states[:, :16] - target) / sigma)
+
+
+def arguments(batch_size: int = 2) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    return {
+        "noise": initial_noise((16, 2, 4, 4), range(batch_size)),
+        "mask": torch.ones(batch_size, 4, 2, 4, 4),
+        "masked_latents": torch.zeros(batch_size, 16, 2, 4, 4),
+        "product_tokens": torch.randn(batch_size, 3, 9, 24),
+        "product_view_mask": torch.ones(batch_size, 3, dtype=torch.bool),
+        "text": torch.ones(batch_size, 5, TEXT_DIM),
+        "empty_text": torch.zeros(5, TEXT_DIM),
+    }
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS, ids=["euler", "unipc"])
+@pytest.mark.parametrize(
+    ("product", "text", "evaluations", "expected"),
+    [
+        (1.0, 1.0, 1, 4.0),
+        (0.0, 1.0, 1, 2.0),
+        (3.0, 1.0, 2, 2 + 3 * 2.0),
+        (1.0, 2.0, 3, 1 + 2 * 1.0 + 2.0),
+    ],
+)
+def test_guidance_weighs_product_and_text_and_evaluates_no_more_than_needed(
+    scheduler: Any, product: float, text: float, evaluations: int, expected: float
+) -> None:
+    oracle = Oracle()
+    latents = sample(
+        oracle, scheduler, **arguments(), num_steps=5, product_guidance=product, text_guidance=text
+    )
+    assert oracle.num_evaluations == 5 * 2 * evaluations
+    # UniPC rounds its timesteps to whole ones, so the oracle's σ is off by up to 1/1000 of the schedule.
+    assert torch.allclose(latents, torch.full_like(latents, expected), atol=0.15)
+
+
+def test_the_weights_add_up_to_one() -> None:
+    assert sum(guidance_weights(3.0, 1.5)) == pytest.approx(1)
+
+
+def test_a_sample_does_not_depend_on_its_batch_and_the_scheduler_keeps_no_state() -> None:
+    model = ProductVideoTransformer.from_base(
+        tiny_transformer(), product_dim=24, tokens_per_view=9, num_product_tokens=6, product_heads=2
+    ).eval()
+    scheduler = SCHEDULERS[1]
+    options = {"num_steps": 3, "product_guidance": 2.0, "text_guidance": 1.0}
+    given = arguments(3)
+    whole = sample(model, scheduler, **given, **options)
+    assert torch.equal(whole, sample(model, scheduler, **given, **options))
+    second = {name: value if name == "empty_text" else value[1:2] for name, value in given.items()}
+    assert torch.allclose(sample(model, scheduler, **second, **options), whole[1:2], atol=1e-4)

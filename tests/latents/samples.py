@@ -1,0 +1,88 @@
+"""A small real sample on disk: an H.264 clip of a moving disc, its FFV1 masks, and RGBA photos of the disc."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from pvtt.items.hashing import sha256_file
+from pvtt.media.masks import write_masks
+from pvtt.media.video import write_video
+from pvtt.records.dataset import DatasetEntry
+from pvtt.records.params import EncodeParams
+
+WIDTH, HEIGHT = 96, 64
+
+
+def tiny_encode_params(**changes: Any) -> EncodeParams:
+    """9 frames of 48×32, every second one."""
+    values: dict[str, Any] = {
+        "num_frames": 9,
+        "frame_stride": 2,
+        "width": 48,
+        "height": 32,
+        "photo_size": 32,
+        "max_photos": 3,
+        "image_features": "vae",
+        "variants": 4,
+        "text_tokens": 12,
+    }
+    return EncodeParams(**(values | changes))
+
+
+def disc_frames(num_frames: int, colour: tuple[int, int, int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Frames of a disc moving right over a gradient, and its masks of 0 and 255."""
+    frames, masks = [], []
+    for index in range(num_frames):
+        frame = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        frame[...] = np.linspace(60, 200, WIDTH, dtype=np.uint8)[None, :, None]
+        mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+        centre = (30 + index, 34)
+        cv2.circle(frame, centre, 14, colour, -1)
+        cv2.circle(mask, centre, 14, 255, -1)
+        frames.append(frame)
+        masks.append(mask)
+    return np.stack(frames), np.stack(masks)
+
+
+def write_sample(
+    root: Path, product_id: str = "DISC001", split: str = "train", num_frames: int = 24, num_photos: int = 3
+) -> DatasetEntry:
+    """Write a sample below a workspace's root; returns its dataset entry."""
+    colour = (200, 40, 40)
+    frames, masks = disc_frames(num_frames, colour)
+    clip = root / "outs" / "clip" / "videos" / f"{product_id}_001.mp4"
+    mask = root / "outs" / "segment" / "masks" / f"{product_id}_001.mkv"
+    for path in (clip, mask):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_video(clip, frames, fps=12)
+    write_masks(mask, masks, fps=12)
+    photos = []
+    for number in range(num_photos):
+        photo = np.zeros((64, 64, 4), np.uint8)
+        cv2.circle(photo, (32, 32), 20 + number, (*colour[::-1], 255), -1)
+        path = root / "outs" / "photos" / "photos" / product_id / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), photo)
+        photos.append(path)
+    return DatasetEntry(
+        split=split,  # type: ignore[arg-type]
+        product_id=product_id,
+        clip_id="001",
+        category="disc",
+        caption="a red disc",
+        clip_path=clip.relative_to(root).as_posix(),
+        mask_path=mask.relative_to(root).as_posix(),
+        photo_paths=tuple(path.relative_to(root).as_posix() for path in photos),
+        clip_sha256=sha256_file(clip),
+        mask_sha256=sha256_file(mask),
+        photo_sha256s=tuple(sha256_file(path) for path in photos),
+        num_frames=num_frames,
+        fps=12.0,
+        width=WIDTH,
+        height=HEIGHT,
+    )

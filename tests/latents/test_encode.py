@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pvtt.errors import MissingInputError, PvttError
+from pvtt.latents.encode import draw_variants, encode_sample, load_encoders, read_photo
+from pvtt.latents.windows import load_window
+from pvtt.models.vae import encode_video, to_unit_range
+from tests.latents.samples import tiny_encode_params, write_sample
+from tests.tiny_wan import TEXT_DIM, VaeKind, build_tiny_base
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("vae", ["wan2.1", "wan2.2"])
+def test_a_sample_is_encoded_to_the_declared_tensors(tmp_path: Path, vae: VaeKind) -> None:
+    encoders = load_encoders(build_tiny_base(tmp_path / "base", vae), "vae", None, 32)
+    params = tiny_encode_params()
+    tensors, num_windows = encode_sample(write_sample(tmp_path), tmp_path, params, 0, encoders)
+    assert {name: tuple(tensor.shape) for name, tensor in tensors.items()} == {
+        "latents": (4, 16, 3, 4, 6),
+        "masked_latents": (4, 16, 3, 4, 6),
+        "mask": (4, 4, 3, 4, 6),
+        "region": (4, 1, 3, 4, 6),
+        "product_tokens": (4, 3, 4, 64),
+        "text": (12, TEXT_DIM),
+    }
+    assert num_windows == 8
+    assert set(tensors["mask"].unique().tolist()) == {0.0, 1.0}
+    assert ((tensors["region"] > 0).squeeze(1).any(1) <= (tensors["mask"].amax(1) > 0).any(1)).all()
+    # The masked video differs from the video where the mask is, and not in the far corner of the first frame.
+    assert not torch.equal(tensors["latents"], tensors["masked_latents"])
+
+
+def test_variant_0_is_the_evaluation_window_unaltered_and_the_same_in_every_split(tmp_path: Path) -> None:
+    encoders = load_encoders(build_tiny_base(tmp_path / "base"), "vae", None, 32)
+    params = tiny_encode_params()
+    entry = write_sample(tmp_path)
+    train, _ = encode_sample(entry, tmp_path, params, 0, encoders)
+    test, _ = encode_sample(entry.model_copy(update={"split": "test"}), tmp_path, params, 1, encoders)
+    assert len(test["latents"]) == 1
+    for name in ("latents", "masked_latents", "mask", "region", "product_tokens"):
+        assert torch.equal(train[name][0], test[name][0])
+    window = load_window(entry, tmp_path, params)
+    expected = encode_video(encoders.vae, to_unit_range(torch.from_numpy(window.pixels)[None]))[0]
+    assert torch.allclose(train["latents"][0], expected, atol=1e-4)
+
+
+def test_variants_depend_on_seed_key_and_number_alone() -> None:
+    params = tiny_encode_params()
+    eight = draw_variants("A_001", range(8), params, 8, seed=0)
+    assert draw_variants("A_001", range(8), params, 4, seed=0) == eight[:4]
+    assert draw_variants("A_001", range(8), params, 8, seed=1)[1:] != eight[1:]
+    assert draw_variants("B_001", range(8), params, 8, seed=0)[1:] != eight[1:]
+    assert len({variant.start for variant in eight}) > 1
+
+
+def test_equal_inputs_give_equal_tensors_and_bfloat16_is_close(tmp_path: Path) -> None:
+    encoders = load_encoders(build_tiny_base(tmp_path / "base"), "vae", None, 32)
+    entry = write_sample(tmp_path)
+    params = tiny_encode_params(variants=2)
+    first, second = (encode_sample(entry, tmp_path, params, 0, encoders)[0] for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    half, _ = encode_sample(entry, tmp_path, tiny_encode_params(variants=2, dtype="bfloat16"), 0, encoders)
+    assert all(tensor.dtype == torch.bfloat16 for tensor in half.values())
+    error = (half["latents"].float() - first["latents"]).square().mean().sqrt() / first["latents"].std()
+    assert error < 0.05
+
+
+def test_a_missing_base_and_a_damaged_photo_say_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="does not exist") as missing:
+        load_encoders(tmp_path / "nothing", "vae", None, 32)
+    assert "model.base" in str(missing.value.hint)
+    (tmp_path / "photo.png").write_bytes(b"no picture")
+    with pytest.raises(PvttError, match="not a square RGBA picture"):
+        read_photo(tmp_path / "photo.png")
+    entry = write_sample(tmp_path)
+    assert np.array_equal(read_photo(tmp_path / entry.photo_paths[0])[32, 32], [200, 40, 40, 255])

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pvtt.errors import PvttError
+from pvtt.latents.windows import (
+    UnusableClipError,
+    load_window,
+    middle,
+    read_coverage,
+    read_windows,
+    span,
+    window_starts,
+)
+from tests.latents.samples import tiny_encode_params, write_sample
+
+
+def test_a_window_holds_the_strided_frames_at_the_encode_size(tmp_path: Path) -> None:
+    entry = write_sample(tmp_path, num_frames=24)
+    params = tiny_encode_params()
+    coverage = read_coverage(entry, tmp_path, params)
+    assert coverage.shape == (24, 32, 48)
+    starts = window_starts(coverage, params)
+    assert span(params) == 17 and starts == list(range(8))
+    first, last = read_windows(entry, tmp_path, params, coverage, [0, 7])
+    assert first.pixels.shape == (9, 32, 48, 3)
+    assert (first.coverage == coverage[0:17:2]).all()
+    # The red disc is where the coverage is, in frame 7 + 16 too.
+    red = last.pixels[8].astype(int)[..., 0] - last.pixels[8].astype(int)[..., 1]
+    assert red[last.coverage[8] == 255].min() > 60 > 20 > np.abs(red[last.coverage[8] == 0]).mean()
+
+
+def test_the_evaluation_window_is_the_middle_one_with_the_fixed_mask(tmp_path: Path) -> None:
+    entry = write_sample(tmp_path)
+    params = tiny_encode_params()
+    coverage = read_coverage(entry, tmp_path, params)
+    (expected,) = read_windows(entry, tmp_path, params, coverage, [middle(window_starts(coverage, params))])
+    window = load_window(entry, tmp_path, params)
+    assert (window.pixels == expected.pixels).all()
+    assert (window.mask | ~window.product).all() and not window.mask.all()
+
+
+def test_a_short_clip_and_one_without_product_are_unusable() -> None:
+    params = tiny_encode_params()
+    with pytest.raises(UnusableClipError, match="16 frames, but a window spans 17"):
+        window_starts(np.full((16, 4, 4), 255, np.uint8), params)
+    with pytest.raises(UnusableClipError, match="no window shows the product"):
+        window_starts(np.zeros((20, 4, 4), np.uint8), params)
+
+
+def test_another_aspect_ratio_is_refused(tmp_path: Path) -> None:
+    entry = write_sample(tmp_path)
+    with pytest.raises(PvttError, match="would distort"):
+        load_window(entry, tmp_path, tiny_encode_params(width=64, height=32))

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel
+
+from pvtt.errors import MissingInputError, PvttError
+from pvtt.models.image_features import ClipFeatures, VaeFeatures, flatten_photo
+from pvtt.models.loading import load_image_features
+from tests.tiny_wan import tiny_vae
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def photos(number: int = 2, size: int = 32) -> np.ndarray:  # type: ignore[type-arg]
+    return np.random.default_rng(0).integers(0, 256, (number, size, size, 3), dtype=np.uint8)
+
+
+def tiny_clip(folder: Path) -> Path:
+    """Random weights in the layout of Wan2.1-I2V-14B's folder."""
+    torch.manual_seed(0)
+    config = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=3, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    CLIPVisionModel(config).save_pretrained(folder / "image_encoder")
+    size = {"height": 28, "width": 28}
+    CLIPImageProcessor(size={"shortest_edge": 28}, crop_size=size).save_pretrained(folder / "image_processor")
+    return folder
+
+
+def test_vae_tokens_are_the_latents_of_2x2_cells_in_rows() -> None:
+    vae = tiny_vae()
+    features = VaeFeatures(vae, 32)
+    tokens = features(photos())
+    assert tokens.shape == (2, features.tokens_per_view, features.dim) == (2, 4, 64)
+    pixels = torch.from_numpy(photos()).permute(0, 3, 1, 2).float()[:, :, None] / 127.5 - 1
+    latents = vae.encode(pixels).latent_dist.mode()[:, :, 0]  # a new VAE's latents_mean and std are Wan's
+    mean, std = (torch.tensor(moments).view(1, 16, 1, 1) for moments in (vae.config.latents_mean, vae.config.latents_std))
+    expected = ((latents - mean) / std)[:, :, 2:4, 0:2].flatten(1)  # second row, first column
+    assert torch.allclose(tokens[:, 2], expected, atol=1e-5)
+
+
+def test_an_odd_photo_size_names_the_nearest_legal_one() -> None:
+    with pytest.raises(PvttError, match="photo_size 40") as error:
+        VaeFeatures(tiny_vae(), 40)
+    assert "32" in str(error.value.hint)
+
+
+def test_clip_tokens_are_the_penultimate_layer_with_the_class_token(tmp_path: Path) -> None:
+    features = load_image_features("clip", None, str(tiny_clip(tmp_path)), 32)
+    assert isinstance(features, ClipFeatures)
+    tokens = features(photos())
+    assert tokens.shape == (2, features.tokens_per_view, features.dim) == (2, 5, 16)
+    encoder = CLIPVisionModel.from_pretrained(tmp_path / "image_encoder")
+    pixels = CLIPImageProcessor.from_pretrained(tmp_path / "image_processor")(list(photos()), return_tensors="pt")
+    with torch.no_grad():
+        layers = encoder(pixels.pixel_values, output_hidden_states=True).hidden_states
+    assert len(layers) == 4 and torch.allclose(tokens, layers[2], atol=1e-5)
+
+
+def test_clip_without_weights_says_how_to_get_them(tmp_path: Path) -> None:
+    for folder in (None, str(tmp_path / "missing")):
+        with pytest.raises(MissingInputError) as error:
+            load_image_features("clip", None, folder, 224)
+        assert "hf download" in str(error.value.hint)
+
+
+def test_transparent_pixels_become_background_and_do_not_bleed() -> None:
+    photo = np.zeros((64, 64, 4), np.uint8)
+    photo[..., 1] = 255  # green lies under the transparent part
+    photo[:, 33:] = (200, 0, 0, 255)
+    flat = flatten_photo(photo, 32, background=128)
+    assert flat.shape == (32, 32, 3)
+    assert (flat[:, :16] == 128).all() and (flat[:, 17:] == (200, 0, 0)).all()
+    assert flat[0, 16].tolist() == [164, 64, 64]  # half of each

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pvtt.dispatch.inline import InlineDispatcher
+from pvtt.errors import MissingInputError
+from pvtt.items.hashing import sha256_tree
+from pvtt.items.workspace import Workspace
+from pvtt.models.mask_contract import MaskContract
+from pvtt.records.base import read_jsonl, write_jsonl
+from pvtt.records.catalog import Reject
+from pvtt.records.dataset import EncodedSample
+from pvtt.records.params import Params, load_params
+from pvtt.stages import encode
+from tests.latents.samples import tiny_encode_params, write_sample
+from tests.tiny_wan import build_tiny_base
+
+
+@pytest.fixture
+def params(project_root: Path) -> Params:
+    torch.set_num_threads(1)
+    loaded = load_params(project_root / "params.yaml")
+    return loaded.model_copy(
+        update={
+            "encode": tiny_encode_params(variants=2),
+            "model": loaded.model.model_copy(update={"base": "models/base"}),
+        }
+    )
+
+
+def test_samples_are_encoded_once_and_the_short_one_is_turned_away(tmp_path: Path, params: Params) -> None:
+    workspace = Workspace(tmp_path)
+    build_tiny_base(tmp_path / "models" / "base")
+    entries = [
+        write_sample(tmp_path, "DISC001", "train"),
+        write_sample(tmp_path, "DISC002", "test"),
+        write_sample(tmp_path, "DISC003", "val", num_frames=12),
+    ]
+    write_jsonl(workspace.out("validate") / "samples.jsonl", entries)
+    encode.run(workspace, params, InlineDispatcher())
+
+    out = workspace.out("encode")
+    samples = read_jsonl(out / "samples.jsonl", EncodedSample)
+    assert [(sample.key, sample.split, sample.num_variants) for sample in samples] == [
+        ("DISC001_001", "train", 2),
+        ("DISC002_001", "test", 1),
+    ]
+    assert load_file(out / samples[0].path)["latents"].shape[1:] == samples[0].latent_shape
+    (reject,) = read_jsonl(out / "rejects.jsonl", Reject)
+    assert (reject.item, reject.reason, reject.failed) == ("DISC003_001", "too_short", False)
+    assert MaskContract.load(out) == MaskContract.from_params(params.encode.mask)
+
+    before = sha256_tree(out)
+    files = {path: path.stat().st_ino for path in (out / "samples").iterdir()}
+    encode.run(workspace, params, InlineDispatcher())
+    assert sha256_tree(out) == before
+    assert {path: path.stat().st_ino for path in (out / "samples").iterdir()} == files  # from the item cache
+
+
+def test_missing_dataset_and_base_say_what_to_do(tmp_path: Path, params: Params) -> None:
+    workspace = Workspace(tmp_path)
+    with pytest.raises(MissingInputError, match="samples.jsonl does not exist"):
+        encode.run(workspace, params, InlineDispatcher())
+    write_jsonl(workspace.out("validate") / "samples.jsonl", [])
+    with pytest.raises(MissingInputError, match="models/base does not exist"):
+        encode.run(workspace, params, InlineDispatcher())
