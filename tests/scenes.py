@@ -39,7 +39,9 @@ def draw_shot(
             x = round(width * (number + 1) / (products + 1) + 0.6 * (index - num_frames / 2))
             body = np.zeros_like(mask)
             half = round(size * height * 0.6)
-            cv2.rectangle(body, (x - half, height // 2 - half // 2), (x + half, height // 2 + round(1.4 * half)), 255, -1)
+            cv2.rectangle(
+                body, (x - half, height // 2 - half // 2), (x + half, height // 2 + round(1.4 * half)), 255, -1
+            )
             cv2.rectangle(body, (x - half // 3, height // 2 - half), (x + half // 3, height // 2), 255, -1)
             light = np.clip(1.2 - 0.5 * np.abs(np.arange(width) - x) / half, 0.3, 1.2)[None, :, None]
             stripes = ((np.arange(height) // 6) % 3 == 0)[:, None, None]

@@ -6,11 +6,14 @@ import errno
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pvtt.errors import DiskFullError
+
+TEMPORARY_PREFIX = ".tmp-"
 
 
 @contextmanager
@@ -35,12 +38,21 @@ def _fsync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def sweep_temporaries(directory: Path, older_than_s: float = 24 * 3600) -> None:
+    """Delete what killed runs left in the folders of `directory`; what is younger may be of a run that is alive."""
+    limit = time.time() - older_than_s
+    for path in directory.glob(f"*/{TEMPORARY_PREFIX}*"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < limit:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` with the same suffix; renamed onto it when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with disk_full_is_an_error(path):
-        descriptor, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=path.suffix, dir=path.parent)
         os.close(descriptor)
         temporary = Path(name)
         try:
@@ -73,19 +85,19 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     """A temporary directory beside `path`, renamed onto it at the end; an existing `path` is replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with disk_full_is_an_error(path):
-        temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=path.parent))
         try:
             yield temporary
             for root, _, names in os.walk(temporary):
                 for name in names:
-                    descriptor = os.open(os.path.join(root, name), os.O_RDONLY)
+                    descriptor = os.open(Path(root) / name, os.O_RDONLY)
                     try:
                         os.fsync(descriptor)
                     finally:
                         os.close(descriptor)
             temporary.chmod(0o755)
             if path.exists():
-                stale = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
+                stale = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=path.parent))
                 path.replace(stale / path.name)
                 temporary.replace(path)
                 shutil.rmtree(stale)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pvtt.errors import DiskFullError, FailureBudgetError, PvttError
-from pvtt.items.atomic import atomic_directory, disk_full_is_an_error
+from pvtt.items.atomic import atomic_directory, disk_full_is_an_error, sweep_temporaries
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.hashing import code_version, sha256_json
 from pvtt.items.progress import Progress
@@ -108,6 +108,8 @@ def _process_shard(shard: _Shard[Any]) -> list[Reject]:
     """Work on a shard's items one after another; returns the failures."""
     failures = []
     for item, entry in shard.entries:
+        if (entry / RESULT_FILE).exists():  # made by a worker that died later, or by another run on a shared cache
+            continue
         try:
             with atomic_directory(entry) as directory:
                 try:
@@ -126,7 +128,11 @@ def _process_shard(shard: _Shard[Any]) -> list[Reject]:
         except Exception as error:  # one bad item never kills a run; it is recorded and counted
             lines = str(error).strip().splitlines() or [""]
             where = traceback.extract_tb(error.__traceback__)[-1]
-            hint = "" if isinstance(error, PvttError) else f" ({type(error).__name__} at {Path(where.filename).name}:{where.lineno})"
+            hint = (
+                ""
+                if isinstance(error, PvttError)
+                else f" ({type(error).__name__} at {Path(where.filename).name}:{where.lineno})"
+            )
             failures.append(
                 Reject(
                     stage=shard.stage,
@@ -208,13 +214,14 @@ def _compute(
     """Work on the missing items; returns the failures by item name."""
     if not missing:
         return {}
+    sweep_temporaries(workspace.cache / stage)
     num_shards = min(dispatcher.num_workers, len(missing))
     shards = [
         _Shard(stage, work, params, [(item, entries[item.name]) for item in missing[index::num_shards]])
         for index in range(num_shards)
     ]
     progress = Progress(stage, total, workspace.progress / f"{stage}.json", done=total - len(missing))
-    with progress, _watching(progress, [entries[item.name] for item in missing]):
+    with progress, _Watching(progress, [entries[item.name] for item in missing]):
         results = dispatcher.map(_process_shard, shards, name=stage)
         failures: dict[str, Reject] = {}
         crashed: list[Item[PayloadT]] = []
@@ -235,14 +242,19 @@ def _compute(
             if isinstance(result, BaseException):
                 message = f"the worker died: {type(result).__name__}: {result}".splitlines()[0]
                 failures[item.name] = Reject(
-                    stage=stage, item=item.name, product_id=item.product_id, reason="crashed", message=message, failed=True
+                    stage=stage,
+                    item=item.name,
+                    product_id=item.product_id,
+                    reason="crashed",
+                    message=message,
+                    failed=True,
                 )
             else:
                 failures |= {reject.item: reject for reject in result}
     return failures
 
 
-class _watching:
+class _Watching:
     """Counts finished cache entries into a progress bar, whatever machine they are made on."""
 
     def __init__(self, progress: Progress, entries: list[Path]) -> None:
