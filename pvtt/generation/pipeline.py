@@ -31,11 +31,11 @@ REVERSED_BORDER = 0.95  # of the border masked: no clip that passes `segment` co
 
 
 @dataclass
-class ProductVideoOutput(BaseOutput):  # type: ignore[misc]
+class ProductVideoOutput(BaseOutput):
     """What the pipeline returns.
 
     Args:
-        frames: (F, H, W, 3) uint8 RGB; outside the mask the template's own pixels. None where only latents were asked for.
+        frames: (F, H, W, 3) uint8 RGB, outside the mask the template's own pixels. None if only latents were asked for.
         latents: Normalised latents, (1, 16, F', h, w).
     """
 
@@ -43,7 +43,7 @@ class ProductVideoOutput(BaseOutput):  # type: ignore[misc]
     latents: Tensor
 
 
-class ProductVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
+class ProductVideoPipeline(DiffusionPipeline):
     """Generates a product into a template video.
 
     Args:
@@ -120,7 +120,9 @@ class ProductVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
             pipeline: Self = super().from_pretrained(str(folder), local_files_only=True, **options)
         except (OSError, ValueError, RuntimeError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise PvttError(f"cannot load a pipeline from {folder}: {reason}", "write the folder again by training") from error
+            raise PvttError(
+                f"cannot load a pipeline from {folder}: {reason}", "train again to write it anew"
+            ) from error
         pipeline.mask_contract = contract
         return pipeline
 
@@ -131,7 +133,7 @@ class ProductVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     def _contract(self) -> MaskContract:
         if self.mask_contract is None:
-            raise PvttError("the pipeline has no mask contract", "give it one: MaskContract.from_params(params.encode.mask)")
+            raise PvttError("the pipeline has no mask contract", "use MaskContract.from_params(params.encode.mask)")
         return self.mask_contract
 
     def load_features(self, image_encoder: str | None = None) -> ImageFeatures:
@@ -202,6 +204,7 @@ class ProductVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
         masked_latents = encode_video(self.vae, masked)
 
         tokens = self._product_tokens(photos, image_encoder) if product_tokens is None else product_tokens
+        has_product = product_tokens is not None or len(photos) > 0
         text, empty_text = encode_text([prompt, ""], self.tokenizer, self.text_encoder, self.config.text_tokens).float()
         if latents is None:
             shape = (1, *masked_latents.shape[1:])
@@ -213,7 +216,7 @@ class ProductVideoPipeline(DiffusionPipeline):  # type: ignore[misc]
             mask=pack_mask(hole)[None].to(device),
             masked_latents=masked_latents,
             product_tokens=tokens[None].to(device),
-            product_view_mask=torch.full((1, len(tokens)), bool(len(photos)) or product_tokens is not None, device=device),
+            product_view_mask=torch.full((1, len(tokens)), has_product, device=device),
             text=(text if prompt_embeds is None else prompt_embeds.float())[None].to(device),
             empty_text=empty_text.to(device),
             num_steps=num_inference_steps,
@@ -248,11 +251,11 @@ def check_inputs(video: npt.NDArray[np.uint8], mask: npt.NDArray[Any]) -> None:
     if height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
         raise PvttError(f"{width}×{height} is no multiple of {SIZE_MULTIPLE}", "resize or crop the template")
     if mask.shape != video.shape[:3]:
-        raise PvttError(f"mask is of shape {mask.shape}, the video of {video.shape}", "give one mask a frame, (F, H, W)")
+        raise PvttError(f"mask is of shape {mask.shape}, the video of {video.shape}", "give a mask for each frame")
     values = np.unique(mask)
     if not np.isin(values, (0, 1)).all():
         shown = ", ".join(f"{value:g}" for value in values[:4])
-        raise PvttError(f"mask has values {shown}", "give 1 (or True) where to generate and 0 elsewhere: mask > 127, for example")
+        raise PvttError(f"mask has values {shown}", "give 1 where to generate and 0 elsewhere, for example mask > 127")
     border = np.concatenate([mask[:, 0], mask[:, -1], mask[:, :, 0], mask[:, :, -1]], axis=1)
     if border.mean() > REVERSED_BORDER and not mask.all():
         raise PvttError(

@@ -1,4 +1,4 @@
-"""One clip with its masks and photos → the tensors that a training step needs, so that it touches only the transformer."""
+"""One clip with its masks and photos → the tensors of a training step, so that it touches only the transformer."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def load_encoders(base: Path, image_features: str, image_encoder: str | None, ph
 
 @dataclass(frozen=True)
 class Variant:
-    """What makes one variant of a sample. Variant 0 is unaltered: the middle window, its own colours, the fixed shape."""
+    """What makes one variant of a sample. Variant 0 is the middle window in its own colours with the fixed shape."""
 
     start: int
     colour: ColourChange
@@ -61,7 +61,7 @@ def draw_variants(key: str, starts: Sequence[int], params: EncodeParams, num_var
     variants = [Variant(middle(starts), ColourChange.identity(), MaskShape.evaluation(params.mask))]
     for number in range(1, num_variants):
         random = np.random.default_rng([int(sha256_bytes(key.encode())[:16], 16), seed, number])
-        start = starts[random.integers(len(starts))]
+        start = starts[int(random.integers(len(starts)))]
         colour = ColourChange.draw(random) if params.colour_augment else ColourChange.identity()
         variants.append(Variant(start, colour, MaskShape.draw(params.mask, random)))
     return variants
@@ -80,8 +80,8 @@ def encode_sample(
         encoders: The base's networks.
 
     Returns:
-        The tensors, all of `params.dtype` (V variants, N views, L tokens a view, T text tokens), and how many windows the
-        variants draw from:
+        The tensors, and how many windows the variants draw from. All tensors are of `params.dtype`; V variants,
+        N views, L tokens a view, T text tokens:
         `latents`, `masked_latents` (V, 16, F', h, w) normalised; `mask` (V, 4, F', h, w), 1 = generate;
         `region` (V, 1, F', h, w) in [0, 1]; `product_tokens` (V, N, L, Dp); `text` (T, Dt).
 
@@ -103,7 +103,7 @@ def encode_sample(
     tensors = {name: torch.stack([one[name] for one in encoded]) for name in encoded[0]} | {"text": text}
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
-            raise PvttError(f"{entry.key}: {name} is not finite", "check the base model: its VAE or text encoder overflows")
+            raise PvttError(f"{entry.key}: {name} is not finite", "the base's VAE or text encoder overflows: check it")
     return {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}, len(starts)
 
 

@@ -123,7 +123,7 @@ def conditioning_mask(product: Mask, shape: MaskShape, dilation: float) -> Mask:
     for frame in product:
         canvas = np.ascontiguousarray(frame, dtype=np.uint8)
         if canvas.any():
-            canvas = cv2.dilate(canvas, kernel)
+            canvas = np.asarray(cv2.dilate(canvas, kernel), dtype=np.uint8)
             for border_shape in shape.shapes:
                 _stick(canvas, frame, border_shape, scale)
             if shape.kind == "box":

@@ -86,8 +86,7 @@ def window_starts(coverage: npt.NDArray[np.uint8], params: EncodeParams) -> list
     num_starts = len(coverage) - span(params) + 1
     if num_starts < 1:
         raise UnusableClipError("too_short", f"{len(coverage)} frames, but a window spans {span(params)}")
-    shown = product_mask(coverage).any(axis=(1, 2))
-    starts = [start for start in range(num_starts) if shown[start]]
+    starts = [start for start in range(num_starts) if product_mask(coverage[start]).any()]
     if not starts:
         raise UnusableClipError("no_product", "no window shows the product in its first frame")
     return starts
@@ -111,7 +110,7 @@ def read_coverage(entry: DatasetEntry, root: Path, params: EncodeParams) -> npt.
     """
     if abs(entry.width / entry.height * params.height / params.width - 1) > MAX_ASPECT_DIFFERENCE:
         raise PvttError(
-            f"{entry.clip_path} is {entry.width}×{entry.height}, which encode's {params.width}×{params.height} would distort",
+            f"encode's {params.width}×{params.height} would distort {entry.clip_path}, {entry.width}×{entry.height}",
             "give clip.width/height and encode.width/height in params.yaml the same ratio",
         )
     return np.stack([_resize(mask, params) for mask in read_masks(root / entry.mask_path)])
@@ -157,5 +156,5 @@ def _resize(frame: npt.NDArray[np.uint8], params: EncodeParams) -> npt.NDArray[n
     size = (params.width, params.height)
     if frame.shape[1::-1] == size:
         return frame
-    shrinks = params.width < frame.shape[1]
-    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC), dtype=np.uint8)
+    interpolation = cv2.INTER_AREA if params.width < frame.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(frame, size, interpolation=interpolation), dtype=np.uint8)

@@ -95,17 +95,15 @@ class ClipFeatures:
     @torch.no_grad()
     def __call__(self, photos: npt.NDArray[np.uint8]) -> Tensor:
         pixels = self._processor(images=list(photos), return_tensors="pt").pixel_values
-        parts = [
-            self._encoder(part.to(self._encoder.device, self._encoder.dtype), output_hidden_states=True).hidden_states[-2]
-            for part in pixels.split(CLIP_BATCH)
-        ]
-        return torch.cat(parts).float()
+        pixels = pixels.to(self._encoder.device, self._encoder.dtype)
+        outputs = [self._encoder(part, output_hidden_states=True) for part in pixels.split(CLIP_BATCH)]
+        return torch.cat([output.hidden_states[-2] for output in outputs]).float()
 
 
 def flatten_photo(photo: npt.NDArray[np.uint8], size: int, background: int) -> npt.NDArray[np.uint8]:
     """Resize a square RGBA photo and put it on a grey background.
 
-    Colours are weighted with alpha before they are resized, so that what lies under transparent pixels does not bleed in.
+    Colours are weighted with alpha before they are resized, so that what lies under transparent pixels stays out.
 
     Args:
         photo: (S, S, 4) uint8 RGBA.

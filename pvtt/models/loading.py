@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 ModelT = TypeVar("ModelT")
 
 BASE_HINT = (
-    "set model.base to a Wan2.1-T2V folder in Diffusers layout: models/wan-tiny, which comes with the project, or one fetched "
-    "with `hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir models/Wan2.1-T2V-1.3B-Diffusers`"
+    "set model.base to a Wan2.1-T2V folder in Diffusers layout: models/wan-tiny, which comes with the project, or one "
+    "fetched with `hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir models/Wan2.1-T2V-1.3B-Diffusers`"
 )
 PIPELINE_PARTS = ("vae", "tokenizer", "text_encoder", "transformer", "scheduler")
 
@@ -135,9 +135,8 @@ def require_image_encoder(folder: str | None) -> Path:
         MissingInputError: It is not set, or not there.
     """
     if folder is None or not Path(folder).is_dir():
-        where = "encode.image_encoder is not set" if folder is None else f"the image encoder's folder {folder} does not exist"
         raise MissingInputError(
-            where,
+            "encode.image_encoder is not set" if folder is None else f"the image encoder {folder} does not exist",
             "fetch Wan2.1-I2V-14B's CLIP with `hf download Wan-AI/Wan2.1-I2V-14B-480P-Diffusers --include 'image_*/*' "
             "--local-dir models/clip-vit-h-14` and set encode.image_encoder to that folder",
         )

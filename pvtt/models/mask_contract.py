@@ -1,8 +1,8 @@
 """The mask contract: what a checkpoint takes a mask to mean, saved beside its weights and enforced at inference.
 
-Each of its fields has bitten users of public systems: polarity is reversed between VACE and Wan's I2V, holes filled with
-one value in training and another at inference, models trained on outlines that fail on boxes, and the old product's
-contour leaking through an undilated mask.
+Each of its fields has bitten users of public systems: polarity is reversed between VACE and Wan's I2V, holes filled
+with one value in training and another at inference, models trained on outlines that fail on boxes, and the old
+product's contour leaking through an undilated mask.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ class MaskContract(Record):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise PvttError(
-                f"{path}: {where}: {first['msg']}", "it was written by another version of pvtt: use that one, or train again"
+                f"{path}: {where}: {first['msg']}",
+                "it was written by another version of pvtt: use that one, or train again",
             ) from None
 
     def require_equal(self, other: MaskContract, name: str) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from diffusers.configuration_utils import register_to_config
@@ -34,7 +34,7 @@ CONDITION_CHANNELS = MASK_CHANNELS + LATENT_CHANNELS
 
 
 @dataclass
-class ProductTransformerOutput(BaseOutput):  # type: ignore[misc]
+class ProductTransformerOutput(BaseOutput):
     """What the transformer returns.
 
     Args:
@@ -50,10 +50,13 @@ class ProductTransformerOutput(BaseOutput):  # type: ignore[misc]
 class ConditionedPatchEmbedding(nn.Conv3d):
     """The base's patch embedding plus one of the mask and the masked video, which starts at zero.
 
-    Two convolutions rather than one over 36 channels: zeros in a longer sum would change its blocking and so its last bits.
+    Two convolutions rather than one over 36 channels: zeros in a longer sum would change how it is blocked, and with
+    that its last bits.
     """
 
-    def __init__(self, latent_channels: int, condition_channels: int, dim: int, patch_size: tuple[int, ...]) -> None:
+    def __init__(
+        self, latent_channels: int, condition_channels: int, dim: int, patch_size: tuple[int, int, int]
+    ) -> None:
         super().__init__(latent_channels, dim, kernel_size=patch_size, stride=patch_size)
         self.condition = nn.Conv3d(condition_channels, dim, kernel_size=patch_size, stride=patch_size, bias=False)
         nn.init.zeros_(self.condition.weight)
@@ -64,7 +67,7 @@ class ConditionedPatchEmbedding(nn.Conv3d):
         return super().forward(latents.contiguous()) + self.condition(condition.contiguous())
 
 
-class ProductTransformerBlock(WanTransformerBlock):  # type: ignore[misc]
+class ProductTransformerBlock(WanTransformerBlock):
     """Wan's block with gated cross-attention to the product between text and feed-forward."""
 
     def __init__(
@@ -106,7 +109,8 @@ class ProductTransformerBlock(WanTransformerBlock):  # type: ignore[misc]
 
         # 1. Self-attention over space and time
         normed = (self.norm1(hidden_states.float()) * (1 + scale) + shift).type_as(hidden_states)
-        hidden_states = (hidden_states.float() + self.attn1(normed, None, None, rotary_emb) * gate).type_as(hidden_states)
+        attended = self.attn1(normed, None, None, rotary_emb)
+        hidden_states = (hidden_states.float() + attended * gate).type_as(hidden_states)
 
         # 2. Text
         normed = self.norm2(hidden_states.float()).type_as(hidden_states)
@@ -123,7 +127,7 @@ class ProductTransformerBlock(WanTransformerBlock):  # type: ignore[misc]
         return hidden_states, attention
 
 
-class ProductVideoTransformer(WanTransformer3DModel):  # type: ignore[misc]
+class ProductVideoTransformer(WanTransformer3DModel):
     """Wan's transformer with 20 more input channels and a product in every block.
 
     Args:
@@ -137,13 +141,13 @@ class ProductVideoTransformer(WanTransformer3DModel):  # type: ignore[misc]
     The other arguments are `WanTransformer3DModel`'s, of a text-to-video model.
     """
 
-    _no_split_modules = ["ProductTransformerBlock"]
-    _repeated_blocks = ["ProductTransformerBlock"]
+    _no_split_modules: ClassVar[list[str]] = ["ProductTransformerBlock"]
+    _repeated_blocks: ClassVar[list[str]] = ["ProductTransformerBlock"]
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
-        patch_size: tuple[int, ...] = (1, 2, 2),
+        patch_size: tuple[int, int, int] = (1, 2, 2),
         num_attention_heads: int = 12,
         attention_head_dim: int = 128,
         in_channels: int = LATENT_CHANNELS,
@@ -181,7 +185,7 @@ class ProductVideoTransformer(WanTransformer3DModel):  # type: ignore[misc]
             rope_max_seq_len=rope_max_seq_len,
         )
         dim = num_attention_heads * attention_head_dim
-        self.patch_embedding = ConditionedPatchEmbedding(in_channels, MASK_CHANNELS + in_channels, dim, tuple(patch_size))
+        self.patch_embedding = ConditionedPatchEmbedding(in_channels, MASK_CHANNELS + in_channels, dim, patch_size)
         self.product_encoder = ProductEncoder(
             product_dim,
             dim,

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -54,7 +56,7 @@ def test_a_saved_folder_loads_and_generates_the_same(tmp_path: Path, vae: VaeKin
     window = load_window(entry, tmp_path, PARAMS)
     photos = [read_photo(tmp_path / path) for path in entry.photo_paths]
 
-    def generate(pipe: ProductVideoPipeline, pictures: list[np.ndarray]) -> np.ndarray:  # type: ignore[type-arg]
+    def generate(pipe: ProductVideoPipeline, pictures: list[Any]) -> npt.NDArray[np.uint8]:
         output = pipe(
             window.pixels, window.mask, pictures, "a red disc", num_inference_steps=2,
             generator=torch.Generator().manual_seed(0),
@@ -63,7 +65,8 @@ def test_a_saved_folder_loads_and_generates_the_same(tmp_path: Path, vae: VaeKin
         return output.frames
 
     frames = generate(pipeline, photos)
-    assert frames.shape == window.pixels.shape and frames.dtype == np.uint8
+    assert frames.shape == window.pixels.shape
+    assert frames.dtype == np.uint8
     assert (frames[~window.mask] == window.pixels[~window.mask]).all()
     assert (frames[window.mask] != window.pixels[window.mask]).any()
     assert (generate(loaded, photos) == frames).all()
@@ -77,12 +80,16 @@ def test_pixels_in_equal_encoded_tensors_in(tmp_path: Path) -> None:
     tensors, _ = encode_sample(entry.model_copy(update={"split": "test"}), tmp_path, PARAMS, 0, encoders)
     window = load_window(entry, tmp_path, PARAMS)
     noise = initial_noise((16, 3, 4, 6), [0])
-    options = {"num_inference_steps": 2, "latents": noise, "output_type": "latent"}
+    options: dict[str, Any] = {"num_inference_steps": 2, "latents": noise, "output_type": "latent"}
     by_pixels = pipeline(
         window.pixels, window.mask, [read_photo(tmp_path / p) for p in entry.photo_paths], entry.caption, **options
     )
     by_tensors = pipeline(
-        window.pixels, window.mask, product_tokens=tensors["product_tokens"][0], prompt_embeds=tensors["text"], **options
+        window.pixels,
+        window.mask,
+        product_tokens=tensors["product_tokens"][0],
+        prompt_embeds=tensors["text"],
+        **options,
     )
     assert torch.allclose(by_pixels.latents, by_tensors.latents, atol=1e-3)
 
@@ -100,7 +107,7 @@ def test_a_folder_without_contract_or_without_a_part_is_refused(tmp_path: Path) 
     model = tmp_path / "model"
     contract = (model / "mask_contract.json").read_text()
     (model / "mask_contract.json").unlink()
-    with pytest.raises(MissingInputError, match="no mask_contract.json"):
+    with pytest.raises(MissingInputError, match=r"no mask_contract\.json"):
         ProductVideoPipeline.from_pretrained(model)
     (model / "mask_contract.json").write_text(json.dumps(json.loads(contract) | {"polarity": "zero_is_generated"}))
     with pytest.raises(PvttError, match="polarity"):
@@ -116,13 +123,14 @@ def test_nonsense_inputs_are_named() -> None:
     video = np.zeros((9, 32, 48, 3), np.uint8)
     mask = np.zeros((9, 32, 48), bool)
     check_inputs(video, mask)
-    for message, wrong_video, wrong_mask in (
+    cases: tuple[tuple[str, Any, Any], ...] = (
         ("8 frames is not 4n", video[:8], mask[:8]),
         ("40×32 is no multiple of 16", video[:, :, :40], mask[:, :, :40]),
         ("mask is of shape", video, mask[:5]),
         ("mask has values 0, 255", video, np.where(mask | (np.arange(48) < 9), 255, 0)),
         ("video is float32", video.astype(np.float32), mask),
         ("looks reversed", video, ~np.pad(np.ones((9, 16, 24), bool), ((0, 0), (8, 8), (12, 12)))),
-    ):
+    )
+    for message, wrong_video, wrong_mask in cases:
         with pytest.raises(PvttError, match=message):
             check_inputs(wrong_video, wrong_mask)

@@ -64,9 +64,7 @@ def test_guidance_weighs_product_and_text_and_evaluates_no_more_than_needed(
     scheduler: Any, product: float, text: float, evaluations: int, expected: float
 ) -> None:
     oracle = Oracle()
-    latents = sample(
-        oracle, scheduler, **arguments(), num_steps=5, product_guidance=product, text_guidance=text
-    )
+    latents = sample(oracle, scheduler, **arguments(), num_steps=5, product_guidance=product, text_guidance=text)
     assert oracle.num_evaluations == 5 * 2 * evaluations
     # UniPC rounds its timesteps to whole ones, so the oracle's σ is off by up to 1/1000 of the schedule.
     assert torch.allclose(latents, torch.full_like(latents, expected), atol=0.15)
@@ -81,7 +79,7 @@ def test_a_sample_does_not_depend_on_its_batch_and_the_scheduler_keeps_no_state(
         tiny_transformer(), product_dim=24, tokens_per_view=9, num_product_tokens=6, product_heads=2
     ).eval()
     scheduler = SCHEDULERS[1]
-    options = {"num_steps": 3, "product_guidance": 2.0, "text_guidance": 1.0}
+    options: dict[str, Any] = {"num_steps": 3, "product_guidance": 2.0, "text_guidance": 1.0}
     given = arguments(3)
     whole = sample(model, scheduler, **given, **options)
     assert torch.equal(whole, sample(model, scheduler, **given, **options))

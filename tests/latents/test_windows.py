@@ -24,7 +24,8 @@ def test_a_window_holds_the_strided_frames_at_the_encode_size(tmp_path: Path) ->
     coverage = read_coverage(entry, tmp_path, params)
     assert coverage.shape == (24, 32, 48)
     starts = window_starts(coverage, params)
-    assert span(params) == 17 and starts == list(range(8))
+    assert span(params) == 17
+    assert starts == list(range(8))
     first, last = read_windows(entry, tmp_path, params, coverage, [0, 7])
     assert first.pixels.shape == (9, 32, 48, 3)
     assert (first.coverage == coverage[0:17:2]).all()
@@ -40,7 +41,8 @@ def test_the_evaluation_window_is_the_middle_one_with_the_fixed_mask(tmp_path: P
     (expected,) = read_windows(entry, tmp_path, params, coverage, [middle(window_starts(coverage, params))])
     window = load_window(entry, tmp_path, params)
     assert (window.pixels == expected.pixels).all()
-    assert (window.mask | ~window.product).all() and not window.mask.all()
+    assert (window.mask | ~window.product).all()
+    assert not window.mask.all()
 
 
 def test_a_short_clip_and_one_without_product_are_unusable() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel
@@ -18,7 +19,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def photos(number: int = 2, size: int = 32) -> np.ndarray:  # type: ignore[type-arg]
+def photos(number: int = 2, size: int = 32) -> npt.NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (number, size, size, 3), dtype=np.uint8)
 
 
@@ -41,7 +42,8 @@ def test_vae_tokens_are_the_latents_of_2x2_cells_in_rows() -> None:
     assert tokens.shape == (2, features.tokens_per_view, features.dim) == (2, 4, 64)
     pixels = torch.from_numpy(photos()).permute(0, 3, 1, 2).float()[:, :, None] / 127.5 - 1
     latents = vae.encode(pixels).latent_dist.mode()[:, :, 0]  # a new VAE's latents_mean and std are Wan's
-    mean, std = (torch.tensor(moments).view(1, 16, 1, 1) for moments in (vae.config.latents_mean, vae.config.latents_std))
+    mean = torch.tensor(vae.config.latents_mean).view(1, 16, 1, 1)
+    std = torch.tensor(vae.config.latents_std).view(1, 16, 1, 1)
     expected = ((latents - mean) / std)[:, :, 2:4, 0:2].flatten(1)  # second row, first column
     assert torch.allclose(tokens[:, 2], expected, atol=1e-5)
 
@@ -61,7 +63,8 @@ def test_clip_tokens_are_the_penultimate_layer_with_the_class_token(tmp_path: Pa
     pixels = CLIPImageProcessor.from_pretrained(tmp_path / "image_processor")(list(photos()), return_tensors="pt")
     with torch.no_grad():
         layers = encoder(pixels.pixel_values, output_hidden_states=True).hidden_states
-    assert len(layers) == 4 and torch.allclose(tokens, layers[2], atol=1e-5)
+    assert len(layers) == 4
+    assert torch.allclose(tokens, layers[2], atol=1e-5)
 
 
 def test_clip_without_weights_says_how_to_get_them(tmp_path: Path) -> None:
@@ -77,5 +80,6 @@ def test_transparent_pixels_become_background_and_do_not_bleed() -> None:
     photo[:, 33:] = (200, 0, 0, 255)
     flat = flatten_photo(photo, 32, background=128)
     assert flat.shape == (32, 32, 3)
-    assert (flat[:, :16] == 128).all() and (flat[:, 17:] == (200, 0, 0)).all()
+    assert (flat[:, :16] == 128).all()
+    assert (flat[:, 17:] == (200, 0, 0)).all()
     assert flat[0, 16].tolist() == [164, 64, 64]  # half of each

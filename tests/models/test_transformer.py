@@ -85,7 +85,12 @@ def test_an_opened_model_uses_photos_mask_and_masked_video() -> None:
     model = opened(ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT))
     given = inputs()
     before = model(**given).sample
-    for name, channels in (("product_tokens", slice(None)), ("hidden_states", slice(16, 20)), ("hidden_states", slice(20, 36))):
+    photos, mask, masked = (
+        ("product_tokens", slice(None)),
+        ("hidden_states", slice(16, 20)),
+        ("hidden_states", slice(20, 36)),
+    )
+    for name, channels in (photos, mask, masked):
         changed = dict(given)
         changed[name] = given[name].clone()
         changed[name][:, channels] += 1
@@ -117,7 +122,8 @@ def test_product_attention_has_the_patch_grid_and_lies_in_zero_to_one() -> None:
     model = ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT)
     output = model(**inputs(), return_product_attention=True)
     assert output.product_attention.shape == (2, 2, 3, 3, 4)
-    assert 0 <= output.product_attention.min() and output.product_attention.max() <= 1
+    assert output.product_attention.min() >= 0
+    assert output.product_attention.max() <= 1
     output.product_attention.mean().backward()
     assert model.blocks[0].product_cross_attn.sink_key.grad.abs().sum() > 0
 

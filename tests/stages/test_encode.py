@@ -63,7 +63,7 @@ def test_samples_are_encoded_once_and_the_short_one_is_turned_away(tmp_path: Pat
 
 def test_missing_dataset_and_base_say_what_to_do(tmp_path: Path, params: Params) -> None:
     workspace = Workspace(tmp_path)
-    with pytest.raises(MissingInputError, match="samples.jsonl does not exist"):
+    with pytest.raises(MissingInputError, match=r"samples\.jsonl does not exist"):
         encode.run(workspace, params, InlineDispatcher())
     write_jsonl(workspace.out("validate") / "samples.jsonl", [])
     with pytest.raises(MissingInputError, match="models/base does not exist"):
