@@ -1,0 +1,79 @@
+"""The stages of `dvc.yaml` in the order in which DVC reproduces them, and which of them are stale.
+
+DVC is asked in a process of its own: `dvc.repo.Repo` must not be used from threads, of which Prefect has many, and a
+no-op run asks once instead of starting DVC once a stage.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pvtt.errors import PvttError
+
+
+@dataclass(frozen=True)
+class StageGraph:
+    """DVC's graph without the `.dvc` files.
+
+    Args:
+        order: Stage names, each after all that it depends on.
+        upstream: The stages whose outputs a stage reads directly.
+        changed: Stages that DVC calls changed in their dependencies, params, command or outputs.
+    """
+
+    order: tuple[str, ...]
+    upstream: dict[str, frozenset[str]]
+    changed: frozenset[str]
+
+    @property
+    def stale(self) -> frozenset[str]:
+        """The changed stages and everything downstream of them, which may change once they are redone."""
+        stale: set[str] = set()
+        for stage in self.order:
+            if stage in self.changed or self.upstream[stage] & stale:
+                stale.add(stage)
+        return frozenset(stale)
+
+
+def read_graph(root: Path) -> StageGraph:
+    """Ask DVC for the graph of the project at `root`. Raises `PvttError` with DVC's own message."""
+    answer = subprocess.run(
+        [sys.executable, "-P", __file__, str(root)], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    if answer.returncode != 0:
+        message = (answer.stderr.strip().splitlines() or ["no message"])[-1]
+        raise PvttError(f"DVC cannot read {root / 'dvc.yaml'}: {message}", "mend it, then look at it with `dvc dag`")
+    graph = json.loads(answer.stdout)
+    return StageGraph(
+        tuple(graph["order"]),
+        {stage: frozenset(names) for stage, names in graph["upstream"].items()},
+        frozenset(graph["changed"]),
+    )
+
+
+def _describe(root: str) -> dict[str, Any]:
+    from dvc.repo import Repo
+    from dvc.repo.reproduce import plan_repro
+    from dvc.stage import PipelineStage
+
+    with Repo(root, _wait_for_lock=True) as repo:
+        graph = repo.index.graph  # an edge leads from a stage to what it depends on
+        stages = [stage for stage in plan_repro(graph) if isinstance(stage, PipelineStage)]
+        status = repo.status()
+        return {
+            "order": [stage.addressing for stage in stages],
+            "upstream": {
+                stage.addressing: [other.addressing for other in graph.successors(stage) if other in stages]
+                for stage in stages
+            },
+            "changed": [stage.addressing for stage in stages if stage.addressing in status],
+        }
+
+
+if __name__ == "__main__":
+    print(json.dumps(_describe(sys.argv[1])))

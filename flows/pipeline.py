@@ -1,0 +1,157 @@
+"""The whole pipeline: ingest, then every stage of `dvc.yaml` in DVC's order, then what it came to.
+
+    python -m flows.pipeline          # what `make run` runs
+    python -m flows.pipeline --help
+
+A stage is redone only where DVC calls it stale, so a run without news ends after the crawl, and so does the work of
+`dvc repro` and `dvc exp run`: all three run the same commands on the same cache.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from prefect import flow, task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from flows.board import Board, Outcome
+from flows.console import exit_with_errors
+from flows.graph import read_graph
+from flows.ingest import CRAWL, ingest_data
+from flows.result import print_result, publish_result
+from flows.steps import ProgressState, StepError, dvc, run_step
+from pvtt.items.git import commit as git_commit
+from pvtt.items.lock import hold_lock
+from pvtt.items.workspace import Workspace, find_workspace
+from pvtt.records.decision import Decision, read_decision
+from pvtt.records.params import load_params
+from pvtt.validation.raw import missing_data
+
+MIRROR_EVERY_S = 3.0  # progress to Prefect
+STATE_NAMES: dict[Outcome, str] = {"done": "Completed", "from the cache": "Cached", "up to date": "UpToDate"}
+
+
+def _was_preempted(_task: Any, _run: Any, state: Any) -> bool:
+    """A stage that was killed from outside continues from its checkpoint; one that failed would fail again."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, StepError) and error.was_preempted
+
+
+class _Mirror:
+    """A stage's progress on the board and, more rarely, in Prefect."""
+
+    def __init__(self, stage: str, board: Board) -> None:
+        self._stage = stage
+        self._board = board
+        self._last = 0.0
+        key = f"{stage.replace('_', '-')}-progress"  # lower-case letters, digits and dashes
+        self._artifact: Any = create_progress_artifact(0.0, key=key, description=f"{stage}: starting")
+
+    def __call__(self, state: ProgressState) -> None:
+        self._board.update(self._stage, state)
+        now = time.monotonic()
+        if now - self._last >= MIRROR_EVERY_S:
+            self._last = now
+            self._publish(
+                100 * state.done / max(1, state.total), f"{state.done}/{state.total} {state.unit} {state.note}"
+            )
+
+    def finish(self, outcome: Outcome) -> None:
+        self._publish(100.0, outcome)
+
+    def _publish(self, percent: float, text: str) -> None:
+        update_progress_artifact(self._artifact, percent, description=f"{self._stage}: {text}".rstrip())
+
+
+@task(
+    task_run_name="{stage}",
+    retries=2,
+    retry_delay_seconds=10,
+    retry_condition_fn=_was_preempted,
+    cache_policy=NO_CACHE,
+)
+def reproduce(stage: str, stale: bool, workspace: Workspace, board: Board) -> State[Any]:
+    """Bring one stage of `dvc.yaml` up to date. One that isn't stale costs nothing."""
+    outcome: Outcome = "up to date"
+    if stale:
+        board.start(stage)
+        mirror = _Mirror(stage, board)
+        try:
+            printed = run_step(workspace, stage, dvc("repro", "--single-item", stage), mirror)
+        except BaseException:
+            board.finish(stage, "failed")
+            raise
+        if f"Running stage '{stage}'" in printed:
+            outcome = "done"
+        elif "is cached" in printed:
+            outcome = "from the cache"
+        mirror.finish(outcome)
+    board.finish(stage, outcome)
+    return Completed(name=STATE_NAMES[outcome], message=f"{stage}: {outcome}")
+
+
+@flow(name="pipeline")
+def pipeline(ingest: bool = True, commit: bool = False) -> None:
+    """Crawl, bring every stage up to date, and say what came of it.
+
+    Args:
+        ingest: Crawl first. Without it, `data/` is taken as it is.
+        commit: Commit a new data version before the stages run, and their lock file and metrics after it, with Git.
+    """
+    workspace = find_workspace()
+    load_params(workspace.params_file)  # a wrong one is refused before anything starts
+    with hold_lock(workspace.state / "flow.lock", "the pipeline"):
+        decision = _run(workspace, ingest, commit)
+    print_result(decision, _report(workspace))
+
+
+def _report(workspace: Workspace) -> Path:
+    return workspace.out("report") / "report.html"
+
+
+def _run(workspace: Workspace, ingest: bool, commit: bool) -> Decision:
+    names = read_graph(workspace.root).order
+    with Board([CRAWL, *names] if ingest else names) as board:
+        if ingest:
+            ingest_data(workspace, board, commit)
+        elif not workspace.data.is_dir():
+            raise missing_data(workspace)
+        graph = read_graph(workspace.root)
+        stale = graph.stale
+        for stage in graph.order:
+            reproduce(stage, stage in stale, workspace, board)
+    decision = read_decision(workspace.metrics / "decision.json")
+    publish_result(decision, _report(workspace))
+    if commit:
+        git_commit(workspace.root, ["dvc.lock", "metrics"], f"Run {decision.run_id}: {decision.verdict}")
+    return decision
+
+
+@click.command()
+@click.option("--ingest/--no-ingest", default=True, help="Crawl first, or take data/ as it is.  [default: --ingest]")
+@click.option("--commit", is_flag=True, help="Commit the new data.dvc, and the run's dvc.lock and metrics, with Git.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(ingest: bool, commit: bool, debug: bool) -> None:
+    """Run the whole pipeline: crawl, clip, segment, photos, validate, encode, train, evaluate, decide, report.
+
+    Only what is stale is redone. Run it again after an error, a kill or a change of params.yaml, and it continues.
+    The work runs where PVTT_DISPATCH says: `local` (the default), or a profile of infra/slurm. Nothing has to be running: without
+    PREFECT_API_URL, a temporary Prefect server serves this run. Each stage's output is kept in .pvtt/logs.
+
+    \b
+    Exit codes: 0 done, whatever the verdict; 1 a stage failed; 2 params.yaml is wrong; 3 an input is missing;
+    4 too many items failed; 5 another run holds the lock; 6 the data did not pass validation; 7 the disk is full;
+    130 interrupted.
+    """
+    with exit_with_errors(debug):
+        pipeline(ingest, commit)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Run one command of the pipeline: its output to a log, its progress to whoever looks, its failure to one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pvtt.errors import PvttError
+from pvtt.items.workspace import Workspace
+
+POLL_EVERY_S = 0.25
+TERMINATE_WITHIN_S = 30.0  # a stage closes its files, or hands its Slurm jobs back
+# DVC's last words about a command that failed; a negative status is the signal that killed it.
+STAGE_FAILED = re.compile(r"exited with (-?\d+)")
+# What the `pvtt` command prints for an error that a person can cure.
+ERROR_LINE = re.compile(r"^(?:error: )(?P<message>.+)$", re.MULTILINE)
+HINT_LINE = re.compile(r"^\s*(?:hint: )(?P<hint>.+)$", re.MULTILINE)
+# What DVC adds around them.
+DVC_LINE = re.compile(r"^(ERROR|WARNING|Running stage|Stage |> |Updating lock file|Generating lock file)")
+
+
+@dataclass(frozen=True)
+class ProgressState:
+    """A stage's `progress.json`, as `pvtt.items.progress.Progress` writes it."""
+
+    done: int
+    total: int
+    unit: str
+    note: str
+    eta_s: float | None
+
+    @classmethod
+    def read(cls, path: Path) -> ProgressState | None:
+        """The state in the file; None where there is none yet."""
+        try:
+            state = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return cls(state["done"], state["total"], state["unit"], state["note"], state["eta_s"])
+
+
+class StepError(PvttError):
+    """A command of the pipeline failed.
+
+    Args:
+        message: The command's own one-line message.
+        hint: Its own next step, or where its log is.
+        exit_code: The command's exit status; negative: the signal that killed it.
+    """
+
+    def __init__(self, message: str, hint: str | None, exit_code: int) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code
+
+    def __reduce__(self) -> tuple[type, tuple[str, str | None, int]]:  # type: ignore[override]  # one argument more
+        return type(self), (self.message, self.hint, self.exit_code)
+
+    @property
+    def was_preempted(self) -> bool:
+        """Whether the command was killed from outside: it continues from its last checkpoint when run again."""
+        return -self.exit_code in (signal.SIGTERM, signal.SIGKILL)
+
+
+def command_environment() -> dict[str, str]:
+    """This process's environment, with the `pvtt` and `dvc` of its own interpreter first on PATH."""
+    bin_directory = str(Path(sys.executable).parent)
+    return os.environ | {"PATH": bin_directory + os.pathsep + os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1"}
+
+
+def dvc(*arguments: str) -> list[str]:
+    """The command line of this interpreter's DVC. It waits for another DVC's lock instead of failing on it."""
+    return [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
+
+
+def run_step(
+    workspace: Workspace,
+    name: str,
+    command: Sequence[str],
+    on_progress: Callable[[ProgressState], None] | None = None,
+) -> str:
+    """Run a command in the workspace's root to its end.
+
+    Args:
+        workspace: Where it runs. Its output goes to `.pvtt/logs/<name>.log`.
+        name: The stage's name, by which its progress file is found.
+        command: Program and arguments.
+        on_progress: Called with each new state of `.pvtt/progress/<name>.json`.
+
+    Returns:
+        What it printed.
+
+    Raises:
+        StepError: It failed; with the message and the hint that it printed.
+    """
+    log = workspace.state / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    progress = workspace.progress / f"{name}.json"
+    progress.unlink(missing_ok=True)
+    with log.open("w", encoding="utf-8") as output:
+        # A group of its own, so that whatever ends this process early can end the whole tree below it.
+        process = subprocess.Popen(
+            command,
+            cwd=workspace.root,
+            env=command_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+        try:
+            last = None
+            while True:
+                running = process.poll() is None
+                state = ProgressState.read(progress)
+                if on_progress is not None and state is not None and state != last:
+                    on_progress(state)
+                    last = state
+                if not running:
+                    break
+                time.sleep(POLL_EVERY_S)
+        except BaseException:
+            _terminate(process)
+            raise
+    text = log.read_text(encoding="utf-8", errors="replace")
+    if process.returncode != 0:
+        raise _explain(name, text, process.returncode, log.relative_to(workspace.root))
+    return text
+
+
+def _terminate(process: subprocess.Popen[bytes]) -> None:
+    """End the process's group: politely, then not."""
+    for number, patience_s in ((signal.SIGTERM, TERMINATE_WITHIN_S), (signal.SIGKILL, None)):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(patience_s)
+            return
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _explain(name: str, text: str, status: int, log: Path) -> StepError:
+    """The failed command's own message and hint, found in what it printed."""
+    stage_status = STAGE_FAILED.findall(text)
+    code = int(stage_status[-1]) if stage_status else status
+    message = ERROR_LINE.search(text)
+    hint = HINT_LINE.search(text)
+    if message is not None:
+        return StepError(message["message"], hint["hint"] if hint else f"its log is {log}", code)
+    if code < 0:
+        killed_by = signal.Signals(-code).name
+        return StepError(f"{name} was killed by {killed_by}", "run the same command again: it continues", code)
+    lines = [line for line in text.splitlines() if line.strip()]
+    own = [line for line in lines if not DVC_LINE.match(line)]
+    last = (own or lines or ["it printed nothing"])[-1].strip()
+    return StepError(f"{name} failed with exit code {code}: {last}", f"read its log: {log}", code)

@@ -1,0 +1,233 @@
+"""A small project under real Git and real DVC, with stand-in commands, and a real Prefect server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pvtt.items.workspace import Workspace
+
+# Each stage counts its runs, so that a test sees which were redone; `fail` and `kill` files make a stage end badly.
+STAGE = '''
+import json, os, pathlib, signal, sys
+stage, *inputs = sys.argv[1:]
+runs = pathlib.Path(".pvtt/runs", stage)
+runs.parent.mkdir(parents=True, exist_ok=True)
+runs.write_text(str(int(runs.read_text()) + 1 if runs.exists() else 1))
+if pathlib.Path(".pvtt/fail", stage).exists():
+    print("error: clip: 5 of 9 items failed", file=sys.stderr)
+    print("hint: read outs/clip/rejects.jsonl", file=sys.stderr)
+    sys.exit(4)
+kill = pathlib.Path(".pvtt/kill", stage)
+if kill.exists():
+    kill.unlink()
+    os.kill(os.getpid(), signal.SIGTERM)
+progress = pathlib.Path(".pvtt/progress", stage + ".json")
+progress.parent.mkdir(exist_ok=True)
+progress.write_text(json.dumps({"stage": stage, "done": 3, "total": 4, "unit": "items", "note": "loss 0.4", "eta_s": 1.0}))
+text = stage + "".join(p.read_text() for i in inputs for p in sorted(pathlib.Path(i).rglob("*") if pathlib.Path(i).is_dir() else [pathlib.Path(i)]) if p.is_file())
+out = pathlib.Path("outs", stage)
+out.mkdir(parents=True, exist_ok=True)
+(out / "result.txt").write_text(text)
+if stage == "report":
+    (out / "report.html").write_text("<h1>report</h1>")
+'''
+
+DVC_YAML = """
+stages:
+  clip:
+    cmd: python stage.py clip data
+    deps: [data]
+    params: [clip]
+    outs: [outs/clip]
+  photos:
+    cmd: python stage.py photos data
+    deps: [data]
+    params: [photos]
+    outs: [outs/photos]
+  decide:
+    cmd: python stage.py decide outs/clip outs/photos && cp decision.json metrics/decision.json
+    deps: [outs/clip, outs/photos, decision.json]
+    outs: [outs/decide]
+    metrics: [metrics/decision.json: {cache: false}]
+  report:
+    cmd: python stage.py report outs/decide
+    deps: [outs/decide]
+    outs: [outs/report]
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout to run flows in."""
+
+    workspace: Workspace
+
+    @property
+    def root(self) -> Path:
+        return self.workspace.root
+
+    def git(self, *arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=self.root, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def runs(self, stage: str) -> int:
+        """How often a stage's command has run."""
+        file = self.workspace.state / "runs" / stage
+        return int(file.read_text()) if file.exists() else 0
+
+    def mark(self, kind: str, stage: str) -> Path:
+        """Make a stage `fail` until the file is gone, or `kill` it once."""
+        file = self.workspace.state / kind / stage
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        return file
+
+    def python(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run this interpreter in the project, as a person would."""
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.root,
+            env=self.environment() | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """A person's environment: nothing of Prefect's, and the flows of this checkout importable."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
+        return own | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def make_decision() -> str:
+    from pvtt.records.decision import Criterion, Decision, NextStep
+
+    psnr = Criterion(
+        name="psnr",
+        split="train",
+        label="training PSNR (dB)",
+        comparison=">",
+        bound="value",
+        target=25.0,
+        value=26.5,
+        low=26.1,
+        high=26.9,
+        status="pass",
+    )
+    step = NextStep(text="train the full model", command="python -m flows.promote")
+    return Decision(
+        run_id="0123456789ab",
+        verdict="success",
+        reason="All criteria passed.",
+        criteria=(psnr,),
+        missing=(),
+        next_steps=(step,),
+    ).to_json()
+
+
+@pytest.fixture(scope="session")
+def project_template(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> Path:
+    """The project's files, committed; made once, since Git and DVC take a second to start."""
+    root = tmp_path_factory.mktemp("template")
+    shutil.copy(project_root / "params.yaml", root)
+    (root / "stage.py").write_text(STAGE)
+    (root / "dvc.yaml").write_text(DVC_YAML)
+    (root / "decision.json").write_text(make_decision())
+    (root / ".gitignore").write_text("/data/\n/outs/\n/.pvtt/\n__pycache__/\n")
+    product = root / "data" / "products" / "JEWE001"
+    product.mkdir(parents=True)
+    (product / "note.txt").write_text("a ring")
+    (root / "metrics").mkdir()
+    (root / "metrics" / ".gitkeep").touch()
+    for command in (
+        ["git", "init", "-q", "-b", "main"],
+        ["git", "config", "user.name", "A Person"],
+        ["git", "config", "user.email", "person@example.com"],
+        [sys.executable, "-m", "dvc", "init", "-q"],
+        [sys.executable, "-m", "dvc", "config", "core.analytics", "false"],
+        [sys.executable, "-m", "dvc", "config", "core.autostage", "false"],
+        [sys.executable, "-m", "dvc", "add", "-q", "data"],
+        ["git", "add", "-A"],
+        ["git", "commit", "-q", "-m", "A project"],
+    ):
+        subprocess.run(command, cwd=root, check=True, capture_output=True)
+    return root
+
+
+@pytest.fixture
+def project(project_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A fresh checkout, and this process in it."""
+    root = tmp_path / "project"
+    shutil.copytree(project_template, root)
+    monkeypatch.chdir(root)
+    return Project(Workspace(root))
+
+
+def free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Prefect server with a database of its own; yields the address of its API."""
+    home = tmp_path_factory.mktemp("prefect")
+    port = free_port()
+    environment = os.environ | {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_UI_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    with (home / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+        url = f"http://127.0.0.1:{port}/api"
+        try:
+            _wait_until_healthy(server, url, home / "server.log")
+            yield url
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def _wait_until_healthy(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            pytest.fail(f"the Prefect server ended: {log.read_text()[-2000:]}")
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"{url}/health", timeout=5).close()
+            return
+        time.sleep(0.2)
+    pytest.fail(f"the Prefect server did not start: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def prefect_api(prefect_server: str) -> Iterator[str]:
+    """Prefect's client in this process talks to the server of these tests."""
+    import flows  # noqa: F401  # Prefect's environment
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: prefect_server}):
+        yield prefect_server
