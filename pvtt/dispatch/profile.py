@@ -17,7 +17,7 @@ Count = Annotated[int, Field(ge=1)]
 class ShardResources(Record):
     """What one shard of a stage's items gets; the shards are the tasks of one job array."""
 
-    parallel: Count = 8  # tasks that run at once, and shards that a stage makes
+    parallel: Count = 8  # tasks that run at once; a stage makes as many shards as the largest of these in the profile
     partition: str | None = None  # instead of the profile's
     gpus: int = Field(default=0, ge=0)
     cpus: Count = 1

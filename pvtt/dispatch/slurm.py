@@ -51,7 +51,7 @@ class SlurmDispatcher:
 
     @property
     def num_workers(self) -> int:
-        return self._profile.shards.parallel
+        return max(shards.parallel for shards in (self._profile.shards, *self._profile.stages.values()))
 
     def map(
         self, function: Callable[[ArgumentT], ResultT], arguments: Sequence[ArgumentT], *, name: str

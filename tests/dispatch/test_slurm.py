@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -50,6 +51,16 @@ def test_run_returns_or_raises(dispatcher: SlurmDispatcher) -> None:
     with pytest.raises(PvttError, match="three is not a number here") as failure:
         dispatcher.run(work.square_or_fail, 3, name="t")
     assert any(note.startswith("log: /") for note in failure.value.__notes__)
+
+
+def test_work_that_a_node_cannot_import_is_explained(
+    dispatcher: SlurmDispatcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "only_here.py").write_text("def work(argument):\n    return argument\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    only_here = importlib.import_module("only_here")
+    with pytest.raises(WorkerDiedError, match="ModuleNotFoundError: No module named 'only_here'"):
+        dispatcher.run(only_here.work, 1, name="t")
 
 
 def test_run_starts_the_ranks_of_a_distributed_job(slurm_cluster: SlurmProfile, tmp_path: Path) -> None:
