@@ -1,0 +1,154 @@
+"""A run's whole state on disk: after a kill at any moment, the run continues as if nothing had happened.
+
+    .pvtt/checkpoints/<stage>/<key>-<step>.pt      weights · EMA · optimizer · schedule · position · RNG states · history
+
+`key` is a hash of everything that the result depends on, so a checkpoint of other params, data, base or code is never
+resumed. Files appear by a rename, so a reader finds a whole one or none.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pvtt.items.atomic import atomic_path
+from pvtt.items.hashing import sha256_bytes, sha256_json
+
+KEEP = 2
+PIECE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state after `step` optimizer steps.
+
+    Args:
+        step: Steps done.
+        position: The next position of the sample sequence.
+        weights: Trainable parameters by name. The others never change.
+        ema: State of diffusers' `EMAModel`.
+        optimizer: Its state dict.
+        schedule: State dict of the learning-rate schedule.
+        rng: As `rng_state` returns it.
+        history: Rows of `loss.csv` so far.
+        validation: Rows of `validation.csv` so far.
+        machine: What exactness depends on besides the key, for a note where it differs.
+    """
+
+    step: int
+    position: int
+    weights: dict[str, Tensor]
+    ema: dict[str, Any]
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any]
+    rng: dict[str, Any]
+    history: list[dict[str, float]]
+    validation: list[dict[str, float]]
+    machine: dict[str, Any]
+
+
+class CheckpointStore:
+    """The checkpoints of one stage.
+
+    Args:
+        folder: Where they lie.
+        key: Of the run that they belong to.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._folder = folder
+        self._prefix = key[:16]
+
+    def _path(self, step: int) -> Path:
+        return self._folder / f"{self._prefix}-{step:08d}.pt"
+
+    def steps(self) -> list[int]:
+        """The steps at which this run has checkpoints, ascending."""
+        pattern = re.compile(rf"{self._prefix}-(\d+)\.pt")
+        return sorted(int(match[1]) for path in self._folder.glob("*.pt") if (match := pattern.fullmatch(path.name)))
+
+    @property
+    def pictures(self) -> Path:
+        """Where this run's pictures wait for its end."""
+        return self._folder / f"{self._prefix}-samples"
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint and drop the oldest beyond `KEEP`. Raises `DiskFullError`."""
+        with atomic_path(self._path(checkpoint.step)) as temporary:
+            torch.save(asdict_shallow(checkpoint), temporary)
+        for step in self.steps()[:-KEEP]:
+            self._path(step).unlink()
+
+    def load_latest(self) -> Checkpoint | None:
+        """The newest readable checkpoint of this run; None where there is none."""
+        for step in reversed(self.steps()):
+            path = self._path(step)
+            try:
+                return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
+            except Exception as error:  # torch.load raises many kinds; a damaged file only costs the steps since the last
+                print(f"{path} cannot be read and is ignored: {error}".splitlines()[0], file=sys.stderr)
+        return None
+
+    def clear(self) -> None:
+        """Remove all of the stage's checkpoints and pictures, those of other runs too: the stage is done."""
+        import shutil
+
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def asdict_shallow(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The fields, without `dataclasses.asdict`'s copy of every tensor."""
+    return {name: getattr(checkpoint, name) for name in Checkpoint.__dataclass_fields__}
+
+
+def rng_state() -> dict[str, Any]:
+    """The states of Python's, NumPy's and PyTorch's generators, in types that `torch.load` lets through."""
+    version, internal, gauss = random.getstate()
+    name, keys, pos, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "python": [version, list(internal), gauss],
+        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), pos, has_gauss, cached],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_rng_state(state: dict[str, Any]) -> None:
+    """Restore what `rng_state` returned."""
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, pos, has_gauss, cached = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), pos, has_gauss, cached))
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] and torch.cuda.device_count() == len(state["cuda"]):
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
+def fingerprint(folder: Path) -> str:
+    """A hash of a folder's files by name, size and content, quick on large files.
+
+    Of a file above four pieces of 64 KiB, the first, the last and two between are read: a file that was made anew with
+    other params or code differs there too.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return sha256_json([[path.relative_to(folder).as_posix(), path.stat().st_size, _sample(path)] for path in files])
+
+
+def _sample(path: Path) -> str:
+    size = path.stat().st_size
+    if size <= 4 * PIECE_BYTES:
+        return sha256_bytes(path.read_bytes())
+    pieces = []
+    with path.open("rb") as file:
+        for third in range(4):
+            file.seek((size - PIECE_BYTES) * third // 3)
+            pieces.append(file.read(PIECE_BYTES))
+    return sha256_bytes(b"".join(pieces))

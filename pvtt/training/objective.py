@@ -1,0 +1,94 @@
+"""The training objective: a batch → one loss a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pvtt.records.params import LossParams, TrainParams
+from pvtt.training.dataset import Batch
+from pvtt.training.flow_matching import noisy_latents, sigmas_at, timesteps_of, velocity_target
+from pvtt.training.losses import region_error, stca_loss, temporal_difference_loss, velocity_loss
+
+Model = Callable[..., Any]  # a ProductVideoTransformer, prepared by accelerate or not
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Losses of a batch, each (B,).
+
+    Args:
+        total: The weighted sum, to be minimised.
+        parts: What is logged, detached: `region`, the velocity's plain error inside the product, and every term of the
+            sum that is computed.
+    """
+
+    total: Tensor
+    parts: dict[str, Tensor]
+
+
+def evaluate_loss(model: Model, batch: Batch, params: TrainParams, empty_latents: Tensor | None = None) -> Loss:
+    """Noise a batch, predict its velocity and compare.
+
+    Args:
+        model: Predicts the velocity.
+        batch: What.
+        params: Noise levels and the weights of the loss; a term of weight 0 is not computed.
+        empty_latents: Latents of a video that is all hole, (16, F', h, w); needed by the preservation term only.
+    """
+    weights = params.loss
+    sigmas = sigmas_at(batch.quantiles, params.sigma_sampling, params.sigma_shift)
+    noisy = noisy_latents(batch.latents, batch.noise, sigmas)
+    target = velocity_target(batch.latents, batch.noise)
+    timesteps = timesteps_of(sigmas)
+    output = model(
+        hidden_states=torch.cat([noisy, batch.mask, batch.masked_latents], dim=1),
+        timestep=timesteps,
+        encoder_hidden_states=batch.text,
+        product_tokens=batch.product_tokens,
+        product_view_mask=batch.view_mask,
+        return_product_attention=weights.stca > 0,
+    )
+    total = velocity_loss(output.sample, target, batch.region, weights.region)
+    terms = {"velocity": total}
+    if weights.temporal_difference > 0:
+        terms["temporal_difference"] = temporal_difference_loss(output.sample, target)
+    if weights.stca > 0:
+        with_product = batch.view_mask.any(1)  # a dropped product has no place
+        terms["stca"] = stca_loss(output.product_attention, batch.region) * with_product
+    if weights.preservation > 0:
+        if empty_latents is None:
+            raise ValueError("the preservation loss needs empty_latents")
+        terms["preservation"] = _preservation_loss(model, batch, noisy, timesteps, target, empty_latents)
+    for name in terms:
+        if name != "velocity":
+            total = total + _weight(weights, name) * terms[name]
+    with torch.no_grad():
+        region = region_error(output.sample, target, batch.region)
+    parts = {"region": region} | ({name: term.detach() for name, term in terms.items()} if len(terms) > 1 else {})
+    return Loss(total, parts)
+
+
+def _weight(weights: LossParams, name: str) -> float:
+    weight: float = getattr(weights, name)
+    return weight
+
+
+def _preservation_loss(
+    model: Model, batch: Batch, noisy: Tensor, timesteps: Tensor, target: Tensor, empty_latents: Tensor
+) -> Tensor:
+    """Error of generating the whole video from its text alone: all of it a hole, and no product (MotionBooth's video
+    preservation loss, arXiv:2406.17758). Keeps the base's ability while the product is learned. (B,)"""
+    hidden_states = torch.cat([noisy, torch.ones_like(batch.mask), empty_latents.expand_as(noisy)], dim=1)
+    output = model(
+        hidden_states=hidden_states,
+        timestep=timesteps,
+        encoder_hidden_states=batch.text,
+        product_tokens=batch.product_tokens,
+        product_view_mask=torch.zeros_like(batch.view_mask),
+    )
+    return velocity_loss(output.sample, target, batch.region, region_weight=0)

@@ -1,0 +1,98 @@
+"""Where and how exactly the arithmetic runs: threads, determinism, precision, processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pvtt.errors import MissingInputError, ParamsError
+from pvtt.records.params import TrainParams
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+ACCELERATE_CONFIG = "PVTT_ACCELERATE_CONFIG"
+
+
+def num_threads() -> int:
+    """CPU threads to compute with: OMP_NUM_THREADS, else the cores that this process may use.
+
+    Sums are split by thread, so equal bits need equal numbers.
+    """
+    return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+
+
+def machine() -> dict[str, Any]:
+    """What equal bits depend on besides params, data and code."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else torch.backends.cpu.get_cpu_capability()
+    return {
+        "torch": torch.__version__,
+        "device": device,
+        "threads": num_threads(),
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),
+    }
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Deterministic kernels and a deliberate number of threads in the block."""
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    fill, benchmark = torch.utils.deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is not deterministic without
+    torch.set_num_threads(num_threads())
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs a write of every buffer
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
+        torch.utils.deterministic.fill_uninitialized_memory = fill
+        torch.backends.cudnn.benchmark = benchmark
+
+
+@contextmanager
+def accelerate_for(params: TrainParams, gradient_accumulation: int) -> Iterator[Accelerator]:
+    """An Accelerator for this process, which is the only one or (torchrun's variables are set) one of several.
+
+    Several processes hold the whole model each, unless `PVTT_ACCELERATE_CONFIG` names an accelerate configuration with
+    an `fsdp_config`, such as `infra/accelerate/fsdp2.yaml`.
+
+    Raises:
+        MissingInputError: The configuration file does not exist.
+        ParamsError: It has no `fsdp_config`.
+    """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    configuration = os.environ.get(ACCELERATE_CONFIG)
+    if configuration:
+        _export_fsdp_config(Path(configuration))
+    try:
+        yield Accelerator(
+            mixed_precision="bf16" if params.precision == "bf16" else "no",
+            gradient_accumulation_steps=gradient_accumulation,
+        )
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)  # process-wide; the next run may be of another precision
+
+
+def _export_fsdp_config(path: Path) -> None:
+    """Set the variables that `accelerate launch --config_file` would set for FSDP; those already set win."""
+    from ruamel.yaml import YAML
+
+    if not path.is_file():
+        raise MissingInputError(f"{ACCELERATE_CONFIG}={path} does not exist", f"correct or unset {ACCELERATE_CONFIG}")
+    options = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")).get("fsdp_config")
+    if not options:
+        raise ParamsError(f"{path} has no fsdp_config", "take infra/accelerate/fsdp2.yaml as an example")
+    os.environ.setdefault("ACCELERATE_USE_FSDP", "true")
+    for option, value in options.items():
+        variable = option.upper().replace("TRANSFORMER_LAYER_CLS_TO_WRAP", "TRANSFORMER_CLS_TO_WRAP")
+        os.environ.setdefault(variable, str(value).lower() if isinstance(value, bool) else str(value))
