@@ -45,7 +45,9 @@ def validate_tables(tables: Tables, params: Params, data_docs: Path) -> list[Exp
             validation_definitions=[definition],
             result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["name"]},
         )
-        run = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame})
+        run = context.checkpoints.add(checkpoint).run(
+            batch_parameters={"dataframe": frame}, run_id=gx.RunIdentifier(run_name="validate")
+        )
         (result,) = run.run_results.values()
         found = [_outcome(table, len(frame), one.to_json_dict()) for one in result.results]
         outcomes += sorted(found, key=lambda outcome: order.index(outcome.expectation))  # it sorts them by column
