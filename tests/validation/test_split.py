@@ -29,8 +29,8 @@ def test_large_datasets_split_8_1_1() -> None:
 def test_growth_never_turns_a_training_product_into_a_held_out_one() -> None:
     products = [product(f"P{number}") for number in range(20)]
     before = splits(products)
-    for number in range(20, 200):
-        products.append(product(f"P{number}"))
+    for number in range(20, 200, 4):
+        products += [product(f"P{number + new}") for new in range(4)]
         after = splits(products)
         assert all(after[one] == "train" for one, split in before.items() if split == "train")
         assert all(after[one] != "val" for one, split in before.items() if split == "test")
