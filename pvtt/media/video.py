@@ -39,12 +39,9 @@ class VideoError(PvttError):
     `reason` is a code for reject tables: `not_a_video`, `truncated`, `undecodable` or `no_frames`.
     """
 
-    def __init__(self, reason: str, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None, reason: str = "undecodable") -> None:
         super().__init__(message, hint)
         self.reason = reason
-
-    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        return type(self), (self.reason, self.message, self.hint)
 
 
 class MissingCodecError(PvttError):
@@ -68,7 +65,7 @@ def probe(path: Path) -> VideoInfo:
         for _, frame in reader:
             width, height = display_size(frame, reader.sample_aspect_ratio)
             return VideoInfo(width, height, reader.rate, reader.duration_s, reader.codec)
-    raise VideoError("no_frames", f"{path} holds no video frame")
+    raise VideoError(f"{path} holds no video frame", reason="no_frames")
 
 
 class VideoReader:
@@ -98,7 +95,7 @@ class VideoReader:
         streams = self._container.streams.video
         if not streams or self._container.format.name.split(",")[0].endswith(("_pipe", "image2", "tty")):
             self._container.close()
-            raise VideoError("not_a_video", f"{self._path.name} has no moving picture")
+            raise VideoError(f"{self._path.name} has no moving picture", reason="not_a_video")
         self._stream = streams[0]
         if self._stream.codec_context is None:
             self._container.close()
@@ -119,8 +116,8 @@ class VideoReader:
         with self._path.open("rb") as file:
             head = file.read(16)
         if not any(head[offset:].startswith(magic) for offset, magic in CONTAINER_SIGNATURES):
-            return VideoError("not_a_video", f"{self._path.name} is not a video: it starts with {head!r}")
-        return VideoError("truncated", f"{self._path.name} is cut off: its index is missing")
+            return VideoError(f"{self._path.name} is not a video: it starts with {head!r}", reason="not_a_video")
+        return VideoError(f"{self._path.name} is cut off: its index is missing", reason="truncated")
 
     @property
     def _open_stream(self) -> VideoStream:
@@ -189,14 +186,16 @@ class VideoReader:
         name = self._path.name
         if first is None or last is None:
             reason = "undecodable" if num_damaged else "no_frames"
-            raise VideoError(reason, f"{name} holds no video frame that can be decoded")
+            raise VideoError(f"{name} holds no video frame that can be decoded", reason=reason)
         reached = float(last - first + step)
         if self.duration_s is not None and reached < self.duration_s - TRUNCATION_TOLERANCE_S:
             raise VideoError(
-                "truncated", f"{name} is cut off: {reached:.2f} s of {self.duration_s:.2f} s can be decoded"
+                f"{name} is cut off: {reached:.2f} s of {self.duration_s:.2f} s can be decoded", reason="truncated"
             )
         if num_damaged:
-            raise VideoError("undecodable", f"{name} is damaged: {num_damaged} packets or frames cannot be decoded")
+            raise VideoError(
+                f"{name} is damaged: {num_damaged} packets or frames cannot be decoded", reason="undecodable"
+            )
 
 
 def display_size(frame: av.VideoFrame, sample_aspect_ratio: Fraction) -> tuple[int, int]:

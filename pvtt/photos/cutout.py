@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.items.runner import ItemRejectedError
-from pvtt.media.saliency import saliency
+from pvtt.media.holes import foreground
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Rgba: TypeAlias = npt.NDArray[np.uint8]  # (H, W, 4), straight alpha
 
 MAX_SIDE = 2048  # pixels kept of a larger photo
-EDGE = (0.25, 0.75)  # saliency that becomes alpha 0 and 1; soft between
+EDGE = (0.25, 0.75)  # of the soft mask: what becomes alpha 0 and 1; soft between
 MIN_EDGE = 16  # pixels; the product's box must be this large to be worth enlarging
 
 
@@ -51,7 +51,7 @@ def cut_out(image: Image) -> Rgba:
         if own[..., 3].min() == 0:
             return own
     rgb = np.asarray(image.convert("RGB"))
-    soft = saliency(rgb)
+    soft = foreground(rgb)
     low, high = EDGE
     alpha = np.clip((soft - low) / (high - low), 0.0, 1.0) * 255
     return np.dstack([rgb, np.round(alpha).astype(np.uint8)])

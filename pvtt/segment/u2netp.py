@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.media.saliency import SoftMask, saliency
+from pvtt.media.holes import foreground
+from pvtt.media.saliency import SoftMask
 from pvtt.media.video import Frame
 from pvtt.segment.protocols import Detection
 
@@ -32,7 +33,7 @@ class U2NetpDetector:
 
     def detect(self, frame: Frame) -> Detection:
         """See `Detector.detect`."""
-        soft = saliency(frame)
+        soft = foreground(frame)
         boxes, scores = separate_products(soft, self._threshold, self._min_area)
         return Detection(boxes, scores, soft)
 

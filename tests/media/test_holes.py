@@ -1,0 +1,75 @@
+"""Saliency's false fillings."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from pvtt.media.holes import carve_holes, foreground
+from pvtt.media.saliency import SoftMask
+from pvtt.media.video import Frame
+
+
+def backdrop() -> Frame:
+    shade = np.linspace(0.8, 1.1, 240)[:, None, None]
+    grain = np.random.default_rng(0).normal(0, 1.5, (240, 320, 3))
+    return np.clip(np.array([170, 150, 140]) * shade + grain, 0, 255).astype(np.uint8)
+
+
+def ring_on_backdrop() -> tuple[Frame, SoftMask, SoftMask]:
+    """A photo of a ring, a mask that fills it, and its exact mask."""
+    image, filled, exact = backdrop(), np.zeros((240, 320), np.float32), np.zeros((240, 320), np.float32)
+    cv2.circle(image, (160, 120), 60, (200, 160, 40), 22)
+    cv2.circle(filled, (160, 120), 71, 1.0, -1)
+    cv2.circle(exact, (160, 120), 60, 1.0, 22)
+    return image, filled, exact
+
+
+def iou(a: SoftMask, b: SoftMask) -> float:
+    return float(((a >= 0.5) & (b >= 0.5)).sum() / ((a >= 0.5) | (b >= 0.5)).sum())
+
+
+def test_a_filled_ring_is_opened() -> None:
+    image, filled, exact = ring_on_backdrop()
+    assert iou(filled, exact) < 0.6
+    assert iou(carve_holes(image, filled), exact) > 0.93
+
+
+def test_a_shadow_inside_the_ring_belongs_to_the_hole() -> None:
+    image, filled, exact = ring_on_backdrop()
+    shadow = np.ones((240, 320, 1))
+    cv2.circle(shadow, (160, 150), 18, 0.7, -1)
+    image = np.where(exact[..., None] > 0, image, image * cv2.GaussianBlur(shadow, (0, 0), 5)[..., None]).astype(
+        np.uint8
+    )
+    assert iou(carve_holes(image, filled), exact) > 0.9
+
+
+@pytest.mark.parametrize("label", [(250, 250, 245), (40, 60, 160)], ids=["white", "blue"])
+def test_a_label_in_another_colour_is_kept(label: tuple[int, int, int]) -> None:
+    image, mask = backdrop(), np.zeros((240, 320), np.float32)
+    image[60:200, 110:210] = (30, 90, 60)
+    image[100:160, 125:195] = label
+    mask[60:200, 110:210] = 1.0
+    np.testing.assert_array_equal(carve_holes(image, mask), mask)
+
+
+def test_a_product_of_the_backdrops_colour_is_kept_whole() -> None:
+    mask = np.zeros((240, 320), np.float32)
+    mask[60:200, 110:210] = 1.0
+    np.testing.assert_array_equal(carve_holes(backdrop(), mask), mask)
+
+
+def test_nothing_to_carve_and_nothing_to_fit_change_nothing() -> None:
+    for value in (0.0, 1.0):
+        mask = np.full((240, 320), value, np.float32)
+        np.testing.assert_array_equal(carve_holes(backdrop(), mask), mask)
+
+
+def test_foreground_is_found_and_deterministic() -> None:
+    image, _, exact = ring_on_backdrop()
+    found = foreground(image)
+    assert found.dtype == np.float32
+    assert iou(found, exact) > 0.9
+    np.testing.assert_array_equal(found, foreground(image))
