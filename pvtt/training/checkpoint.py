@@ -1,6 +1,6 @@
 """A run's whole state on disk: after a kill at any moment, the run continues as if nothing had happened.
 
-    .pvtt/checkpoints/<stage>/<key>-<step>.pt      weights · EMA · optimizer · schedule · position · RNG states · history
+    .pvtt/checkpoints/<stage>/<key>-<step>.pt    weights · EMA · optimizer · schedule · position · RNG states · history
 
 `key` is a hash of everything that the result depends on, so a checkpoint of other params, data, base or code is never
 resumed. Files appear by a rename, so a reader finds a whole one or none.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,8 @@ import torch
 from torch import Tensor
 
 from pvtt.items.atomic import atomic_path
-from pvtt.items.hashing import sha256_bytes, sha256_json
 
 KEEP = 2
-PIECE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -93,14 +92,12 @@ class CheckpointStore:
             path = self._path(step)
             try:
                 return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
-            except Exception as error:  # torch.load raises many kinds; a damaged file only costs the steps since the last
+            except Exception as error:  # torch.load raises many kinds; a damaged file costs some steps, no more
                 print(f"{path} cannot be read and is ignored: {error}".splitlines()[0], file=sys.stderr)
         return None
 
     def clear(self) -> None:
         """Remove all of the stage's checkpoints and pictures, those of other runs too: the stage is done."""
-        import shutil
-
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -113,6 +110,7 @@ def rng_state() -> dict[str, Any]:
     """The states of Python's, NumPy's and PyTorch's generators, in types that `torch.load` lets through."""
     version, internal, gauss = random.getstate()
     name, keys, pos, has_gauss, cached = np.random.get_state(legacy=True)
+    assert isinstance(keys, np.ndarray)
     return {
         "python": [version, list(internal), gauss],
         "numpy": [name, torch.from_numpy(keys.astype(np.int64)), pos, has_gauss, cached],
@@ -130,25 +128,3 @@ def set_rng_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["torch"])
     if state["cuda"] and torch.cuda.device_count() == len(state["cuda"]):
         torch.cuda.set_rng_state_all(state["cuda"])
-
-
-def fingerprint(folder: Path) -> str:
-    """A hash of a folder's files by name, size and content, quick on large files.
-
-    Of a file above four pieces of 64 KiB, the first, the last and two between are read: a file that was made anew with
-    other params or code differs there too.
-    """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return sha256_json([[path.relative_to(folder).as_posix(), path.stat().st_size, _sample(path)] for path in files])
-
-
-def _sample(path: Path) -> str:
-    size = path.stat().st_size
-    if size <= 4 * PIECE_BYTES:
-        return sha256_bytes(path.read_bytes())
-    pieces = []
-    with path.open("rb") as file:
-        for third in range(4):
-            file.seek((size - PIECE_BYTES) * third // 3)
-            pieces.append(file.read(PIECE_BYTES))
-    return sha256_bytes(b"".join(pieces))

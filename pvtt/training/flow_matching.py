@@ -38,8 +38,8 @@ def sigmas_at(quantiles: Tensor, sampling: SigmaSampling, shift: float) -> Tenso
 def quantile_at(position: int, offset: float) -> float:
     """The quantile of the sample at a position of the training sequence, in (0, 1).
 
-    Multiples of the golden ratio, modulo 1, cover the interval evenly in every stretch of the sequence, so that the noise
-    levels add far less variance to a batch's loss than independent draws would.
+    Multiples of the golden ratio, modulo 1, cover the interval evenly in every stretch of the sequence, so that the
+    noise levels add far less variance to a batch's loss than independent draws would.
     """
     golden = (math.sqrt(5) - 1) / 2
     return min(max((offset + position * golden) % 1.0, 1e-4), 1 - 1e-4)

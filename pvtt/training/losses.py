@@ -44,9 +44,9 @@ def region_error(predicted: Tensor, target: Tensor, region: Tensor) -> Tensor:
 
 
 def temporal_difference_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """Squared error of the velocity's change from one latent frame to the next, (B,): a flicker counts, an offset does not.
+    """Squared error of the velocity's change from one latent frame to the next, (B,).
 
-    One latent frame has no change; its loss is 0.
+    A flicker counts, an offset does not. One latent frame has no change; its loss is 0.
     """
     error = predicted.float() - target.float()
     if error.shape[2] < 2:
@@ -65,7 +65,9 @@ def stca_loss(attention: Tensor, region: Tensor) -> Tensor:
     Returns:
         (B,)
     """
-    target = functional.adaptive_avg_pool3d(region.float(), list(attention.shape[2:])).expand_as(attention)
+    target = functional.adaptive_avg_pool3d(
+        region.float(), (attention.shape[2], attention.shape[3], attention.shape[4])
+    ).expand_as(attention)
     probability = attention.float().clamp(1e-6, 1 - 1e-6)
     # Spelled out: autocast refuses binary_cross_entropy on probabilities, whatever their type.
     return _per_sample(-(target * probability.log() + (1 - target) * torch.log1p(-probability)))

@@ -1,8 +1,8 @@
 """Signals that wait for the end of a step.
 
-SIGTERM (Slurm's cancel, a shutdown), SIGINT (Ctrl-C) and SIGUSR2 (submitit's warning before a time limit or a preemption)
-would end a run in the middle of a step. Here they only set a flag; the loop saves a checkpoint and then lets the signal
-do what it would have done: end the process, raise KeyboardInterrupt, or requeue the job.
+SIGTERM (Slurm's cancel, a shutdown), SIGINT (Ctrl-C) and SIGUSR2 (submitit's warning before a time limit or a
+preemption) would end a run in the middle of a step. Here they only set a flag; the loop saves a checkpoint and then
+lets the signal do what it would have done: end the process, raise KeyboardInterrupt, or requeue the job.
 """
 
 from __future__ import annotations
@@ -46,7 +46,5 @@ class DeferredSignals:
     ) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
-        if kind is None:
-            number, self.received = self.received, None
-            if number is not None:
-                signal.raise_signal(number)
+        if kind is None and self.received is not None:
+            signal.raise_signal(self.received)

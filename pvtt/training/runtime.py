@@ -42,18 +42,19 @@ def machine() -> dict[str, Any]:
 def deterministic() -> Iterator[None]:
     """Deterministic kernels and a deliberate number of threads in the block."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    fill, benchmark = torch.utils.deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark
+    debugging: Any = torch.utils.deterministic
+    fill, benchmark = debugging.fill_uninitialized_memory, torch.backends.cudnn.benchmark
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is not deterministic without
     torch.set_num_threads(num_threads())
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs a write of every buffer
+    debugging.fill_uninitialized_memory = False  # a debugging aid that costs a write of every buffer
     torch.backends.cudnn.benchmark = False
     try:
         yield
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        debugging.fill_uninitialized_memory = fill
         torch.backends.cudnn.benchmark = benchmark
 
 
@@ -80,7 +81,7 @@ def accelerate_for(params: TrainParams, gradient_accumulation: int) -> Iterator[
             gradient_accumulation_steps=gradient_accumulation,
         )
     finally:
-        AcceleratorState._reset_state(reset_partial_state=True)  # process-wide; the next run may be of another precision
+        AcceleratorState._reset_state(reset_partial_state=True)  # process-wide; the next run may differ
 
 
 def _export_fsdp_config(path: Path) -> None:

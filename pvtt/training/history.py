@@ -1,0 +1,41 @@
+"""The history of a run as files and figures."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+FINAL_FRACTION = 0.1  # of the steps that the final loss is the mean of
+
+
+def summarise_history(history: Sequence[dict[str, float]], validation: Sequence[dict[str, float]]) -> dict[str, Any]:
+    """The fields of `TrainingMetrics` that come from the rows of `loss.csv` and `validation.csv`."""
+    last = history[-max(1, int(FINAL_FRACTION * len(history))) :]
+    by_step: dict[int, list[float]] = {}
+    for row in validation:
+        by_step.setdefault(int(row["step"]), []).append(row["loss"])
+    losses = {step: sum(values) / len(values) for step, values in by_step.items()}
+    best = min(losses, key=lambda step: losses[step], default=None)
+    return {
+        "loss": sum(row["loss"] for row in last) / len(last),
+        "loss_region": sum(row["loss_region"] for row in last) / len(last),
+        "validation_loss": losses[max(losses)] if losses else None,
+        "best_validation_loss": None if best is None else losses[best],
+        "best_validation_step": best,
+    }
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, float]], columns: Sequence[str] | None = None) -> None:
+    """Write rows with a header; floats in full precision.
+
+    Args:
+        path: Where to.
+        rows: With equal keys.
+        columns: The header where there are no rows.
+    """
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else list(columns or ()), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

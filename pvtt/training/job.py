@@ -1,0 +1,90 @@
+"""A training job: what it is, where its inputs are, and the key that its checkpoints belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pvtt.items.hashing import code_version, sha256_bytes, sha256_json
+from pvtt.items.workspace import Workspace
+from pvtt.records.params import Params, StageTrainParams
+
+TrainStage = Literal["train_stage1", "train_stage2"]
+
+CODE = ("training", "models")  # packages whose source the result depends on
+ENCODE_PARAMS = {"max_photos", "image_features", "photo_size", "text_tokens"}  # the rest is in the data
+PIECE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """What to train. Picklable, so that it can run elsewhere."""
+
+    workspace: Workspace
+    stage: TrainStage
+    params: Params
+
+    @property
+    def settings(self) -> StageTrainParams:
+        return self.params.train.stage1 if self.stage == "train_stage1" else self.params.train.stage2
+
+    @property
+    def settings_key(self) -> str:
+        """Where the settings are in `params.yaml`."""
+        return f"train.{self.stage.removeprefix('train_')}"
+
+    @property
+    def encoded(self) -> Path:
+        return self.workspace.out("encode")
+
+    @property
+    def source(self) -> Path:
+        """The pipeline folder to start from: the base, or the stage before."""
+        if self.stage == "train_stage1":
+            return self.workspace.root / self.params.model.base
+        return self.workspace.out("train_stage1") / "model"
+
+
+def run_key(job: TrainJob) -> str:
+    """A hash of everything that the job's result depends on, but the machine."""
+    params = job.params
+    train_params = params.train.model_dump(mode="json", exclude={"wandb", "stage1", "stage2"})
+    settings = job.settings.model_dump(mode="json", exclude={"checkpoint_every"})
+    sampling = params.evaluate.model_dump(mode="json", include={"product_guidance", "text_guidance"})
+    return sha256_json(
+        [
+            job.stage,
+            params.seed,
+            train_params,
+            settings,
+            sampling if params.train.validation_pictures else None,
+            params.model.model_dump(mode="json", exclude={"base"}) if job.stage == "train_stage1" else None,
+            params.encode.model_dump(mode="json", include=ENCODE_PARAMS),
+            fingerprint(job.encoded),
+            fingerprint(job.source),
+            code_version(*CODE),
+        ]
+    )
+
+
+def fingerprint(folder: Path) -> str:
+    """A hash of a folder's files by name, size and content, quick on large files.
+
+    Of a file above four pieces of 64 KiB, the first, the last and two between are read: a file that was made anew with
+    other params or code differs there too.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return sha256_json([[path.relative_to(folder).as_posix(), path.stat().st_size, _sample(path)] for path in files])
+
+
+def _sample(path: Path) -> str:
+    size = path.stat().st_size
+    if size <= 4 * PIECE_BYTES:
+        return sha256_bytes(path.read_bytes())
+    pieces = []
+    with path.open("rb") as file:
+        for third in range(4):
+            file.seek((size - PIECE_BYTES) * third // 3)
+            pieces.append(file.read(PIECE_BYTES))
+    return sha256_bytes(b"".join(pieces))

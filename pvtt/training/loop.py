@@ -1,0 +1,330 @@
+"""The training run of one stage.
+
+model, data ──► resume from the newest checkpoint of this very run, if there is one
+step: positions ──► draws ──► batch ──► loss ──► gradients ──► clip ──► AdamW ──► schedule ──► EMA
+      now and then: validation on the EMA weights, a checkpoint
+end:  EMA weights ──► outs/<stage>/model, a complete pipeline folder; the checkpoints are removed
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from pvtt.errors import ParamsError, PvttError
+from pvtt.items.atomic import atomic_directory, atomic_write_text
+from pvtt.items.progress import Progress
+from pvtt.models.loading import load_scheduler, load_vae, require_pipeline
+from pvtt.models.mask_contract import MaskContract
+from pvtt.models.transformer import ProductVideoTransformer
+from pvtt.records.training import TrainingMetrics
+from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
+from pvtt.training.dataset import EncodedDataset, SampleSequence, collate
+from pvtt.training.history import summarise_history, write_csv
+from pvtt.training.job import TrainJob, run_key
+from pvtt.training.model import encode_constants, new_model, save_pipeline, trained_model
+from pvtt.training.objective import evaluate_loss
+from pvtt.training.parameters import declare_trainable, summarise
+from pvtt.training.preemption import DeferredSignals
+from pvtt.training.runtime import accelerate_for, deterministic, machine
+from pvtt.training.sharding import like, restore_optimizer, whole
+from pvtt.training.tracking import Tracker
+from pvtt.training.validation import Validation
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+def train(job: TrainJob) -> TrainingMetrics:
+    """Run a stage's training and write `outs/<stage>`; continues an interrupted run of the same job exactly.
+
+    Raises:
+        MissingInputError: The data or the model to start from is not there.
+        ParamsError: A pattern of trainable parameters matches nothing, or the batch does not divide.
+        PvttError: The loss is not finite; names the samples.
+        DiskFullError: A checkpoint or the result could not be written.
+    """
+    with deterministic(), accelerate_for(job.params.train, job.settings.gradient_accumulation) as accelerator:
+        return Training(job, accelerator).run()
+
+
+class Training:
+    """One run: its model, data, optimizer and history.
+
+    Args:
+        job: What to train.
+        accelerator: Where.
+    """
+
+    def __init__(self, job: TrainJob, accelerator: Accelerator) -> None:
+        from diffusers.training_utils import EMAModel
+        from transformers.optimization import get_cosine_with_min_lr_schedule_with_warmup
+
+        self.job = job
+        self.accelerator = accelerator
+        self.params = job.params.train
+        self.settings = settings = job.settings
+        if settings.batch_size % accelerator.num_processes:
+            raise ParamsError(
+                f"{job.settings_key}.batch_size {settings.batch_size} cannot be spread over "
+                f"{accelerator.num_processes} processes",
+                f"make it a multiple of {accelerator.num_processes}",
+            )
+        require_pipeline(job.source)
+        self.dataset = EncodedDataset(job.encoded, "train")
+        self.sequence = SampleSequence(
+            self.dataset.samples, job.params.seed, self.params.product_dropout, self.params.text_dropout
+        )
+        self.contract = MaskContract.load(job.encoded)
+        self.constants = encode_constants(
+            job.source,
+            job.params.encode,
+            self.contract.fill,
+            self.dataset.samples[0].latent_shape,
+            with_latents=self.params.loss.preservation > 0,
+        )
+        self.empty_latents = _to(self.constants.empty_latents, accelerator.device)
+
+        model = self._start_model()
+        self.trainable_names = declare_trainable(model, settings.trainable, f"{job.settings_key}.trainable")
+        self.num_parameters = sum(parameter.numel() for parameter in model.parameters())
+        self.num_trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        if self.params.gradient_checkpointing:
+            model.enable_gradient_checkpointing()
+        model.train()
+        optimizer = torch.optim.AdamW(
+            [parameter for parameter in model.parameters() if parameter.requires_grad],
+            lr=settings.lr,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        self.model, self.optimizer = accelerator.prepare(model, optimizer)
+        # Stepped once a step by the loop; accelerate's wrapper would step it once a process.
+        self.schedule = get_cosine_with_min_lr_schedule_with_warmup(
+            self.optimizer, settings.warmup_steps, settings.steps, min_lr_rate=settings.min_lr_fraction
+        )
+        self.trainable: list[Tensor] = [p for p in self.transformer.parameters() if p.requires_grad]
+        self.ema = EMAModel(self.trainable, decay=settings.ema_decay, foreach=True)
+        self.ema.to(accelerator.device)
+
+        self.step = 0
+        self.position = 0
+        self.history: list[dict[str, float]] = []
+        self.validation_rows: list[dict[str, float]] = []
+        self.store = CheckpointStore(job.workspace.checkpoints / job.stage, run_key(job))
+        self.validation = Validation(
+            EncodedDataset(job.encoded, "val"),
+            self.params,
+            self.constants,
+            settings.batch_size,
+            job.params.seed,
+            accelerator.device,
+        )
+
+    @property
+    def transformer(self) -> ProductVideoTransformer:
+        """The model without accelerate's wrappers for several processes."""
+        unwrapped: ProductVideoTransformer = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=True)
+        return unwrapped
+
+    def _start_model(self) -> ProductVideoTransformer:
+        tokens = self.dataset.read(0, 0)["product_tokens"]  # (N, L, Dp)
+        shape = (tokens.shape[1], tokens.shape[2])
+        if self.job.stage == "train_stage1":
+            return new_model(
+                self.job.source, self.job.params.model, self.job.params.encode.max_photos, shape, self.job.params.seed
+            )
+        return trained_model(self.job.source, shape)
+
+    # -- the run
+
+    def run(self) -> TrainingMetrics:
+        self._say(f"training {self.num_trainable:,} of {self.num_parameters:,} parameters:")
+        for line in summarise(self.trainable_names):
+            self._say(f"  {line}")
+        self._resume()
+        workspace, stage, settings = self.job.workspace, self.job.stage, self.settings
+        progress_file = workspace.progress / f"{stage}.json" if self.accelerator.is_main_process else None
+        mode = self.params.wandb if self.accelerator.is_main_process else "disabled"
+        config = json.loads(self.job.params.model_dump_json(by_alias=True))
+        with (
+            DeferredSignals() as signals,
+            Tracker(mode, workspace.state, stage, config) as tracker,
+            Progress(stage, settings.steps, progress_file, done=self.step, unit="steps") as progress,
+        ):
+            if self.step == 0:
+                self._validate(tracker)
+            while self.step < settings.steps:
+                row = self._train_step()
+                self.history.append(row)
+                tracker.log({f"train/{name}": value for name, value in row.items() if name != "step"}, self.step)
+                if self.step % settings.validate_every == 0 or self.step == settings.steps:
+                    self._validate(tracker)
+                progress.update(self.step, f"loss {row['loss']:.4f}")
+                stopping = self._any(signals.received is not None)
+                if stopping or self.step % settings.checkpoint_every == 0 or self.step == settings.steps:
+                    self._save_checkpoint()
+                if stopping:
+                    self._say(f"stopped after step {self.step}; the same command continues from there")
+                    signals.deliver()
+        return self._finish()
+
+    def _train_step(self) -> dict[str, float]:
+        """One optimizer step; returns its row of the history."""
+        settings, accelerator = self.settings, self.accelerator
+        share = settings.batch_size // accelerator.num_processes
+        sums: dict[str, Tensor] = {}
+        lr = self.schedule.get_last_lr()[0]
+        grad_norm = torch.zeros(())
+        for micro_step in range(settings.gradient_accumulation):
+            start = self.position + micro_step * settings.batch_size + accelerator.process_index * share
+            draws = [self.sequence[position] for position in range(start, start + share)]
+            batch = collate(self.dataset, draws, self.constants.empty_text, self.dataset.max_views, accelerator.device)
+            with accelerator.accumulate(self.model):
+                loss = evaluate_loss(self.model, batch, self.params, self.empty_latents)
+                self._require_finite(loss.total, batch.keys)
+                accelerator.backward(loss.total.mean())
+                if accelerator.sync_gradients:
+                    grad_norm = whole(accelerator.clip_grad_norm_(self.trainable, settings.max_grad_norm))
+                    self._require_finite(grad_norm, batch.keys)
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+            parts = {"loss": loss.total.detach()} | {f"loss_{name}": part for name, part in loss.parts.items()}
+            for name, part in parts.items():
+                sums[name] = sums.get(name, 0) + part.mean()
+        self.schedule.step()
+        self.ema.step(self.trainable)
+        self.step += 1
+        self.position += settings.batch_size * settings.gradient_accumulation
+        means = accelerator.reduce(torch.stack(list(sums.values())) / settings.gradient_accumulation, "mean")
+        losses = dict(zip(sums, means.tolist(), strict=True))
+        return {"step": self.step, **losses, "lr": lr, "grad_norm": float(grad_norm)}
+
+    def _require_finite(self, values: Tensor, keys: Sequence[str]) -> None:
+        finite = values.isfinite()
+        if not finite.all():
+            # A gradient's norm is one number for the whole batch.
+            per_sample = finite.tolist() if values.ndim else [False] * len(keys)
+            bad = [key for key, good in zip(keys, per_sample, strict=True) if not good]
+            what = "loss" if values.ndim else "gradient"
+            raise PvttError(
+                f"{self.job.stage}: the {what} is not finite at step {self.step + 1}, for {', '.join(bad)}",
+                f"look at these samples in {self.job.encoded}; if they are sound, lower {self.job.settings_key}.lr",
+            )
+
+    def _any(self, flag: bool) -> bool:
+        """Whether the flag is set in any process."""
+        if self.accelerator.num_processes == 1:
+            return flag
+        return bool(self.accelerator.reduce(torch.tensor(float(flag), device=self.accelerator.device), "sum") > 0)
+
+    def _say(self, text: str) -> None:
+        if self.accelerator.is_main_process:
+            print(f"{self.job.stage}: {text}", file=sys.stderr)
+
+    # -- validation
+
+    @contextmanager
+    def _ema_weights(self) -> Iterator[None]:
+        """The EMA weights in the model, in evaluation mode."""
+        trained = [parameter.detach().clone() for parameter in self.trainable]
+        self.ema.copy_to(self.trainable)
+        self.model.eval()
+        try:
+            yield
+        finally:
+            torch._foreach_copy_([parameter.data for parameter in self.trainable], trained)
+            self.model.train()
+
+    def _validate(self, tracker: Tracker) -> None:
+        with self._ema_weights():
+            rows = self.validation.measure(self.model)
+            self.validation_rows += [{"step": self.step, **row} for row in rows]
+            for row in rows:
+                tracker.log({f"validation/sigma_{row['sigma']:.2f}": row["loss"]}, self.step)
+            if self.params.validation_pictures and self.accelerator.num_processes == 1:
+                self.validation.draw_picture(
+                    self.store.pictures / f"step-{self.step:06d}.png",
+                    self.model,
+                    load_vae(self.job.source).to(self.accelerator.device),
+                    load_scheduler(self.job.source),
+                    self.job.params.evaluate,
+                    self.params.validation_pictures,
+                )
+
+    # -- state on disk
+
+    def _save_checkpoint(self) -> None:
+        checkpoint = Checkpoint(
+            step=self.step,
+            position=self.position,
+            weights=dict(zip(self.trainable_names, whole(self.trainable), strict=True)),
+            ema=whole(self.ema.state_dict()),
+            optimizer=whole(self.optimizer.state_dict()),
+            schedule=self.schedule.state_dict(),
+            rng=rng_state(),
+            history=self.history,
+            validation=self.validation_rows,
+            machine=machine(),
+        )
+        if self.accelerator.is_main_process:
+            self.store.save(checkpoint)
+        self.accelerator.wait_for_everyone()
+
+    def _resume(self) -> None:
+        checkpoint = self.store.load_latest()
+        if checkpoint is None:
+            return
+        with torch.no_grad():
+            for parameter, name in zip(self.trainable, self.trainable_names, strict=True):
+                parameter.copy_(like(checkpoint.weights[name], parameter))
+        shadows = [like(shadow, p) for shadow, p in zip(checkpoint.ema["shadow_params"], self.trainable, strict=True)]
+        self.ema.load_state_dict(checkpoint.ema | {"shadow_params": shadows})
+        restore_optimizer(self.optimizer, checkpoint.optimizer, self.trainable)
+        self.schedule.load_state_dict(checkpoint.schedule)
+        set_rng_state(checkpoint.rng)
+        self.step, self.position = checkpoint.step, checkpoint.position
+        self.history, self.validation_rows = checkpoint.history, checkpoint.validation
+        self._say(f"continuing at step {self.step} of {self.settings.steps}")
+        here = machine()
+        for name, value in checkpoint.machine.items():
+            if here.get(name) != value:
+                self._say(f"note: {name} was {value}, is {here.get(name)}: the result may differ in its last bits")
+
+    def _finish(self) -> TrainingMetrics:
+        """Write `outs/<stage>` and remove the checkpoints."""
+        self.ema.copy_to(self.trainable)
+        weights = whole(self.transformer.state_dict())
+        if self.accelerator.is_main_process:
+            result = ProductVideoTransformer.from_config(self.transformer.config)
+            result.load_state_dict(weights)
+            with atomic_directory(self.job.workspace.out(self.job.stage)) as out:
+                save_pipeline(out / "model", result, self.job.source, self.contract, self.job.params.encode)
+                write_csv(out / "loss.csv", self.history)
+                write_csv(out / "validation.csv", self.validation_rows, ("step", "sigma", "loss", "loss_region"))
+                trainable = {"num_trainable": self.num_trainable, "num_parameters": self.num_parameters}
+                atomic_write_text(
+                    out / "trainable.json", json.dumps(trainable | {"names": self.trainable_names}, indent=2) + "\n"
+                )
+                (out / "samples").mkdir()
+                for picture in sorted(self.store.pictures.glob("step-*.png")):
+                    (out / "samples" / picture.name).write_bytes(picture.read_bytes())
+            self.store.clear()
+        self.accelerator.wait_for_everyone()
+        return TrainingMetrics(
+            steps=self.step,
+            samples_seen=self.position,
+            num_parameters=self.num_parameters,
+            num_trainable=self.num_trainable,
+            **summarise_history(self.history, self.validation_rows),
+        )
+
+
+def _to(tensor: Tensor | None, device: torch.device) -> Tensor | None:
+    return None if tensor is None else tensor.to(device)

@@ -1,0 +1,129 @@
+"""The model that a stage trains, and the complete pipeline folder that it becomes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pvtt.errors import PvttError
+from pvtt.items.atomic import atomic_write_text
+from pvtt.models.loading import load_component, load_text_encoder, load_vae, read_model_index, require_pipeline
+from pvtt.models.mask_contract import MaskContract
+from pvtt.models.text import encode_text
+from pvtt.models.transformer import ProductVideoTransformer
+from pvtt.models.vae import TEMPORAL_FACTOR, encode_video
+from pvtt.records.params import EncodeParams, ModelParams
+
+FROZEN_PARTS = ("vae", "text_encoder", "tokenizer", "scheduler")
+
+
+def new_model(
+    base: Path, params: ModelParams, max_views: int, product_shape: tuple[int, int], seed: int
+) -> ProductVideoTransformer:
+    """A model around a base's transformer, equal to it at the start, float32.
+
+    Args:
+        base: A Diffusers Wan folder.
+        params: Sizes of the adapter.
+        max_views: Views with an embedding of their own.
+        product_shape: Tokens a view L and their width Dp.
+        seed: Of the adapter's random parameters.
+    """
+    require_pipeline(base)
+    tokens_per_view, product_dim = product_shape
+    model = ProductVideoTransformer.from_base(
+        base / "transformer",
+        seed=seed,
+        product_dim=product_dim,
+        tokens_per_view=tokens_per_view,
+        num_product_tokens=params.num_product_tokens,
+        encoder_layers=params.encoder_layers,
+        product_heads=params.product_heads,
+        max_views=max_views,
+    )
+    return model.float()
+
+
+def trained_model(folder: Path, product_shape: tuple[int, int]) -> ProductVideoTransformer:
+    """The transformer of an earlier stage's pipeline folder, float32.
+
+    Raises:
+        PvttError: The data's photo tokens are of another shape than those it was trained on.
+    """
+    require_pipeline(folder)
+    model = load_component(folder / "transformer", ProductVideoTransformer, torch_dtype=torch.float32)
+    known = (model.config.tokens_per_view, model.config.product_dim)
+    if known != product_shape:
+        raise PvttError(
+            f"{folder} was trained on {known[0]} tokens of width {known[1]} a photo; "
+            f"outs/encode has {product_shape[0]} of width {product_shape[1]}",
+            "train the earlier stage again on the present data: `dvc repro train_stage1`",
+        )
+    return model
+
+
+@dataclass(frozen=True)
+class Constants:
+    """Encodings that all batches share: of the empty text, (T, Dt), and of a video that is all hole, (16, F', h, w)."""
+
+    empty_text: Tensor
+    empty_latents: Tensor | None
+
+
+def encode_constants(
+    base: Path, params: EncodeParams, fill: float, latent_shape: tuple[int, int, int, int], with_latents: bool
+) -> Constants:
+    """Encode the constants with a base's frozen networks, which are let go afterwards.
+
+    Args:
+        base: A pipeline folder.
+        params: As the samples were encoded with.
+        fill: Pixel value of the hole.
+        latent_shape: (16, F', h, w).
+        with_latents: Whether to encode the empty video too.
+    """
+    tokenizer, text_encoder = load_text_encoder(base)
+    empty_text = encode_text([""], tokenizer, text_encoder, params.text_tokens)[0].float()
+    empty_latents = None
+    if with_latents:
+        _, frames, height, width = latent_shape
+        shape = (1, 3, (frames - 1) * TEMPORAL_FACTOR + 1, height * 8, width * 8)
+        with torch.no_grad():
+            empty_latents = encode_video(load_vae(base), torch.full(shape, fill))[0]
+    return Constants(empty_text, empty_latents)
+
+
+def save_pipeline(
+    folder: Path, model: ProductVideoTransformer, base: Path, contract: MaskContract, params: EncodeParams
+) -> None:
+    """Write a complete pipeline folder, which `ProductVideoPipeline.from_pretrained` loads.
+
+    The frozen parts are copied byte for byte. They are no links: DVC makes what it tracks read-only.
+
+    Args:
+        folder: Where to.
+        model: The trained transformer.
+        base: Where the frozen parts come from.
+        contract: Of the masks that it was trained on.
+        params: As the samples were encoded with.
+    """
+    model.save_pretrained(folder / "transformer")
+    for part in FROZEN_PARTS:
+        shutil.copytree(base / part, folder / part, copy_function=shutil.copyfile)
+    contract.save(folder)
+    index = read_model_index(base)
+    trained = {
+        "_class_name": "ProductVideoPipeline",
+        "_diffusers_version": index["_diffusers_version"],
+        "image_features": params.image_features,
+        "photo_size": params.photo_size,
+        "text_tokens": params.text_tokens,
+        "transformer": [ProductVideoTransformer.__module__, ProductVideoTransformer.__name__],
+    }
+    index = trained | {part: index[part] for part in FROZEN_PARTS}
+    atomic_write_text(folder / "model_index.json", json.dumps(index, indent=2, sort_keys=True) + "\n")

@@ -1,0 +1,50 @@
+"""Whole tensors from sharded ones and back, so that a checkpoint reads the same however many processes wrote it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def whole(value: Any) -> Any:
+    """A copy of nested dicts and lists with every tensor whole and on the CPU. All processes must call it."""
+    if isinstance(value, Tensor):
+        if hasattr(value, "full_tensor"):  # a DTensor, as FSDP2 makes them
+            value = value.full_tensor()
+        return value.detach().cpu()
+    if isinstance(value, dict):
+        return {key: whole(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [whole(part) for part in value]
+    return value
+
+
+def like(tensor: Tensor, model: Tensor) -> Tensor:
+    """A whole tensor, placed and sharded as `model` is."""
+    tensor = tensor.to(model.device)
+    if not hasattr(model, "full_tensor"):
+        return tensor
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(model, DTensor)
+    return distribute_tensor(tensor, model.device_mesh, model.placements)
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any], parameters: list[Tensor]) -> None:
+    """Load an optimizer's whole state dict, as `whole` made it.
+
+    Args:
+        optimizer: Over `parameters`, in this order, in one group.
+        state: Its state dict.
+        parameters: What it optimises.
+    """
+    sharded = {
+        index: {
+            name: like(value, parameters[index]) if isinstance(value, Tensor) and value.ndim else value
+            for name, value in entry.items()
+        }
+        for index, entry in state["state"].items()
+    }
+    optimizer.load_state_dict({"state": sharded, "param_groups": state["param_groups"]})

@@ -1,0 +1,73 @@
+"""Weights & Biases. Offline by default: nothing leaves the machine until someone runs `wandb sync`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+
+class Tracker:
+    """Sends a run's numbers to W&B. Its failure is reported and never stops a run.
+
+    Args:
+        mode: `disabled` does nothing and imports nothing.
+        folder: Where W&B keeps its files; `<folder>/wandb` appears there.
+        name: Of the run.
+        config: The run's params.
+    """
+
+    def __init__(
+        self, mode: Literal["offline", "online", "disabled"], folder: Path, name: str, config: dict[str, Any]
+    ) -> None:
+        self._mode = mode
+        self._folder = folder
+        self._name = name
+        self._config = config
+        self._run: Any = None
+
+    def __enter__(self) -> Self:
+        if self._mode != "disabled":
+            os.environ.setdefault("WANDB_SILENT", "true")
+            os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+            try:
+                import wandb
+
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._run = wandb.init(
+                    project="pvtt",
+                    name=self._name,
+                    config=self._config,
+                    dir=self._folder,
+                    mode=self._mode,
+                    settings=wandb.Settings(
+                        console="off", disable_git=True, disable_code=True, x_disable_stats=True, x_disable_meta=True
+                    ),
+                )
+            except Exception as error:  # wandb raises many kinds
+                self._give_up(error)
+        return self
+
+    def _give_up(self, error: Exception) -> None:
+        self._run = None
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        print(f"W&B is off for this run: {reason}", file=sys.stderr)
+
+    def log(self, values: dict[str, float], step: int) -> None:
+        """Log numbers at a step."""
+        if self._run is not None:
+            try:
+                self._run.log(values, step=step)
+            except Exception as error:
+                self._give_up(error)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._run is not None:
+            try:
+                self._run.finish(exit_code=0 if kind is None else 1, quiet=True)
+            except Exception as failure:
+                self._give_up(failure)

@@ -1,0 +1,125 @@
+"""What a training run looks at besides its loss: the validation loss, and pictures of what the model generates now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pvtt.generation.sampling import sample
+from pvtt.items.atomic import atomic_path
+from pvtt.models.vae import decode_latents, to_pixels
+from pvtt.records.params import EvaluateParams, LossParams, TrainParams
+from pvtt.training.dataset import Batch, Draw, EncodedDataset, collate, validation_draw
+from pvtt.training.flow_matching import sigmas_at
+from pvtt.training.model import Constants
+from pvtt.training.objective import Model, evaluate_loss
+
+QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the training distribution of noise levels
+MAX_SAMPLES = 32
+PICTURE_STEPS = 8
+
+
+class Validation:
+    """The validation loss at fixed quantiles of the noise level with fixed noise: comparable from step to step, between
+    stages, and between runs that share the noise distribution.
+
+    Args:
+        dataset: The validation split; its first `MAX_SAMPLES` samples are used.
+        params: Noise levels.
+        constants: Encodings that all batches share.
+        batch_size: Samples evaluated at once.
+        seed: Of the noise.
+        device: Where the model is.
+    """
+
+    def __init__(
+        self,
+        dataset: EncodedDataset,
+        params: TrainParams,
+        constants: Constants,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self._dataset = dataset
+        self._params = params.model_copy(update={"loss": LossParams(region=0)})  # the plain velocity error
+        self._constants = constants
+        self._batch_size = batch_size
+        self._seed = seed
+        self._device = device
+
+    @property
+    def num_samples(self) -> int:
+        return min(MAX_SAMPLES, len(self._dataset))
+
+    def _collate(self, draws: Sequence[Draw]) -> Batch:
+        return collate(self._dataset, draws, self._constants.empty_text, self._dataset.max_views, self._device)
+
+    @torch.no_grad()
+    def measure(self, model: Model) -> list[dict[str, float]]:
+        """A row a noise level: `sigma`, `loss`, and `loss_region`, that inside the product. None without samples."""
+        samples = self._dataset.samples
+        rows = []
+        for quantile in QUANTILES if samples else ():
+            draws = [validation_draw(samples, index, quantile, self._seed) for index in range(self.num_samples)]
+            losses, regions = [], []
+            for start in range(0, len(draws), self._batch_size):
+                loss = evaluate_loss(model, self._collate(draws[start : start + self._batch_size]), self._params)
+                losses.append(loss.total)
+                regions.append(loss.parts["region"])
+            sigma = sigmas_at(torch.tensor(quantile), self._params.sigma_sampling, self._params.sigma_shift)
+            rows.append(
+                {
+                    "sigma": float(sigma),
+                    "loss": float(torch.cat(losses).mean()),
+                    "loss_region": float(torch.cat(regions).mean()),
+                }
+            )
+        return rows
+
+    @torch.no_grad()
+    def draw_picture(
+        self, path: Path, transformer: Any, vae: Any, scheduler: Any, params: EvaluateParams, num_samples: int
+    ) -> None:
+        """Draw a PNG, a row a sample: the masked template, what the model makes of it, and the truth; middle frames.
+
+        Decoded without compositing, so that what the model does outside the mask is seen too.
+        """
+        draws = [
+            validation_draw(self._dataset.samples, index, 0.5, self._seed)
+            for index in range(min(num_samples, len(self._dataset)))
+        ]
+        if not draws:
+            return
+        batch = self._collate(draws)
+        generated = sample(
+            transformer,
+            scheduler,
+            noise=batch.noise,
+            mask=batch.mask,
+            masked_latents=batch.masked_latents,
+            product_tokens=batch.product_tokens,
+            product_view_mask=batch.view_mask,
+            text=batch.text,
+            empty_text=self._constants.empty_text.to(self._device),
+            num_steps=PICTURE_STEPS,
+            product_guidance=params.product_guidance,
+            text_guidance=params.text_guidance,
+        )
+        write_grid(path, [decode_latents(vae, latents) for latents in (batch.masked_latents, generated, batch.latents)])
+
+
+def write_grid(path: Path, columns: Sequence[Tensor]) -> None:
+    """Write the middle frames of columns of videos (B, 3, F, H, W) in [-1, 1] as one PNG."""
+    import cv2
+
+    middles = [to_pixels(video)[:, video.shape[2] // 2].cpu().numpy() for video in columns]  # (B, H, W, 3)
+    rows = np.concatenate(middles, axis=2)
+    picture = np.ascontiguousarray(np.concatenate(list(rows), axis=0)[..., ::-1])
+    with atomic_path(path) as temporary:
+        cv2.imwrite(str(temporary), picture)

@@ -1,0 +1,103 @@
+"""A workspace with a random tiny base and a small synthetic `outs/encode` whose photos tell what is in the hole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from pvtt.items.workspace import Workspace
+from pvtt.models.mask_contract import MaskContract
+from pvtt.records.base import write_jsonl
+from pvtt.records.dataset import EncodedSample, Split
+from pvtt.records.params import MaskParams, Params, load_params, parse_params
+from tests.latents.samples import tiny_encode_params
+from tests.tiny_wan import TEXT_DIM, build_tiny_base
+
+PROJECT = Path(__file__).resolve().parents[2]
+LATENT_SHAPE = (16, 3, 4, 6)
+TOKENS_PER_VIEW, PRODUCT_DIM, TEXT_TOKENS = 4, 64, 12
+ADAPTER = ("product_encoder.*", "blocks.*.product_*", "patch_embedding.condition.*")
+
+
+def tiny_params(steps: int = 6, stage: dict[str, Any] | None = None, **train: Any) -> Params:
+    """The project's params, shrunk. `stage` changes both stages' settings, `train` their common ones."""
+    values = json.loads(load_params(PROJECT / "params.yaml").model_dump_json(by_alias=True))
+    values["encode"] = json.loads(tiny_encode_params().to_json())
+    values["model"] = {"base": "models/base", "num_product_tokens": 6, "product_heads": 2}
+    common = {"steps": steps, "batch_size": 4, "lr": 3e-3, "warmup_steps": 1, "checkpoint_every": 2, "validate_every": 3}
+    common |= stage or {}
+    values["train"] |= {"precision": "fp32", "wandb": "disabled", "validation_pictures": 0} | train
+    values["train"]["stage1"] = common | {"trainable": ADAPTER}
+    values["train"]["stage2"] = common | {"trainable": ("product_encoder.*", "patch_embedding.*", "blocks.*")}
+    return parse_params(values)
+
+
+def sample_tensors(random: np.random.Generator, num_variants: int, num_views: int) -> dict[str, torch.Tensor]:
+    """The product's colour (a vector of the latents' channels) fills a box in the latents, and is in every photo token."""
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.from_numpy(random.standard_normal(shape, dtype=np.float32))
+
+    channels, frames, height, width = LATENT_SHAPE
+    colour = normal(num_variants, channels)
+    region = torch.zeros(num_variants, 1, frames, height, width)
+    region[..., 1:3, 2:5] = 1
+    background = 0.3 * normal(num_variants, *LATENT_SHAPE)
+    latents = torch.where(region > 0, colour[:, :, None, None, None], background)
+    tokens = torch.zeros(num_variants, num_views, TOKENS_PER_VIEW, PRODUCT_DIM)
+    tokens[..., :channels] = colour[:, None, None]
+    return {
+        "latents": latents,
+        "masked_latents": latents * (1 - region),
+        "mask": region.expand(-1, 4, -1, -1, -1).contiguous(),
+        "region": region,
+        "product_tokens": tokens,
+        "text": normal(TEXT_TOKENS, TEXT_DIM),
+    }
+
+
+def write_encoded(
+    folder: Path, num_samples: dict[Split, int] | None = None, num_variants: int = 3, max_views: int = 3, seed: int = 0
+) -> list[EncodedSample]:
+    """Write an `outs/encode` folder."""
+    records = []
+    splits: dict[Split, int] = {"train": 6, "val": 2, "test": 1} if num_samples is None else num_samples
+    (folder / "samples").mkdir(parents=True)
+    for split, count in splits.items():
+        for number in range(count):
+            product_id = f"{split.upper()}{number:03d}"
+            variants = num_variants if split == "train" else 1
+            views = 1 + number % max_views
+            random = np.random.default_rng([seed, len(records)])
+            path = f"samples/{product_id}_001.safetensors"
+            save_file(sample_tensors(random, variants, views), folder / path)
+            records.append(
+                EncodedSample(
+                    split=split,
+                    product_id=product_id,
+                    clip_id="001",
+                    category="box",
+                    caption="a box",
+                    path=path,
+                    num_variants=variants,
+                    num_views=views,
+                    latent_shape=LATENT_SHAPE,
+                    num_windows=1,
+                )
+            )
+    write_jsonl(folder / "samples.jsonl", records)
+    MaskContract.from_params(MaskParams()).save(folder)
+    return records
+
+
+def build_workspace(root: Path) -> Workspace:
+    """A workspace in which `train_stage1` can run."""
+    workspace = Workspace(root)
+    build_tiny_base(root / "models" / "base")
+    write_encoded(workspace.out("encode"))
+    return workspace
