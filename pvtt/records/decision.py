@@ -9,7 +9,8 @@ from pydantic import Field, ValidationError
 
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.records.base import Record
-from pvtt.records.evaluation import MetricValue, Split
+from pvtt.records.dataset import Split
+from pvtt.records.evaluation import MetricValue
 
 Verdict = Literal["success", "overfit", "capacity", "diverged", "flicker", "incomplete"]
 CriterionStatus = Literal["pass", "fail", "not_measured", "too_few"]

@@ -13,11 +13,11 @@ from pvtt.errors import MissingInputError, PvttError
 from pvtt.items.atomic import atomic_write_text
 from pvtt.records.base import Record
 from pvtt.records.catalog import ClipId, ProductId, Sha256
+from pvtt.records.dataset import Split
 
 ParsedT = TypeVar("ParsedT")
 
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
 MetricStatus = Literal["pass", "fail", "measured", "not_measured", "too_few"]
 
 
@@ -84,6 +84,7 @@ class EvaluatedSample(Record):
     swapped_product_id: ProductId | None  # whose photos the swapped run saw
     photo_paths: tuple[str, ...]
     swapped_photo_paths: tuple[str, ...] = ()
+    to_rate: bool = False  # its video is among those that people rate
     videos: dict[str, str]  # generated, ground_truth, masked, mask, swapped
     metrics: dict[str, float | None]  # None: not measured on this sample
 

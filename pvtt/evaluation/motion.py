@@ -1,0 +1,115 @@
+"""Motion: flicker, flow-warp error, and camera motion outside the mask. Lower is better for all.
+
+Optical flow is OpenCV's DIS (Kroeger et al. 2016), always estimated on the ground truth for the warp error, so that
+output and ground truth are warped alike and their ratio compares like with like.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pvtt.evaluation.arrays import Region, Video, check_same_shape
+
+Flow: TypeAlias = npt.NDArray[np.float32]  # (F-1, H, W, 2) pixels a frame: x, y
+
+WARP_ERROR_FLOOR = 0.5 / 255  # half a grey level; keeps the ratio finite on still clips
+
+
+@dataclass(frozen=True)
+class Motion:
+    """The ground truth's flow between neighbouring frames, and where it can be trusted."""
+
+    forward: Flow  # frame t → t+1
+    valid: Region  # (F-1, H, W): visible in both frames
+
+
+def optical_flow(video: Video) -> Flow:
+    """Flow from each frame to the next, (F-1, H, W, 2)."""
+    return _flows(video[:-1], video[1:])
+
+
+def _flows(sources: Video, targets: Video) -> Flow:
+    import cv2
+
+    estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flows = np.zeros((*sources.shape[:3], 2), dtype=np.float32)
+    for index, (source, target) in enumerate(zip(sources, targets, strict=True)):
+        grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (source, target)]
+        flows[index] = estimator.calc(grey[0], grey[1], np.zeros((*grey[0].shape, 2), np.float32))
+    return flows
+
+
+def _warp(image: npt.NDArray[np.float32], flow: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Sample `image` at each pixel moved by `flow`; outside the frame: NaN."""
+    import cv2
+
+    height, width = flow.shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    x, y, outside = x + flow[..., 0], y + flow[..., 1], (np.nan,) * 4
+    warped = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=outside)
+    return np.asarray(warped, dtype=np.float32)
+
+
+def estimate_motion(truth: Video) -> Motion:
+    """The ground truth's motion; valid where forward and backward flow agree (Sundaram et al. 2010, equation 5)."""
+    forward, backward = _flows(truth[:-1], truth[1:]), _flows(truth[1:], truth[:-1])
+    valid = np.zeros(forward.shape[:3], dtype=np.bool_)
+    for index in range(len(forward)):
+        returned = _warp(backward[index], forward[index])
+        with np.errstate(invalid="ignore"):
+            gap = ((forward[index] + returned) ** 2).sum(-1)
+            length = (forward[index] ** 2).sum(-1) + (returned**2).sum(-1)
+            valid[index] = gap < 0.01 * length + 0.5  # NaN: left the frame, not valid
+    return Motion(forward, valid)
+
+
+def flow_warp_error(video: Video, motion: Motion, region: Region) -> float | None:
+    """Mean absolute difference, in [0, 1], between each frame and the next one warped back along the true flow.
+
+    As in Lai et al. 2018, *Learning Blind Video Temporal Consistency*, section 4.2, in the region and where the flow is
+    valid.
+
+    Args:
+        video: The video to judge, (F, H, W, 3).
+        motion: The ground truth's.
+        region: Where to look, (F, H, W).
+
+    Returns:
+        None where no pixel of the region has valid flow.
+    """
+    total, count = 0.0, 0
+    for index, flow in enumerate(motion.forward):
+        warped = _warp(video[index + 1].astype(np.float32), flow)
+        where = motion.valid[index] & region[index] & np.isfinite(warped).all(-1)
+        total += float(np.abs(warped[where] - video[index][where]).sum(dtype=np.float64))
+        count += 3 * int(where.sum())
+    return total / count / 255 if count else None
+
+
+def flicker(video: Video, truth: Video, region: Region) -> float | None:
+    """Mean absolute difference between the video's and the ground truth's frame-to-frame changes, in grey levels.
+
+    0 where the video changes over time exactly as the ground truth does. None where the region is empty.
+    """
+    check_same_shape(video, truth, region)
+    changes = [np.diff(frames.astype(np.int16), axis=0) for frames in (video, truth)]
+    where = region[:-1] & region[1:]
+    return float(np.abs(changes[0][where] - changes[1][where]).mean()) if where.any() else None
+
+
+def outside_motion_error(video: Video, motion: Motion, outside: Region) -> float | None:
+    """Mean end-point error, in pixels a frame, of the video's flow against the ground truth's outside the mask.
+
+    That is where only the camera moves. Judge the output before its outside is replaced by the template's pixels.
+
+    Returns:
+        None where nothing lies outside.
+    """
+    where = outside[:-1] & outside[1:] & motion.valid
+    if not where.any():
+        return None
+    return float(np.linalg.norm(optical_flow(video)[where] - motion.forward[where], axis=-1).mean())

@@ -1,0 +1,72 @@
+"""LPIPS (Zhang et al. 2018) through the `lpips` package, on weights from a local file; nothing is downloaded.
+
+The package ships its linear layers; the AlexNet trunk is torchvision's `alexnet-owt-7be5be79.pth`, which
+`evaluate.lpips_weights` names.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pvtt.errors import PvttError
+from pvtt.evaluation.arrays import Region, Video, check_same_shape
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Lpips:
+    """A perceptual distance: 0 for identical frames, lower is better.
+
+    Args:
+        trunk: torchvision's AlexNet state dict.
+        device: Where it runs.
+
+    Raises:
+        PvttError: The file is not such a state dict.
+    """
+
+    def __init__(self, trunk: Path, device: str = "cpu") -> None:
+        import lpips
+        import torch
+
+        self._device = device
+        network = lpips.LPIPS(net="alex", version="0.1", spatial=True, pnet_rand=True, verbose=False)
+        try:
+            state = torch.load(trunk, map_location="cpu", weights_only=True)
+            # slice2.3.weight of the package is features.3.weight of torchvision.
+            renamed = {name: state[re.sub(r"^slice\d+\.", "features.", name)] for name in network.net.state_dict()}
+            network.net.load_state_dict(renamed)
+        except (KeyError, RuntimeError, AttributeError, TypeError, ValueError, EOFError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise PvttError(
+                f"evaluate.lpips_weights: {trunk} is not torchvision's AlexNet: {reason}",
+                "point it at alexnet-owt-7be5be79.pth, or leave it out: LPIPS is then not measured",
+            ) from None
+        self._network = network.to(device).requires_grad_(False)
+
+    def map(self, video: Video, truth: Video) -> Tensor:
+        """The distance at each pixel, (F, H, W). Frames need a side of 31 pixels at least."""
+        import torch
+
+        check_same_shape(video, truth)
+        given, expected = (
+            torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float().to(self._device) / 127.5 - 1
+            for frames in (video, truth)
+        )
+        with torch.inference_mode():
+            distances: Tensor = self._network(given, expected)
+        return distances[:, 0].cpu()
+
+    def __call__(self, video: Video, truth: Video, region: Region | None = None) -> float | None:
+        """The mean distance over the frame, or over the region; None where the region is empty."""
+        import torch
+
+        full = self.map(video, truth)
+        if region is not None:
+            full = full[torch.from_numpy(region)]
+        return float(full.mean()) if full.numel() else None

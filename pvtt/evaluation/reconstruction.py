@@ -1,0 +1,59 @@
+"""PSNR and SSIM, over the frame or over the product's region. Higher is better for both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pvtt.evaluation.arrays import Region, Video, check_same_shape
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PEAK = 255.0
+MAX_PSNR = 100.0  # dB; stands for ∞ in means, above what 8 bits can show otherwise (one level off in one pixel of 10⁵)
+
+
+def psnr(video: Video, truth: Video, region: Region | None = None) -> float | None:
+    """Peak signal-to-noise ratio in dB from the squared error pooled over the clip; ∞ for identical videos.
+
+    Args:
+        video: (F, H, W, 3).
+        truth: (F, H, W, 3).
+        region: Pixels to compare; None: all.
+
+    Returns:
+        None where the region is empty.
+    """
+    import torch
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
+    check_same_shape(video, truth, region)
+    if region is not None:
+        video, truth = video[region], truth[region]
+    if not video.size:
+        return None
+    given, expected = (torch.from_numpy(np.ascontiguousarray(pixels)).double() for pixels in (video, truth))
+    return float(peak_signal_noise_ratio(given, expected, data_range=PEAK))
+
+
+def ssim_map(video: Video, truth: Video) -> Tensor:
+    """Structural similarity (Wang et al. 2004, 11×11 Gaussian window) at each pixel, the colours' mean: (F, H, W)."""
+    import torch
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    check_same_shape(video, truth)
+    given, expected = (torch.from_numpy(frames).permute(0, 3, 1, 2).float() for frames in (video, truth))
+    _, full = structural_similarity_index_measure(given, expected, data_range=PEAK, return_full_image=True)
+    return torch.as_tensor(full).mean(dim=1)
+
+
+def ssim(video: Video, truth: Video, region: Region | None = None) -> float | None:
+    """Mean structural similarity, at most 1. Arguments and None as for `psnr`; windows at the edge see past it."""
+    import torch
+
+    full = ssim_map(video, truth)
+    if region is not None:
+        full = full[torch.from_numpy(region)]
+    return float(full.mean()) if full.numel() else None

@@ -1,0 +1,100 @@
+"""CLIP-I and DINO: cosine similarity between the product in the output and the product's photos.
+
+Both networks are read from local `transformers` folders (`evaluate.clip_weights`, `evaluate.dino_weights`). The product
+is cropped to its bounding box with a margin, since the photos show the product alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from pvtt.errors import PvttError
+from pvtt.evaluation.arrays import Region, Video
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CROP_MARGIN = 0.1  # of the box's larger side
+
+
+class ImageEmbedder:
+    """Unit vectors for images.
+
+    Args:
+        folder: A `transformers` folder with weights and `preprocessor_config.json`.
+        kind: `clip` takes CLIP's projected image embedding; `dino` a vision transformer's class token.
+        device: Where it runs.
+
+    Raises:
+        PvttError: The folder cannot be loaded.
+    """
+
+    def __init__(self, folder: Path, kind: Literal["clip", "dino"], device: str = "cpu") -> None:
+        from transformers import AutoImageProcessor, AutoModel, CLIPVisionModelWithProjection
+
+        loader: Any = CLIPVisionModelWithProjection if kind == "clip" else AutoModel
+        try:
+            processors: Any = AutoImageProcessor
+            self._processor = processors.from_pretrained(folder, local_files_only=True, backend="pil")
+            network = loader.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise PvttError(
+                f"evaluate.{kind}_weights: cannot load {folder}: {reason}",
+                "point it at a transformers folder with weights and preprocessor_config.json, or leave it out",
+            ) from None
+        self._network = network.to(device).eval().requires_grad_(False)
+        self._kind = kind
+        self._device = device
+
+    def __call__(self, images: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
+        """(N, D) unit vectors of N images, (H, W, 3) uint8 RGB each."""
+        import torch
+
+        pixels = self._processor(images=list(images), return_tensors="pt")["pixel_values"].to(self._device)
+        with torch.inference_mode():
+            output = self._network(pixel_values=pixels)
+            features: Tensor = output.image_embeds if self._kind == "clip" else output.last_hidden_state[:, 0]
+        return torch.nn.functional.normalize(features.float(), dim=-1).cpu()
+
+
+def crop_product(video: Video, region: Region) -> list[npt.NDArray[np.uint8]]:
+    """The product's bounding box of each frame that shows it, with a margin."""
+    crops = []
+    for frame, inside in zip(video, region, strict=True):
+        rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+        if not len(rows):
+            continue
+        margin = round(CROP_MARGIN * max(rows[-1] - rows[0], columns[-1] - columns[0]))
+        top, left = max(0, rows[0] - margin), max(0, columns[0] - margin)
+        crops.append(frame[top : rows[-1] + margin + 1, left : columns[-1] + margin + 1])
+    return crops
+
+
+def on_white(photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A photo (H, W, 4) RGBA over white, (H, W, 3)."""
+    alpha = photo[..., 3:].astype(np.float32) / 255
+    blended: npt.NDArray[np.uint8] = np.rint(photo[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    return blended
+
+
+def product_similarity(
+    video: Video, region: Region, photos: Sequence[npt.NDArray[np.uint8]], embedder: ImageEmbedder
+) -> float | None:
+    """Mean cosine over all pairs of a frame's product and a photo, in [-1, 1]; None where no frame shows the product.
+
+    Args:
+        video: (F, H, W, 3).
+        region: The product's, (F, H, W).
+        photos: (H, W, 4) RGBA each, background removed.
+        embedder: The network.
+    """
+    crops = crop_product(video, region)
+    if not crops or not photos:
+        return None
+    return float((embedder(crops) @ embedder([on_white(photo) for photo in photos]).T).mean())
