@@ -41,7 +41,7 @@ def data(products: int, jobs: int) -> None:
 
 
 @command.command()
-@click.option("--image-steps", default=1500, show_default=True)
+@click.option("--image-steps", default=1200, show_default=True)
 @click.option("--video-steps", default=1200, show_default=True)
 @click.option("--threads", default=2, show_default=True, help="Torch threads.")
 def vae(image_steps: int, video_steps: int, threads: int) -> None:
