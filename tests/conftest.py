@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.evaluated import EvaluatedProject
 
 from tests.slurm_cluster import slurm_cluster  # noqa: F401  # a fixture
 
@@ -37,3 +41,11 @@ def shared_data() -> Path:
     if not (path / "MANIFEST.md").is_file():
         pytest.skip("../shared/data is not there: this test uses real material that is not part of the project")
     return path
+
+
+@pytest.fixture(scope="session")
+def evaluated_project(tmp_path_factory: pytest.TempPathFactory) -> EvaluatedProject:
+    """A small workspace after `evaluate`, made once; copy it before changing it."""
+    from tests.evaluated import build_evaluated_project
+
+    return build_evaluated_project(tmp_path_factory.mktemp("evaluated"))

@@ -14,7 +14,7 @@ from pvtt.evaluation import colour, identity, motion, reconstruction
 from pvtt.evaluation.arrays import Region, Video
 from pvtt.evaluation.fingerprint import weights_path
 from pvtt.evaluation.fvd import VideoEmbedder
-from pvtt.evaluation.generate import RunName
+from pvtt.evaluation.generate import RUNS, RunName
 from pvtt.evaluation.identity import Appearance
 from pvtt.evaluation.perceptual import Lpips
 from pvtt.evaluation.similarity import ImageEmbedder, product_similarity
@@ -148,7 +148,7 @@ def _identity(
     videos: SampleVideos, product_id: str, partner_id: str | None, gallery: Mapping[str, Appearance]
 ) -> dict[str, float | None]:
     """Whether retrieval finds the product in each video, 1 or 0; and whether the swapped run shows the partner."""
-    found: dict[str, str | None] = {}
+    found: dict[str, str | None] = dict.fromkeys(RUNS)
     references = [("ground_truth", videos.truth), ("mean_fill", videos.mean_fill)]
     for name, video in [*videos.runs.items(), *references]:
         look = identity.embed(video, videos.product)
@@ -157,6 +157,6 @@ def _identity(
         "identity_top1" if name == "generated" else f"identity_top1_{name}": None if hit is None else hit == product_id
         for name, hit in found.items()
     }
-    swapped = found.get("swapped")
+    swapped = found["swapped"]
     hits["swap_followed"] = None if swapped is None else swapped == partner_id
     return {name: None if hit is None else float(hit) for name, hit in hits.items()}

@@ -50,10 +50,14 @@ def disc_frames(num_frames: int, colour: tuple[int, int, int]) -> tuple[npt.NDAr
 
 
 def write_sample(
-    root: Path, product_id: str = "DISC001", split: str = "train", num_frames: int = 24, num_photos: int = 3
+    root: Path,
+    product_id: str = "DISC001",
+    split: str = "train",
+    num_frames: int = 24,
+    num_photos: int = 3,
+    colour: tuple[int, int, int] = (200, 40, 40),
 ) -> DatasetEntry:
     """Write a sample below a workspace's root; returns its dataset entry."""
-    colour = (200, 40, 40)
     frames, masks = disc_frames(num_frames, colour)
     clip = root / "outs" / "clip" / "videos" / f"{product_id}_001.mp4"
     mask = root / "outs" / "segment" / "masks" / f"{product_id}_001.mkv"

@@ -1,0 +1,164 @@
+"""An evaluation from end to end, on a random model."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from pvtt.dispatch.inline import InlineDispatcher
+from pvtt.errors import MissingInputError
+from pvtt.evaluation import generate
+from pvtt.evaluation.summary import METRICS
+from pvtt.items.workspace import Workspace
+from pvtt.media.video import probe, read_video
+from pvtt.records.base import read_jsonl
+from pvtt.records.evaluation import EvaluatedSample, read_metrics, read_run
+from pvtt.stages import evaluate
+from tests.evaluated import PRODUCTS, EvaluatedProject, build_project
+
+
+@pytest.fixture
+def out(evaluated_project: EvaluatedProject) -> Path:
+    return evaluated_project.workspace.out("evaluate")
+
+
+@pytest.fixture
+def samples(out: Path) -> list[EvaluatedSample]:
+    return read_jsonl(out / "samples.jsonl", EvaluatedSample)
+
+
+def test_every_metric_stands_in_every_split_in_the_agreed_form(evaluated_project: EvaluatedProject) -> None:
+    metrics = json.loads((evaluated_project.workspace.metrics / "evaluate.json").read_text())
+    assert list(metrics) == ["train", "val", "test"]
+    for values in metrics.values():
+        assert tuple(values) == METRICS
+        for value in values.values():
+            assert {"value", "low", "high", "n", "status"} <= set(value)
+            assert set(value) <= {"value", "low", "high", "n", "chance", "target", "status"}
+            assert value["status"] in ("pass", "fail", "measured", "not_measured", "too_few")
+            assert (value["value"] is None) == (value["status"] in ("not_measured", "too_few"))
+    test = metrics["test"]
+    assert test["identity_top1"]["chance"] == 0.25
+    assert test["identity_top1_ground_truth"]["value"] == 1
+    assert test["psnr"]["target"] == 25.0
+    assert test["psnr"]["low"] <= test["psnr"]["value"] <= test["psnr"]["high"]
+    assert test["clip_i"] == {
+        "value": None, "low": None, "high": None, "n": 0, "target": 0.8, "status": "not_measured"
+    }  # fmt: skip
+    assert test["outside_motion_error"]["value"] > 0  # judged before compositing
+    assert metrics["val"]["psnr"]["status"] == "too_few"  # one product
+    assert metrics["val"]["product_psnr_swapped"]["status"] == "not_measured"  # nobody to swap with
+
+
+def test_samples_carry_their_own_metrics(samples: list[EvaluatedSample]) -> None:
+    assert {(sample.split, sample.product_id) for sample in samples} == {
+        (split, product) for split, products in PRODUCTS.items() for product in products
+    }
+    for sample in samples:
+        metrics = sample.metrics
+        assert set(metrics) == set(METRICS) - {"fvd"}
+        if sample.split != "val":
+            assert sample.swapped_product_id in PRODUCTS[sample.split]
+            assert sample.swapped_product_id != sample.product_id
+            assert metrics["leak_change"] is not None
+            assert metrics["leak_change"] > 0  # the model sees the photos: its gates are open
+            assert metrics["swap_gain"] == pytest.approx(metrics["product_psnr"] - metrics["product_psnr_swapped"])
+
+
+def test_videos_of_samples_to_rate_and_of_the_worst_are_kept(samples: list[EvaluatedSample], out: Path) -> None:
+    test = [sample for sample in samples if sample.split == "test"]
+    assert sum(sample.to_rate for sample in test) == 2
+    with_videos = {sample.key for sample in test if sample.videos}
+    worst = sorted(test, key=lambda sample: sample.metrics["product_psnr"] or 0)[:2]
+    assert with_videos == {sample.key for sample in test if sample.to_rate} | {sample.key for sample in worst}
+    assert {path.parent.name for path in out.glob("videos/test/*/*.mp4")} == with_videos
+
+
+def test_videos_play_and_show_what_they_are_named(samples: list[EvaluatedSample], out: Path) -> None:
+    videos = next(sample.videos for sample in samples if sample.split == "test" and sample.videos)
+    assert sorted(videos) == ["generated", "ground_truth", "mask", "masked", "swapped"]
+    for path in videos.values():
+        info = probe(out / path)
+        assert (info.codec, info.width, info.height) == ("h264", 432, 288)
+    mask, masked, truth, generated = (
+        read_video(out / videos[name]) for name in ("mask", "masked", "ground_truth", "generated")
+    )
+    hole = mask.mean(-1) > 200
+    assert 0 < hole.mean() < 1
+    assert abs(masked[hole].mean() - 127.5) < 3
+    outside = mask.mean(-1) < 50
+    assert abs(generated[outside].astype(int) - truth[outside]).mean() < 4  # the template's own pixels
+
+
+def test_run_and_plots(out: Path, evaluated_project: EvaluatedProject) -> None:
+    run = read_run(out / "run.json")
+    assert run.fingerprint.weights == {"lpips": None, "clip": None, "dino": None, "fvd": None}
+    assert run.fingerprint.versions["torch"] == torch.__version__.split("+")[0]
+    assert len(run.certified) >= 13
+    rows = list(csv.DictReader((out / "metrics.csv").open()))
+    assert {row["split"] for row in rows} == {"train", "test"}
+    assert ("test", "product_psnr") in {(row["split"], row["metric"]) for row in rows}
+    progress = json.loads((evaluated_project.workspace.progress / "evaluate.json").read_text())
+    assert progress["done"] == progress["total"] == 9
+
+
+def test_a_second_run_generates_nothing_and_gives_the_same_bytes(
+    evaluated_project: EvaluatedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(evaluated_project.workspace.root, root)
+    workspace = Workspace(root)
+    before = {path: path.read_bytes() for path in workspace.out("evaluate").rglob("*") if path.is_file()}
+    metrics = (workspace.metrics / "evaluate.json").read_bytes()
+    shutil.rmtree(workspace.out("evaluate"))
+
+    def sample(*_: object, **__: object) -> torch.Tensor:
+        raise AssertionError("generated again")
+
+    monkeypatch.setattr(generate, "sample", sample)
+    evaluate.run(workspace, evaluated_project.params, InlineDispatcher())
+    assert {path: path.read_bytes() for path in workspace.out("evaluate").rglob("*") if path.is_file()} == before
+    assert (workspace.metrics / "evaluate.json").read_bytes() == metrics
+    assert read_metrics(workspace.metrics / "evaluate.json").get("test", "psnr") is not None
+
+
+def test_networks_that_are_there_are_measured(
+    evaluated_project: EvaluatedProject, tmp_path: Path, alexnet: Path, clip_folder: Path, dino_folder: Path, i3d: Path
+) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(evaluated_project.workspace.root, root)
+    weights = {"lpips_weights": alexnet, "clip_weights": clip_folder, "dino_weights": dino_folder, "fvd_weights": i3d}
+    changes = {name: str(path) for name, path in weights.items()} | {"fvd_min_n": 4}
+    params = evaluated_project.params.model_copy(
+        update={"evaluate": evaluated_project.params.evaluate.model_copy(update=changes)}
+    )
+    evaluate.run(Workspace(root), params, InlineDispatcher())
+    metrics = read_metrics(root / "metrics" / "evaluate.json")
+    for name in ("lpips", "product_lpips", "clip_i", "dino", "fvd"):
+        measured = metrics.get("test", name)
+        assert measured is not None
+        assert measured.value is not None, name
+        assert measured.n == 4
+    few = metrics.get("val", "fvd")
+    assert few is not None
+    assert few.status == "too_few"
+    assert all(read_run(root / "outs" / "evaluate" / "run.json").fingerprint.weights.values())
+
+
+def test_missing_inputs_say_what_to_run(tmp_path: Path, evaluated_project: EvaluatedProject) -> None:
+    with pytest.raises(MissingInputError) as error:
+        evaluate.run(Workspace(tmp_path), evaluated_project.params, InlineDispatcher())
+    assert "train_stage2" in (error.value.hint or "")
+
+
+def test_a_named_but_missing_network_is_an_error(tmp_path: Path) -> None:
+    project = build_project(tmp_path)
+    settings = project.params.evaluate.model_copy(update={"clip_weights": "models/clip"})
+    params = project.params.model_copy(update={"evaluate": settings})
+    with pytest.raises(MissingInputError, match=r"evaluate\.clip_weights"):
+        evaluate.run(project.workspace, params, InlineDispatcher())
