@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,8 +44,8 @@ def build(spec: ProductSpec) -> tuple[Part, ...]:
     return tuple(replace(part, mesh=part.mesh.transformed(place)) for part in parts)
 
 
-def centre_height(parts: tuple[Part, ...]) -> float:
-    """Height of the middle of a built product."""
+def centre_height(parts: Sequence[Part]) -> float:
+    """Height of the middle of what stands on y = 0."""
     return float(max(part.mesh.positions[:, 1].max() for part in parts)) / 2.0
 
 
@@ -69,7 +69,7 @@ def _circle(radius: float, count: int, axis: str = "z") -> Array:
 
 def _hoop(radius: float, section: Array, segments: int = 96) -> Mesh:
     """A lathe-turned ring about the y axis; `section` (S, 2) is counter-clockwise about the tube's middle."""
-    return meshes.lathe(section + [radius, 0.0], segments, closed=True)
+    return meshes.lathe(section + np.array([radius, 0.0]), segments, closed=True)
 
 
 def _ring(spec: ProductSpec) -> list[Part]:
@@ -119,10 +119,10 @@ def _ring(spec: ProductSpec) -> list[Part]:
             (30.0, 0.25, _gloss(spec.accent, 0.06)),
             (-30.0, 0.25, _gloss(spec.accent, 0.06)),
         ):
-            seat = rotation("z", angle) @ translation(0.0, 1.12 + size * 0.6, 0.0)
-            parts.append(Part(meshes.gem(size, sides).transformed(seat), material))
+            place = rotation("z", angle) @ translation(0.0, 1.12 + size * 0.6, 0.0)
+            parts.append(Part(meshes.gem(size, sides).transformed(place), material))
             cup = meshes.lathe(np.array([[size * 0.5, -0.5 * size], [size * 1.04, -0.02], [size * 0.9, 0.04]]), 24)
-            parts.append(Part(cup.transformed(seat), _metal(spec, 0.14)))
+            parts.append(Part(cup.transformed(place), _metal(spec, 0.14)))
     elif spec.style == "halo":
         size = 0.34 + 0.08 * b
         parts.append(Part(meshes.gem(size, sides).transformed(translation(0.0, 1.38, 0.0)), stone))
@@ -143,7 +143,9 @@ def _bracelet(spec: ProductSpec) -> list[Part]:
     match spec.style:
         case "bangle":
             thickness = 0.20 + 0.08 * a
-            image = textures.pattern(spec.pattern, spec.colour, spec.accent, 1536, 128, 28 if spec.pattern != "checks" else 40)
+            image = textures.pattern(
+                spec.pattern, spec.colour, spec.accent, 1536, 128, 28 if spec.pattern != "checks" else 40
+            )
             hoop = _hoop(1.0, meshes.ellipse(thickness, 0.42 + 0.2 * b, 24))
             inlay = _hoop(1.0 + thickness * 0.42, meshes.rounded_rectangle(0.06, 0.24 + 0.12 * b, 0.02))
             parts = [Part(hoop, _metal(spec)), Part(inlay, _print(image, 0.15))]
@@ -183,7 +185,9 @@ def _bracelet(spec: ProductSpec) -> list[Part]:
             )
             links: tuple[list[Mesh], list[Mesh]] = ([], [])
             for k in range(count):
-                turn = rotation("y", 360.0 * k / count) @ translation(0.0, 0.0, 1.0) @ rotation("x", 90.0 * (k % 2) + 8.0)
+                turn = (
+                    rotation("y", 360.0 * k / count) @ translation(0.0, 0.0, 1.0) @ rotation("x", 90.0 * (k % 2) + 8.0)
+                )
                 links[k % 2].append(link.transformed(turn))
             parts = [
                 Part(meshes.merge(links[0]), _metal(spec, 0.15)),
@@ -197,6 +201,7 @@ def _pendant(spec: ProductSpec) -> list[Part]:
     image = textures.panel(spec.brand, spec.pattern, spec.colour, spec.accent)
     angles = np.linspace(0.0, 2.0 * np.pi, 120, endpoint=False)
     circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    outline: Array
     match spec.style:
         case "medallion":
             outline = circle * 0.62
@@ -206,11 +211,11 @@ def _pendant(spec: ProductSpec) -> list[Part]:
             outline = np.stack([x, y + 2.0], axis=1) * 0.042
         case "star":
             points = 5 + int(3 * a)
-            corner = np.arange(2 * points) * np.pi / points + np.pi / 2.0
+            corner = np.linspace(0.0, 2.0 * np.pi, 2 * points, endpoint=False) + np.pi / 2.0
             reach = np.where(np.arange(2 * points) % 2 == 0, 0.74, 0.36 + 0.08 * b)
             outline = np.stack([np.cos(corner), np.sin(corner)], axis=1) * reach[:, None]
         case "hexagon":
-            corner = np.arange(6) * np.pi / 3.0 + np.pi / 2.0
+            corner = np.linspace(0.0, 2.0 * np.pi, 6, endpoint=False) + np.pi / 2.0
             outline = np.stack([np.cos(corner), np.sin(corner)], axis=1) * 0.66
         case _:
             outline = circle * 0.5
@@ -218,7 +223,9 @@ def _pendant(spec: ProductSpec) -> list[Part]:
         profile = meshes.smooth_profile(
             np.array([[0.0, -0.7], [0.42, -0.5], [0.52 + 0.1 * b, -0.12], [0.28, 0.35], [0.07, 0.66], [0.0, 0.7]])
         )
-        parts = [Part(meshes.lathe(profile, 10).flat() if a < 0.5 else meshes.lathe(profile), _gloss(spec.colour, 0.06))]
+        parts = [
+            Part(meshes.lathe(profile, 10).flat() if a < 0.5 else meshes.lathe(profile), _gloss(spec.colour, 0.06))
+        ]
         collar = meshes.lathe(np.array([[0.2, 0.44], [0.22, 0.5], [0.12, 0.68], [0.05, 0.76]]), 40)
         girdle = _hoop(0.54 + 0.1 * b, meshes.ellipse(0.07, 0.07, 10)).transformed(translation(0.0, -0.14, 0.0))
         parts += [Part(collar, _metal(spec)), Part(girdle, _metal(spec))]
@@ -287,8 +294,12 @@ def _watch(spec: ProductSpec) -> list[Part]:
             bezel_image = textures.pattern("stripes", spec.accent, (0.95, 0.95, 0.95), 1024, 32, 24)
             bezel = meshes.lathe(np.array([[radius * 0.97, 0.15], [radius * 0.95, 0.185], [radius * 0.82, 0.175]]), 80)
             parts.append(Part(bezel.transformed(lie), _print(bezel_image, 0.2)))
-    crown = meshes.lathe(np.array([[0.0, -0.06], [0.08, -0.06], [0.09, 0.0], [0.09, 0.05], [0.07, 0.07], [0.0, 0.07]]), 20)
-    parts.append(Part(crown.transformed(front @ translation(radius + 0.04, 0.0, 0.0) @ rotation("z", -90.0)), _metal(spec)))
+    crown = meshes.lathe(
+        np.array([[0.0, -0.06], [0.08, -0.06], [0.09, 0.0], [0.09, 0.05], [0.07, 0.07], [0.0, 0.07]]), 20
+    )
+    parts.append(
+        Part(crown.transformed(front @ translation(radius + 0.04, 0.0, 0.0) @ rotation("z", -90.0)), _metal(spec))
+    )
     lean = rotation("x", -16.0)
     return [replace(part, mesh=part.mesh.transformed(lean)) for part in parts]
 
@@ -329,13 +340,22 @@ def _bottle(spec: ProductSpec) -> list[Part]:
     else:
         height = 0.3 + 0.14 * c
         cap = meshes.lathe(
-            np.array([[0.0, 0.0], [cap_radius, 0.0], [cap_radius, height - 0.04], [cap_radius - 0.04, height], [0.0, height]])
-            + [0.0, cap_low],
+            np.array(
+                [[0.0, 0.0], [cap_radius, 0.0], [cap_radius, height - 0.04], [cap_radius - 0.04, height], [0.0, height]]
+            )
+            + np.array([0.0, cap_low]),
             48,
         )
     parts.append(Part(cap, _metal(spec, 0.22)))
     if spec.style == "lotion":
-        nozzle_path = np.array([[0.0, cap_low + 0.3, 0.0], [0.0, cap_low + 0.55, 0.0], [0.05, cap_low + 0.6, 0.0], [0.42, cap_low + 0.58, 0.0]])
+        nozzle_path = np.array(
+            [
+                [0.0, cap_low + 0.3, 0.0],
+                [0.0, cap_low + 0.55, 0.0],
+                [0.05, cap_low + 0.6, 0.0],
+                [0.42, cap_low + 0.58, 0.0],
+            ]
+        )
         parts.append(Part(meshes.sweep(nozzle_path, meshes.ellipse(0.13, 0.13, 14)), _metal(spec, 0.22)))
     return parts
 
@@ -355,13 +375,26 @@ def _box(spec: ProductSpec) -> list[Part]:
     body = meshes.rounded_box(width, height, depth, 0.05)
     parts = [Part(body, _print(image, 0.4))]
     if spec.style == "gift":
-        bands = [meshes.rounded_box(0.17, height + 0.03, depth + 0.03, 0.015), meshes.rounded_box(width + 0.03, height + 0.03, 0.17, 0.015)]
+        bands = [
+            meshes.rounded_box(0.17, height + 0.03, depth + 0.03, 0.015),
+            meshes.rounded_box(width + 0.03, height + 0.03, 0.17, 0.015),
+        ]
         parts.append(Part(meshes.merge(bands), _gloss(spec.accent, 0.3)))
         angles = np.linspace(0.0, 2.0 * np.pi, 40, endpoint=False)
-        petal = np.stack([0.26 - 0.26 * np.cos(angles), 0.17 * np.sin(angles) + 0.13 * np.sin(angles / 2.0), np.zeros(40)], axis=1)
+        petal = np.stack(
+            [0.26 - 0.26 * np.cos(angles), 0.17 * np.sin(angles) + 0.13 * np.sin(angles / 2.0), np.zeros(40)], axis=1
+        )
         bow = meshes.sweep(petal, meshes.rounded_rectangle(0.16, 0.03, 0.01, 3), closed=True)
-        bows = [bow.transformed(translation(0.0, height / 2.0, 0.0) @ rotation("y", turn)) for turn in (25.0, 205.0, 115.0, 295.0)]
-        parts.append(Part(meshes.merge([*bows, meshes.sphere(0.1, 18).transformed(translation(0.0, height / 2.0 + 0.08, 0.0))]), _gloss(spec.accent, 0.3)))
+        bows = [
+            bow.transformed(translation(0.0, height / 2.0, 0.0) @ rotation("y", turn))
+            for turn in (25.0, 205.0, 115.0, 295.0)
+        ]
+        parts.append(
+            Part(
+                meshes.merge([*bows, meshes.sphere(0.1, 18).transformed(translation(0.0, height / 2.0 + 0.08, 0.0))]),
+                _gloss(spec.accent, 0.3),
+            )
+        )
     elif spec.style in ("carton", "tower"):
         lid = meshes.rounded_box(width + 0.05, height * 0.22, depth + 0.05, 0.04)
         parts.append(Part(lid.transformed(translation(0.0, height * 0.42, 0.0)), _gloss(spec.accent, 0.35)))
@@ -390,7 +423,7 @@ def _mug(spec: ProductSpec) -> list[Part]:
     glaze = _gloss(spec.colour, 0.15)
     lip = np.array([[wall[-1] - 0.035, height + 0.025]])
     parts = [Part(meshes.lathe(np.concatenate([foot, outer, lip, inner, [[0.0, 0.1]]]), 80), glaze)]
-    span = outer[2:17] + [0.006, 0.0]
+    span = outer[2:17] + np.array([0.006, 0.0])
     image = textures.label(spec.brand, spec.pattern, spec.colour, spec.accent, 1024, 384)
     parts.append(Part(meshes.lathe(span, 80), _print(image, 0.2)))
     if spec.style == "enamel":

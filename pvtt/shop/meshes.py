@@ -161,10 +161,8 @@ def sweep(path: Array, section: Array, closed: bool = False, twist_turns: float 
         sides.append(_unit(side[None])[0])
     u_axes = np.array(sides)
     v_axes = np.cross(tangents, u_axes)
-    if closed:  # spread the transport's leftover rotation over the loop
-        leftover = np.arctan2(float(u_axes[-1] @ v_axes[0]), float(u_axes[-1] @ u_axes[0]))
-    else:
-        leftover = 0.0
+    # A closed path brings the section back turned: spread that rotation over the loop.
+    leftover = np.arctan2(float(u_axes[-1] @ v_axes[0]), float(u_axes[-1] @ u_axes[0])) if closed else 0.0
     angles = np.linspace(0.0, 1.0, count) * (2.0 * np.pi * twist_turns - leftover)
     cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
     u_axes, v_axes = u_axes * cos + v_axes * sin, v_axes * cos - u_axes * sin

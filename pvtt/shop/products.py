@@ -48,15 +48,6 @@ COLOURS = {
     "lilac": (0.76, 0.66, 0.92),
     "charcoal": (0.16, 0.16, 0.18),
 }
-_NOUNS = {
-    "ring": "ring",
-    "bracelet": "bracelet",
-    "pendant": "pendant",
-    "watch": "watch",
-    "bottle": "bottle",
-    "box": "box",
-    "mug": "mug",
-}
 _SYLLABLES = ("lu", "me", "ra", "vo", "ni", "ka", "sol", "te", "mi", "dor", "ela", "zen", "pa", "ori", "bel", "tan")
 
 Colour = tuple[float, float, float]
@@ -98,8 +89,8 @@ class ProductSpec:
     @property
     def title(self) -> str:
         """As on the product's page, for example "Lumera rose gold solitaire ring with teal stone"."""
-        noun, style = _NOUNS[self.category], self.style
-        kind = noun if style == noun or style == "band" and noun != "ring" else f"{style} {noun}"
+        style = self.style
+        kind = f"{style} {self.category}"
         if self.category == "ring":
             detail = "inlay" if style in ("band", "twisted") else "enamel" if style == "signet" else "stone"
             text = f"{self.metal} {kind} with {self.colour_name} {detail}"

@@ -23,11 +23,12 @@ from pvtt.shop import meshes, textures
 from pvtt.shop.assembly import Part, build, centre_height
 from pvtt.shop.meshes import Floats, Mesh, rotation, translation
 from pvtt.shop.products import Colour, ProductSpec
-from pvtt.shop.scenes import FOV_Y_DEG, SceneSpec, Shot, camera_path, random_scene
+from pvtt.shop.scenes import FOV_Y_DEG, SceneSpec, Shot, camera_path, framed, random_scene
 
 Frames = npt.NDArray[np.uint8]
 
 BACKDROP_RADIUS = 4.5  # of the flat floor, before the wall curves up
+PHOTO_FILL = 0.8  # of the photo's half-width that the product reaches from the middle
 _KEY_LIGHT_LUX = 55_000.0
 _ENVIRONMENT_LUX = 32_000.0
 
@@ -51,7 +52,7 @@ class Renderer:
 
     def __init__(self) -> None:
         try:
-            import filly
+            import filly  # type: ignore[import-untyped]
         except ImportError as error:
             raise PvttError(
                 f"the shop's renderer does not load: {error}",
@@ -98,6 +99,7 @@ class Renderer:
             Photo (S, S, 3), sRGB, and mask (S, S) as `render_shot`'s.
         """
         shot, scene = photo_setup(spec, index)
+        shot = framed(shot, outline([Placed(spec, yaw=shot.yaw)]), 1, 1.0, PHOTO_FILL)
         photos, masks = self.render([Placed(spec, yaw=shot.yaw)], shot, scene, 1, size, size)
         return photos[0], masks[0]
 
@@ -105,8 +107,8 @@ class Renderer:
         self, products: Sequence[Placed], shot: Shot, scene: SceneSpec, num_frames: int, width: int, height: int
     ) -> tuple[Frames, Frames]:
         """Film any number of products, also none. Returns as `render_shot`, one mask for all products."""
-        parts = [_place(part, placed) for placed in products for part in build(placed.spec)]
-        middle = max((centre_height(build(placed.spec)) for placed in products), default=0.6)
+        parts = [part for placed in products for part in _placed_parts(placed)]
+        middle = centre_height(parts) if parts else 0.6
         positions, targets = camera_path(shot, num_frames, middle)
         frames = np.empty((num_frames, height, width, 3), dtype=np.uint8)
         masks = np.zeros((num_frames, height, width), dtype=np.uint8)
@@ -228,9 +230,19 @@ def photo_setup(spec: ProductSpec, index: int) -> tuple[Shot, SceneSpec]:
     return shot, random_scene(rng, against=spec.colour)
 
 
-def _place(part: Part, placed: Placed) -> Part:
+def outline(products: Sequence[Placed]) -> npt.NDArray[np.float64]:
+    """The outermost points, (N, 3), of placed products: all that `pvtt.shop.scenes.framed` needs of them."""
+    points = np.concatenate([part.mesh.positions for placed in products for part in _placed_parts(placed)])
+    turn = np.arange(400) * np.pi * (3.0 - np.sqrt(5.0))  # a Fibonacci lattice: directions evenly over the sphere
+    height = np.linspace(-1.0, 1.0, 400)
+    flat = np.sqrt(1.0 - height**2)
+    directions = np.stack([flat * np.cos(turn), height, flat * np.sin(turn)])
+    return points[np.unique((points @ directions).argmax(axis=0))].astype(np.float64)
+
+
+def _placed_parts(placed: Placed) -> tuple[Part, ...]:
     matrix = translation(placed.x, 0.0, placed.z) @ rotation("y", placed.yaw)
-    return Part(part.mesh.transformed(matrix), part.material)
+    return tuple(Part(part.mesh.transformed(matrix), part.material) for part in build(placed.spec))
 
 
 def _backdrop_mesh() -> Mesh:

@@ -88,7 +88,9 @@ class Shot:
     yaw: float = 0.0
 
 
-def camera_path(shot: Shot, num_frames: int, centre_height: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def camera_path(
+    shot: Shot, num_frames: int, centre_height: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Where the camera is and what it looks at, frame by frame.
 
     Returns:
@@ -122,7 +124,43 @@ def camera_path(shot: Shot, num_frames: int, centre_height: float) -> tuple[npt.
     return target + back * distance[:, None], target
 
 
-def random_scene(rng: np.random.Generator, avoid: tuple[SceneSpec, ...] = (), against: Colour | None = None) -> SceneSpec:
+def framed(shot: Shot, points: npt.NDArray[np.float64], num_frames: int, aspect: float, fill: float) -> Shot:
+    """The shot at the distance from which the product just stays inside the middle of the frame.
+
+    Args:
+        shot: Its distance is replaced.
+        points: (N, 3) points of the product.
+        num_frames: Of the shot.
+        aspect: Width of the frame over its height.
+        fill: How far from the middle to the border the product may reach, in (0, 1).
+    """
+    middle = float(points[:, 1].max()) / 2.0
+    near, far = 2.5, 14.0
+    for _ in range(24):
+        distance = (near + far) / 2.0
+        reach = _reach(replace(shot, distance=distance), points, num_frames, aspect, middle)
+        near, far = (distance, far) if reach > fill else (near, distance)
+    return replace(shot, distance=far)
+
+
+def _reach(shot: Shot, points: npt.NDArray[np.float64], num_frames: int, aspect: float, middle: float) -> float:
+    """The farthest that any point gets from the middle of any frame; 1 is the border."""
+    positions, targets = camera_path(shot, num_frames, middle)
+    forward = targets - positions
+    forward /= np.linalg.norm(forward, axis=1, keepdims=True)
+    right = np.cross(forward, [0.0, 1.0, 0.0])
+    right /= np.linalg.norm(right, axis=1, keepdims=True)
+    up = np.cross(right, forward)
+    seen = points[None] - positions[:, None]  # (F, N, 3)
+    half = np.tan(np.radians(FOV_Y_DEG) / 2.0)
+    depth = np.maximum(np.einsum("fnc,fc->fn", seen, forward), 1e-3) * half
+    across = np.abs(np.einsum("fnc,fc->fn", seen, right)) / (depth * aspect)
+    return float(max(across.max(), (np.abs(np.einsum("fnc,fc->fn", seen, up)) / depth).max()))
+
+
+def random_scene(
+    rng: np.random.Generator, avoid: tuple[SceneSpec, ...] = (), against: Colour | None = None
+) -> SceneSpec:
     """A studio drawn at random.
 
     Args:
