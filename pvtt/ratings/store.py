@@ -1,0 +1,51 @@
+"""`ratings/<run_id>.jsonl`: one line a click, appended and synced to the disk before the page hears of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from pvtt.items.atomic import disk_full_is_an_error
+from pvtt.records.base import read_jsonl
+from pvtt.records.ratings import Rating
+
+
+class RatingStore:
+    """The ratings of one run.
+
+    Args:
+        path: The file; made at the first rating.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+
+    def append(self, rating: Rating) -> None:
+        """Add a rating; it is on the disk when this returns.
+
+        A line is written by one call in append mode, so two raters' servers on one machine may share the file.
+
+        Raises:
+            DiskFullError: No space is left.
+        """
+        line = (rating.to_json() + "\n").encode()
+        with self._lock, disk_full_is_an_error(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                os.write(descriptor, line)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def latest(self) -> dict[tuple[str, str], Rating]:
+        """The last rating of each (rater, sample key).
+
+        Raises:
+            PvttError: A line is not a rating.
+        """
+        if not self.path.is_file():
+            return {}
+        return {(rating.rater, rating.key): rating for rating in read_jsonl(self.path, Rating)}

@@ -1,0 +1,175 @@
+"""The rating page over HTTP, and in a real browser."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pvtt.errors import PvttError
+from pvtt.ratings.server import HOST, RatingServer
+from pvtt.ratings.store import RatingStore
+from pvtt.records.base import read_jsonl
+from pvtt.records.evaluation import EvaluatedSample
+from tests.browser import console_errors, open_browser, wait_for
+from tests.evaluated import EvaluatedProject
+
+RUN = "0123456789ab"
+
+
+@pytest.fixture
+def server(evaluated_project: EvaluatedProject, tmp_path: Path) -> Iterator[RatingServer]:
+    workspace = evaluated_project.workspace
+    out = workspace.out("evaluate")
+    samples = read_jsonl(out / "samples.jsonl", EvaluatedSample)
+    store = RatingStore(tmp_path / "ratings" / f"{RUN}.jsonl")
+    with RatingServer(RUN, samples, out, workspace.root, store, port=0) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def request(
+    server: RatingServer, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+) -> tuple[int, bytes, http.client.HTTPMessage]:
+    connection = http.client.HTTPConnection(HOST, server.server_port, timeout=30)
+    sent = {"Content-Type": "application/json"} | (headers or {})
+    connection.request(method, path, None if body is None else json.dumps(body), sent)
+    answer = connection.getresponse()
+    result = (answer.status, answer.read(), answer.headers)
+    connection.close()
+    return result
+
+
+def queue(server: RatingServer, rater: str = "ann") -> list[dict[str, Any]]:
+    status, body, _ = request(server, "GET", f"/api/queue?rater={rater}")
+    assert status == 200
+    return list(json.loads(body))
+
+
+def test_blind_and_shuffled_per_rater(server: RatingServer) -> None:
+    orders = {tuple(item["token"] for item in queue(server, f"rater{number}")) for number in range(8)}
+    assert len(orders) == 2  # both orders of the two videos
+    _, page, _ = request(server, "GET", "/")
+    seen = page + json.dumps(queue(server)).encode()
+    for item in server.items.values():
+        assert item.sample.product_id.encode() not in seen
+        assert item.sample.key.encode() not in seen
+    assert RUN.encode() not in seen
+
+
+def test_a_click_is_on_disk_when_it_is_answered_and_survives(server: RatingServer) -> None:
+    token = queue(server)[0]["token"]
+    assert request(server, "POST", "/api/rate", {"rater": "ann", "token": token, "score": 4})[0] == 200
+    (line,) = server.store.path.read_text().splitlines()
+    assert json.loads(line)["score"] == 4
+    assert {item["token"]: item["score"] for item in queue(server)}[token] == 4
+    assert all(item["score"] is None for item in queue(server, "bob"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"rater": "ann", "token": "nope", "score": 3},
+        {"rater": "ann", "score": 3},
+        {"rater": "../ann", "token": "TOKEN", "score": 3},
+        {"rater": "ann", "token": "TOKEN", "score": 6},
+        {"rater": "ann", "token": "TOKEN", "score": "3"},
+        {"rater": "ann", "token": "TOKEN", "score": True},
+        [],
+        "text",
+    ],
+)
+def test_nonsense_is_refused_and_not_saved(server: RatingServer, body: Any) -> None:
+    if isinstance(body, dict) and body.get("token") == "TOKEN":
+        body = body | {"token": queue(server)[0]["token"]}
+    assert request(server, "POST", "/api/rate", body)[0] == 400
+    assert not server.store.path.exists()
+
+
+def test_another_page_or_host_name_is_refused(server: RatingServer) -> None:
+    token = queue(server)[0]["token"]
+    body = {"rater": "ann", "token": token, "score": 3}
+    assert request(server, "POST", "/api/rate", body, {"Origin": "http://evil.example"})[0] == 403
+    assert request(server, "GET", f"/video/{token}", headers={"Host": "evil.example"})[0] == 403
+    assert request(server, "POST", "/api/rate", body, {"Content-Type": "text/plain"})[0] == 404
+    assert not server.store.path.exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../params.yaml", "/video/../../params.yaml", "/video/%2e%2e%2fparams.yaml", "/photo/x/0", "/video/", "/nothing"],
+)
+def test_no_request_names_a_path(server: RatingServer, path: str) -> None:
+    assert request(server, "GET", path)[0] == 404
+
+
+def test_photos(server: RatingServer) -> None:
+    item = queue(server)[0]
+    assert item["photos"] == 3
+    status, body, headers = request(server, "GET", f"/photo/{item['token']}/0")
+    assert (status, headers["Content-Type"], body[:4]) == (200, "image/png", b"\x89PNG")
+    assert request(server, "GET", f"/photo/{item['token']}/3")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "expected"),
+    [
+        ("bytes=0-99", 206, slice(0, 100)),
+        ("bytes=100-", 206, slice(100, None)),
+        ("bytes=-50", 206, slice(-50, None)),
+        ("bytes=0-99999999", 206, slice(0, None)),
+        ("bytes=99999999-", 416, slice(0, 0)),
+        ("bytes=-", 200, slice(0, None)),
+        ("pages=1-2", 200, slice(0, None)),
+    ],
+)
+def test_ranges(server: RatingServer, asked: str, status: int, expected: slice) -> None:
+    token = queue(server)[0]["token"]
+    whole = server.items[token].video.read_bytes()
+    answered, body, headers = request(server, "GET", f"/video/{token}", headers={"Range": asked})
+    assert (answered, body) == (status, whole[expected])
+    if status == 206:
+        assert headers["Content-Range"].endswith(f"/{len(whole)}")
+
+
+def test_a_taken_port_says_so(server: RatingServer, tmp_path: Path) -> None:
+    samples = [item.sample for item in server.items.values()]
+    with pytest.raises(PvttError, match=f"cannot serve on {HOST}:{server.server_port}") as error:
+        RatingServer(RUN, samples, tmp_path, tmp_path, server.store, server.server_port)
+    assert "--port 0" in (error.value.hint or "")
+
+
+def test_nothing_to_rate_says_so(tmp_path: Path) -> None:
+    with pytest.raises(PvttError, match="no test videos to rate"):
+        RatingServer(RUN, [], tmp_path, tmp_path, RatingStore(tmp_path / "r.jsonl"), 0)
+
+
+def test_a_person_rates_by_key_and_click_and_comes_back(server: RatingServer, tmp_path: Path) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    with open_browser(tmp_path / "profile") as browser:
+        browser.get(server.url)
+        browser.find_element(By.ID, "name").send_keys("ann", Keys.ENTER)
+        wait_for(lambda: browser.find_element(By.ID, "rate").is_displayed(), "the first video")
+        wait_for(lambda: browser.execute_script("return video.readyState >= 2 && video.currentTime > 0"), "it to play")
+        assert len(browser.find_elements(By.CSS_SELECTOR, "#photos img")) == 3
+        assert browser.execute_script("return [...document.images].every(image => image.naturalWidth > 0)")
+
+        browser.find_element(By.TAG_NAME, "body").send_keys("4")
+        wait_for(lambda: len(server.store.latest()) == 1, "the first rating")
+        browser.refresh()  # comes back later
+        browser.find_element(By.ID, "name").send_keys("ann", Keys.ENTER)
+        wait_for(lambda: "1 rated" in browser.find_element(By.ID, "place").text, "the second video")
+        browser.find_elements(By.CSS_SELECTOR, "#scale button")[1].click()
+        wait_for(lambda: browser.find_element(By.ID, "done").is_displayed(), "the end")
+        assert sorted(rating.score for rating in server.store.latest().values()) == [2, 4]
+        assert console_errors(browser) == []

@@ -1,0 +1,98 @@
+"""Ratings on disk, and the figure made of them."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from pvtt.ratings.store import RatingStore
+from pvtt.ratings.summary import summarise_ratings
+from pvtt.records.evaluation import EvaluatedSample
+from pvtt.records.ratings import Rating
+
+
+def rating(product: str, score: int, rater: str = "ann") -> Rating:
+    return Rating(
+        run_id="0" * 12,
+        rater=rater,
+        product_id=product,
+        clip_id="001",
+        score=score,
+        rated_at="2026-01-01T00:00:00+00:00",
+    )
+
+
+def sample(product: str, to_rate: bool = True, split: str = "test") -> EvaluatedSample:
+    return EvaluatedSample(
+        split=split,  # type: ignore[arg-type]
+        product_id=product,
+        clip_id="001",
+        category="ring",
+        caption="",
+        swapped_product_id=None,
+        photo_paths=(),
+        to_rate=to_rate,
+        videos={"generated": "videos/x.mp4"},
+        metrics={},
+    )
+
+
+SAMPLES = [sample("P1"), sample("P2"), sample("P3"), sample("P4", to_rate=False), sample("P5", split="train")]
+
+
+def test_every_click_is_a_line_and_the_last_counts(tmp_path: Path) -> None:
+    store = RatingStore(tmp_path / "ratings" / "run.jsonl")
+    assert store.latest() == {}
+    for score in (2, 5, 4):
+        store.append(rating("P1", score))
+    store.append(rating("P1", 1, "bob"))
+    assert len(store.path.read_text().splitlines()) == 4
+    assert {key: value.score for key, value in store.latest().items()} == {("ann", "P1_001"): 4, ("bob", "P1_001"): 1}
+
+
+def test_raters_at_the_same_time_do_not_mix_lines(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+
+    def click(rater: str) -> None:
+        store = RatingStore(path)
+        for number in range(50):
+            store.append(rating(f"P{number}", 3, rater))
+
+    threads = [threading.Thread(target=click, args=(name,)) for name in ("ann", "bob", "cleo")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(RatingStore(path).latest()) == 150
+
+
+def test_the_mean_of_the_videos_means() -> None:
+    ratings = [rating("P1", 5), rating("P1", 4, "bob"), rating("P2", 3), rating("P3", 1), rating("P5", 5)]
+    summary = summarise_ratings(ratings, SAMPLES, min_raters=1)
+    assert summary.value == pytest.approx((4.5 + 3 + 1) / 3)
+    assert summary.low is not None
+    assert summary.low <= summary.value
+    assert (summary.num_videos, summary.num_raters, summary.num_ratings) == (3, 2, 4)
+    assert summary.agreement is not None
+
+
+@pytest.mark.parametrize(
+    ("ratings", "min_raters"),
+    [([], 1), ([rating("P1", 5), rating("P2", 5)], 1), ([rating(f"P{number}", 5) for number in (1, 2, 3)], 2)],
+)
+def test_ratings_of_some_videos_or_too_few_raters_are_not_a_measurement(ratings: list[Rating], min_raters: int) -> None:
+    summary = summarise_ratings(ratings, SAMPLES, min_raters)
+    assert summary.status == "not_measured"
+    assert summary.value is None
+    assert summary.num_videos_to_rate == 3
+
+
+@pytest.mark.parametrize(
+    "change", [{"score": 0}, {"score": 6}, {"rater": "../x"}, {"rater": ""}, {"product_id": "a/b"}]
+)
+def test_nonsense_is_no_rating(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Rating.model_validate(rating("P1", 3).model_dump() | change)
