@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ INTERRUPTED = 130  # as a shell reports it
 
 @contextmanager
 def exit_with_errors(debug: bool = False) -> Iterator[None]:
-    """Print a `PvttError` as `error: …` and `hint: …` and exit with its code, without a traceback unless `debug`."""
+    """Print a `PvttError` as the `pvtt` command does and exit with its code, without a traceback unless `debug`."""
     try:
+        _require_server()
         yield
     except KeyboardInterrupt:
         print("\nstopped: run the same command again, and it continues", file=sys.stderr)
@@ -23,7 +25,23 @@ def exit_with_errors(debug: bool = False) -> Iterator[None]:
     except PvttError as error:
         if debug:
             traceback.print_exc()
-        print(f"error: {error.message}", file=sys.stderr)
+        print(f"pvtt: {error.message}", file=sys.stderr)
         if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
+            print(f"  next: {error.hint}", file=sys.stderr)
         sys.exit(error.exit_code if error.exit_code > 0 else 1)
+
+
+def _require_server() -> None:
+    """A server that the user names must be there; Prefect alone would retry and then print a traceback."""
+    url = os.environ.get("PREFECT_API_URL")
+    if url is None:
+        return
+    import httpx
+
+    try:
+        httpx.get(f"{url}/health", timeout=10).raise_for_status()
+    except httpx.HTTPError as error:
+        raise PvttError(
+            f"the Prefect server at {url} (PREFECT_API_URL) does not answer: {error}",
+            "start it with `prefect server start`, or unset PREFECT_API_URL: then a temporary one serves",
+        ) from None

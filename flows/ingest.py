@@ -19,11 +19,14 @@ from urllib.parse import urlsplit
 import click
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import task_run
 
 from flows.board import Board
 from flows.console import exit_with_errors
 from flows.steps import StepError, dvc, run_step
+from pvtt.errors import PvttError
 from pvtt.items.git import commit as git_commit
+from pvtt.items.git import uncommitted
 from pvtt.items.lock import hold_lock
 from pvtt.items.workspace import Workspace, find_workspace
 from pvtt.records.params import CrawlParams, load_params
@@ -32,6 +35,7 @@ from pvtt.validation.raw import check_raw_data
 CRAWL = "crawl"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CONNECT_WITHIN_S = 2.0
+CRAWL_RETRY_S = [10.0, 60.0]
 
 
 @dataclass(frozen=True)
@@ -40,27 +44,34 @@ class DataVersion:
 
     Args:
         num_products: In `data/` now.
-        changed: Whether it differs from the version that is committed.
-        message: The commit's message, for example `Data: +3 products, −0`.
-        commit: The commit of `data.dvc`, where one was asked for and made.
+        changed: Whether `data.dvc` is another than before.
+        message: Of the commit, for example `Data: +3 products, −0`; None where none was asked for or needed.
     """
 
     num_products: int
     changed: bool
-    message: str
-    commit: str | None = None
+    message: str | None
 
 
-def _is_transient(_task: Any, _run: Any, state: Any) -> bool:
+def _passes(error: Any) -> bool:
     """A shop that does not answer is tried again; wrong params or a spent failure budget are not."""
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, StepError) and (error.exit_code == 1 or error.was_preempted)
+    return isinstance(error, StepError) and (error.exit_code == PvttError.exit_code or error.was_preempted)
 
 
-@task(retries=2, retry_delay_seconds=[10, 60], retry_condition_fn=_is_transient, cache_policy=NO_CACHE)
+@task(
+    retries=len(CRAWL_RETRY_S),
+    retry_delay_seconds=CRAWL_RETRY_S,
+    retry_condition_fn=lambda _task, _run, state: _passes(state.result(raise_on_failure=False)),
+    cache_policy=NO_CACHE,
+)
 def crawl(workspace: Workspace, board: Board) -> None:
     """Bring `data/` up to date with its source."""
-    run_step(workspace, CRAWL, ["pvtt", "crawl"], lambda state: board.update(CRAWL, state))
+    try:
+        run_step(workspace, CRAWL, ["pvtt", "crawl"], lambda state: board.update(CRAWL, state))
+    except StepError as error:
+        if _passes(error) and task_run.run_count <= len(CRAWL_RETRY_S):
+            board.say(f"{error.message}: trying again in {CRAWL_RETRY_S[task_run.run_count - 1]:.0f} s")
+        raise
 
 
 @task(cache_policy=NO_CACHE)
@@ -70,26 +81,38 @@ def check(workspace: Workspace) -> int:
 
 
 @task(cache_policy=NO_CACHE)
-def add_version(workspace: Workspace, num_products: int) -> DataVersion:
-    """`dvc add data`, and how that differs from the committed version."""
+def add_version(workspace: Workspace) -> bool:
+    """`dvc add data`; returns whether that made another version."""
+    pointer = workspace.root / "data.dvc"
+    before = pointer.read_bytes() if pointer.is_file() else None
     run_step(workspace, "dvc-add", dvc("add", "--quiet", "data"))
+    return pointer.read_bytes() != before
+
+
+@task(cache_policy=NO_CACHE)
+def commit_version(workspace: Workspace, num_products: int) -> str | None:
+    """Commit `data.dvc` with Git, if it differs from HEAD's; returns the message."""
+    if not uncommitted(workspace.root, "data.dvc"):
+        return None
     answer = run_step(workspace, "dvc-diff", dvc("diff", "--json", "HEAD", "--targets", "data"))
-    diff = json.loads(answer.splitlines()[-1])
-    products = {kind: _products(diff[kind]) for kind in ("added", "deleted", "modified")}
+    message = describe_changes(json.loads(answer.splitlines()[-1]), num_products)
+    git_commit(workspace.root, ["data.dvc"], message)
+    return message
+
+
+def describe_changes(diff: dict[str, list[dict[str, str]]], num_products: int) -> str:
+    """A dataset version in one line, from `dvc diff --json` against the version before."""
+    if diff["not in cache"]:  # the list of the earlier version's files is on another machine
+        return f"Data: {num_products} products"
+    files = {kind: _product_files(diff[kind]) for kind in ("added", "deleted", "modified")}
     added, deleted = (
-        {entry.parts[2] for entry in products[kind] if entry.name == "product.json"} for kind in ("added", "deleted")
+        {path.parts[2] for path in files[kind] if path.name == "product.json"} for kind in ("added", "deleted")
     )
-    altered = {entry.parts[2] for entries in products.values() for entry in entries} - added - deleted
-    changed = any(products.values())
-    if diff["not in cache"]:  # the committed version's list of files is on another machine
-        message = f"Data: {num_products} products"
-    else:
-        message = f"Data: +{len(added)} products, −{len(deleted)}"
-        message += f", {len(altered)} changed" if altered else ""
-    return DataVersion(num_products, changed or bool(diff["not in cache"]), message)
+    changed = {path.parts[2] for paths in files.values() for path in paths} - added - deleted
+    return f"Data: +{len(added)} products, −{len(deleted)}" + (f", {len(changed)} changed" if changed else "")
 
 
-def _products(entries: list[dict[str, str]]) -> list[PurePosixPath]:
+def _product_files(entries: list[dict[str, str]]) -> list[PurePosixPath]:
     """The files below `data/products/<product_id>/` among a diff's paths."""
     paths = [PurePosixPath(entry["path"]) for entry in entries]
     return [path for path in paths if path.parts[:2] == ("data", "products") and len(path.parts) > 3]
@@ -121,15 +144,14 @@ def ingest_data(workspace: Workspace, board: Board, commit: bool) -> DataVersion
     try:
         with sample_shop(params.crawl):
             crawl(workspace, board)
-        version = add_version(workspace, check(workspace))
+        num_products = check(workspace)
+        changed = add_version(workspace)
+        message = commit_version(workspace, num_products) if commit else None
     except BaseException:
         board.finish(CRAWL, "failed")
         raise
-    if commit and version.changed:
-        made = git_commit(workspace.root, ["data.dvc", ".gitignore"], version.message)
-        version = DataVersion(version.num_products, version.changed, version.message, made)
-    board.finish(CRAWL, "done" if version.changed else "up to date", f"{version.num_products} products")
-    return version
+    board.finish(CRAWL, "done" if changed else "up to date", f"{num_products} products")
+    return DataVersion(num_products, changed, message)
 
 
 @flow(name="ingest")
@@ -140,9 +162,12 @@ def ingest(commit: bool = False) -> None:
         commit: Commit the new `data.dvc` with Git. Without a change there is no commit.
     """
     workspace = find_workspace()
-    with hold_lock(workspace.state / "flow.lock", "ingest"), Board([CRAWL]) as board:
+    with hold_lock(workspace.state / "flow.lock", "the ingest"), Board([CRAWL]) as board:
         version = ingest_data(workspace, board, commit)
-    print(version.message if version.changed else f"Data: no change, {version.num_products} products")
+    if version.message:
+        print(f"Committed: {version.message}")
+    elif version.changed:
+        print("data.dvc is a new version; commit it with `git commit data.dvc`, or use --commit")
 
 
 @click.command(help=ingest.__doc__.partition("\n")[0] if ingest.__doc__ else None)

@@ -116,13 +116,12 @@ def _report(workspace: Workspace) -> Path:
 
 
 def _run(workspace: Workspace, ingest: bool, commit: bool) -> Decision:
-    names = read_graph(workspace.root).order
-    with Board([CRAWL, *names] if ingest else names) as board:
-        if ingest:
-            ingest_data(workspace, board, commit)
-        elif not workspace.data.is_dir():
+    graph = read_graph(workspace.root)
+    with Board([CRAWL, *graph.order] if ingest else graph.order) as board:
+        if not ingest and not workspace.data.is_dir():
             raise missing_data(workspace)
-        graph = read_graph(workspace.root)
+        if ingest and ingest_data(workspace, board, commit).changed:
+            graph = read_graph(workspace.root)
         stale = graph.stale
         for stage in graph.order:
             reproduce(stage, stage in stale, workspace, board)
@@ -141,8 +140,9 @@ def main(ingest: bool, commit: bool, debug: bool) -> None:
     """Run the whole pipeline: crawl, clip, segment, photos, validate, encode, train, evaluate, decide, report.
 
     Only what is stale is redone. Run it again after an error, a kill or a change of params.yaml, and it continues.
-    The work runs where PVTT_DISPATCH says: `local` (the default), or a profile of infra/slurm. Nothing has to be running: without
-    PREFECT_API_URL, a temporary Prefect server serves this run. Each stage's output is kept in .pvtt/logs.
+    The work runs where PVTT_DISPATCH says: `local` (the default), or a profile of infra/slurm. Nothing has to be
+    running: without PREFECT_API_URL, a temporary Prefect server serves this run. Each stage's output is kept in
+    .pvtt/logs.
 
     \b
     Exit codes: 0 done, whatever the verdict; 1 a stage failed; 2 params.yaml is wrong; 3 an input is missing;

@@ -20,9 +20,8 @@ POLL_EVERY_S = 0.25
 TERMINATE_WITHIN_S = 30.0  # a stage closes its files, or hands its Slurm jobs back
 # DVC's last words about a command that failed; a negative status is the signal that killed it.
 STAGE_FAILED = re.compile(r"exited with (-?\d+)")
-# What the `pvtt` command prints for an error that a person can cure.
-ERROR_LINE = re.compile(r"^(?:error: )(?P<message>.+)$", re.MULTILINE)
-HINT_LINE = re.compile(r"^\s*(?:hint: )(?P<hint>.+)$", re.MULTILINE)
+# How the `pvtt` command prints an error that a person can cure.
+PVTT_ERROR = re.compile(r"^pvtt: (?P<message>.+)\n(?:  next: (?P<hint>.+))?", re.MULTILINE)
 # What DVC adds around them.
 DVC_LINE = re.compile(r"^(ERROR|WARNING|Running stage|Stage |> |Updating lock file|Generating lock file)")
 
@@ -152,10 +151,9 @@ def _explain(name: str, text: str, status: int, log: Path) -> StepError:
     """The failed command's own message and hint, found in what it printed."""
     stage_status = STAGE_FAILED.findall(text)
     code = int(stage_status[-1]) if stage_status else status
-    message = ERROR_LINE.search(text)
-    hint = HINT_LINE.search(text)
-    if message is not None:
-        return StepError(message["message"], hint["hint"] if hint else f"its log is {log}", code)
+    errors = list(PVTT_ERROR.finditer(text))
+    if errors:
+        return StepError(errors[-1]["message"], errors[-1]["hint"] or f"read its log: {log}", code)
     if code < 0:
         killed_by = signal.Signals(-code).name
         return StepError(f"{name} was killed by {killed_by}", "run the same command again: it continues", code)

@@ -28,7 +28,7 @@ def head_commit(root: Path) -> str:
 
 
 def uncommitted(root: Path, *paths: str) -> tuple[str, ...]:
-    """Files below `paths` (of the whole work tree, without any) that differ from HEAD or are not in it, ignored ones aside."""
+    """Files below `paths` (by default everywhere) that differ from HEAD or are not in it, ignored ones aside."""
     listing = _git(root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *paths)
     return tuple(sorted(entry[3:] for entry in listing.split("\0") if entry))
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +15,15 @@ import pytest
 from pvtt.items.workspace import Workspace
 
 # Each stage counts its runs, so that a test sees which were redone; `fail` and `kill` files make a stage end badly.
-STAGE = '''
+STAGE = """
 import json, os, pathlib, signal, sys
 stage, *inputs = sys.argv[1:]
 runs = pathlib.Path(".pvtt/runs", stage)
 runs.parent.mkdir(parents=True, exist_ok=True)
 runs.write_text(str(int(runs.read_text()) + 1 if runs.exists() else 1))
 if pathlib.Path(".pvtt/fail", stage).exists():
-    print("error: clip: 5 of 9 items failed", file=sys.stderr)
-    print("hint: read outs/clip/rejects.jsonl", file=sys.stderr)
+    print(f"pvtt: {stage}: 5 of 9 items failed", file=sys.stderr)
+    print(f"  next: read outs/{stage}/rejects.jsonl", file=sys.stderr)
     sys.exit(4)
 kill = pathlib.Path(".pvtt/kill", stage)
 if kill.exists():
@@ -35,14 +31,12 @@ if kill.exists():
     os.kill(os.getpid(), signal.SIGTERM)
 progress = pathlib.Path(".pvtt/progress", stage + ".json")
 progress.parent.mkdir(exist_ok=True)
-progress.write_text(json.dumps({"stage": stage, "done": 3, "total": 4, "unit": "items", "note": "loss 0.4", "eta_s": 1.0}))
-text = stage + "".join(p.read_text() for i in inputs for p in sorted(pathlib.Path(i).rglob("*") if pathlib.Path(i).is_dir() else [pathlib.Path(i)]) if p.is_file())
+progress.write_text(json.dumps({"done": 3, "total": 4, "unit": "items", "note": "loss 0.4", "eta_s": 1.0}))
+read = [file.read_text() for folder in inputs for file in sorted(pathlib.Path(folder).rglob("*.txt"))]
 out = pathlib.Path("outs", stage)
 out.mkdir(parents=True, exist_ok=True)
-(out / "result.txt").write_text(text)
-if stage == "report":
-    (out / "report.html").write_text("<h1>report</h1>")
-'''
+(out / "result.txt").write_text(stage + "".join(read))
+"""
 
 DVC_YAML = """
 stages:
@@ -61,10 +55,6 @@ stages:
     deps: [outs/clip, outs/photos, decision.json]
     outs: [outs/decide]
     metrics: [metrics/decision.json: {cache: false}]
-  report:
-    cmd: python stage.py report outs/decide
-    deps: [outs/decide]
-    outs: [outs/report]
 """
 
 
@@ -177,57 +167,13 @@ def project(project_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     return Project(Workspace(root))
 
 
-def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real Prefect server with a database of its own; yields the address of its API."""
-    home = tmp_path_factory.mktemp("prefect")
-    port = free_port()
-    environment = os.environ | {
-        "PREFECT_HOME": str(home),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_UI_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-    }
-    with (home / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-        )
-        url = f"http://127.0.0.1:{port}/api"
-        try:
-            _wait_until_healthy(server, url, home / "server.log")
-            yield url
-        finally:
-            server.terminate()
-            server.wait(30)
+def prefect_api() -> Iterator[str]:
+    """A real Prefect server with a database of its own, which Prefect in this process talks to; its API's address."""
+    from prefect.settings import PREFECT_API_URL
+    from prefect.testing.utilities import prefect_test_harness
 
-
-def _wait_until_healthy(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            pytest.fail(f"the Prefect server ended: {log.read_text()[-2000:]}")
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{url}/health", timeout=5).close()
-            return
-        time.sleep(0.2)
-    pytest.fail(f"the Prefect server did not start: {log.read_text()[-2000:]}")
-
-
-@pytest.fixture
-def prefect_api(prefect_server: str) -> Iterator[str]:
-    """Prefect's client in this process talks to the server of these tests."""
     import flows  # noqa: F401  # Prefect's environment
-    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    with temporary_settings({PREFECT_API_URL: prefect_server}):
-        yield prefect_server
+    with prefect_test_harness(server_startup_timeout=120):
+        yield str(PREFECT_API_URL.value())
