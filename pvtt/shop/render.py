@@ -218,7 +218,7 @@ class Renderer:
 def photo_setup(spec: ProductSpec, index: int) -> tuple[Shot, SceneSpec]:
     """How photo `index` of a product is taken: the camera as a still `Shot`, and the studio."""
     rng = np.random.default_rng([spec.seed, 1000 + index])
-    around = (0.0, 38.0, -42.0, 75.0, -80.0)[index % 5]
+    around = (0.0, 36.0, -40.0, 58.0, -62.0)[index % 5]
     high = spec.category in ("bracelet", "box")
     shot = Shot(
         motion="handheld",
