@@ -1,0 +1,66 @@
+"""decide: metrics/evaluate.json, both loss histories, and the run's ratings → metrics/decision.json."""
+
+from __future__ import annotations
+
+import csv
+
+from pvtt.decision.convergence import judge_convergence
+from pvtt.decision.decide import decide
+from pvtt.decision.text import format_decision
+from pvtt.errors import MissingInputError, PvttError
+from pvtt.items.atomic import atomic_write_text
+from pvtt.items.dispatcher import Dispatcher
+from pvtt.items.workspace import Workspace
+from pvtt.ratings.store import RatingStore
+from pvtt.ratings.summary import summarise_ratings
+from pvtt.records.base import read_jsonl
+from pvtt.records.decision import Measurements
+from pvtt.records.evaluation import EvaluatedSample, read_metrics, read_run
+from pvtt.records.params import Params
+
+STAGE = "decide"
+TRAINING_STAGES = ("train_stage1", "train_stage2")
+
+
+def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
+    """Apply the decision matrix, write the decision, and print it.
+
+    Raises:
+        MissingInputError: Training or evaluation has not run.
+        PvttError: A file is not in its format.
+    """
+    run_id = read_run(workspace.out("evaluate") / "run.json").run_id
+    metrics = read_metrics(workspace.metrics / "evaluate.json")
+    samples = read_jsonl(workspace.out("evaluate") / "samples.jsonl", EvaluatedSample)
+    ratings = RatingStore(workspace.ratings / f"{run_id}.jsonl").latest().values()
+    histories = [read_losses(workspace, stage) for stage in TRAINING_STAGES]
+    measurements = Measurements(
+        loss=judge_convergence(histories, params.decide.loss_window, params.seed),
+        train_psnr=metrics.get("train", "psnr"),
+        train_clip_i=metrics.get("train", "clip_i"),
+        test_rating=summarise_ratings(ratings, samples, params.decide.min_raters, params.seed),
+        test_flow_warp_error=metrics.get("test", "relative_flow_warp_error"),
+        test_swap_gain=metrics.get("test", "swap_gain"),
+    )
+    decision = decide(measurements, params, run_id)
+    atomic_write_text(workspace.metrics / "decision.json", decision.to_json(indent=2) + "\n")
+    print(format_decision(decision))
+
+
+def read_losses(workspace: Workspace, stage: str) -> list[float]:
+    """The training loss at each logged step of a stage.
+
+    Raises:
+        MissingInputError: The stage has not run.
+        PvttError: The file has no such column, or a value that is no number.
+    """
+    path = workspace.out(stage) / "loss.csv"
+    if not path.is_file():
+        raise MissingInputError(f"{path} does not exist", f"run `dvc repro {stage}` (or `pvtt {stage}`) first")
+    with path.open(newline="", encoding="utf-8") as file:
+        try:
+            return [float(row["loss"]) for row in csv.DictReader(file)]
+        except (KeyError, TypeError, ValueError) as error:
+            raise PvttError(
+                f"{path}: no loss in each row: {error}", f"run `dvc repro --force {stage}` to make it again"
+            ) from None
