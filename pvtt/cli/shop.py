@@ -1,0 +1,65 @@
+"""`pvtt shop`: render and serve the sample shop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pvtt.shop.serve import PORT, SITE
+
+
+@click.group()
+def command() -> None:
+    """The sample shop: 50 rendered products, and entries that the pipeline must turn away."""
+
+
+@command.command()
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+@click.option("--only", "product_ids", multiple=True, metavar="ID", help="Only this product's media; repeatable.")
+@click.option(
+    "--site", default=SITE, show_default=False, type=click.Path(path_type=Path), help="Where to; the package's."
+)
+@click.option("--check", "is_check", is_flag=True, help="Change nothing: render again and compare the bytes.")
+def build(jobs: int, product_ids: tuple[str, ...], site: Path, is_check: bool) -> None:
+    """Render what is missing of the site and of tests/shop/ground_truth.
+
+    Needs `pip install 'pvtt[shop]'` and, on Debian, libegl1 and libgl1-mesa-dri. To render a product anew, delete its
+    folder in site/media first. Bytes are the same each time on one machine; another machine's graphics driver may
+    round differently.
+    """
+    import tempfile
+
+    from pvtt.errors import PvttError
+    from pvtt.items.workspace import find_workspace
+    from pvtt.shop import build as shop
+
+    if not is_check:
+        shop.build(site, find_workspace().root / "tests" / "shop" / "ground_truth", jobs, product_ids)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        differing = shop.check(site, Path(scratch), jobs, product_ids)
+    if differing:
+        raise PvttError(
+            f"{len(differing)} files of {site} are not what this machine renders: {', '.join(differing[:5])}",
+            "where only media differ, another machine rendered them; else render them anew with `pvtt shop build`",
+        )
+    click.echo(f"{site} is what this machine renders, byte for byte")
+
+
+@command.command()
+@click.option("--port", default=PORT, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@click.option(
+    "--site", default=SITE, show_default=False, type=click.Path(path_type=Path), help="Folder; the package's."
+)
+@click.option("--quiet", is_flag=True, help="No line a request.")
+def serve(port: int, site: Path, quiet: bool) -> None:
+    """Serve the shop on the loopback until Ctrl-C."""
+    from pvtt.shop.serve import open_server
+
+    with open_server(site, port, verbose=not quiet) as server:
+        click.echo(f"The sample shop is at {server.url} (Ctrl-C stops it)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            click.echo()

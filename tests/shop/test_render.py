@@ -1,0 +1,114 @@
+"""Pictures show the product where the mask says, and are the same bytes in every process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pvtt.media.video import probe, read_video
+from pvtt.shop.catalog import FilmShot, catalog
+from pvtt.shop.film import SAMPLE_RATE, music, write_film
+from pvtt.shop.products import product_spec
+from pvtt.shop.render import Placed, Renderer
+from pvtt.shop.scenes import SceneSpec, Shot
+
+PLAIN = SceneSpec(background=(0.8, 0.8, 0.8), ground=(0.9, 0.9, 0.9), style="plain")
+
+
+def test_the_mask_covers_what_the_product_changes(renderer: Renderer) -> None:
+    shot = Shot("orbit", amount=60.0)
+    spec = product_spec("tests", 4)
+    frames, masks = renderer.render_shot(spec, shot, PLAIN, 3, 144, 96)
+    empty, nothing = renderer.render([], replace(shot, amount=0.0), PLAIN, 1, 144, 96)
+    assert frames.shape == (3, 96, 144, 3)
+    assert masks.shape == (3, 96, 144)
+    assert set(np.unique(masks)) == {0, 255}
+    assert not nothing.any()
+    assert 0.03 < (masks[1] > 0).mean() < 0.35
+    # The middle frame's camera is the still one's: outside the mask only the soft shadow differs.
+    difference = np.abs(frames[1].astype(int) - empty[0]).max(axis=2)
+    assert (difference[masks[1] > 0] > 24).mean() > 0.9
+    assert not np.array_equal(frames[0], frames[2])
+
+
+def test_photos_differ_from_one_another(renderer: Renderer) -> None:
+    spec = product_spec("tests", 0)
+    photos = [renderer.render_photo(spec, index, 96)[0] for index in range(3)]
+    assert np.abs(photos[0].astype(int) - photos[1]).mean() > 5
+    assert np.abs(photos[1].astype(int) - photos[2]).mean() > 5
+
+
+def test_a_film_has_its_shots_its_masks_and_its_sound(renderer: Renderer, tmp_path: Path) -> None:
+    import av
+
+    film = catalog()[0].films[0]
+    shots = tuple(replace(part, num_frames=6) for part in film.shots)
+    short = replace(film, shots=shots, width=144, height=96)
+    masks = write_film(renderer, short, tmp_path / "film.mp4")
+    frames = read_video(tmp_path / "film.mp4")
+    assert frames.shape == (12, 96, 144, 3)
+    assert masks.shape == (12, 96, 144)
+    assert short.cuts == (6,)
+    assert not masks[:, [0, -1]].any() and not masks[:, :, [0, -1]].any(), "the product leaves the frame"
+    steps = np.abs(np.diff(frames.astype(int), axis=0)).mean(axis=(1, 2, 3))
+    assert steps.argmax() == 5
+    assert (probe(tmp_path / "film.mp4").width, probe(tmp_path / "film.mp4").height) == (144, 96)
+    with av.open(str(tmp_path / "film.mp4")) as container:
+        sound = container.streams.audio[0]
+        assert sound.codec_context.name == "aac"
+        assert sound.rate == SAMPLE_RATE
+
+
+def test_music_is_audible_bounded_and_as_long_as_its_film() -> None:
+    film = catalog()[3].films[0]
+    samples = music(film)
+    assert len(samples) == round(film.duration_s * SAMPLE_RATE)
+    assert float(np.sqrt((samples**2).mean())) > 0.02
+    assert np.abs(samples).max() <= 1.0
+
+
+_RENDER = """
+import hashlib, sys
+from dataclasses import replace
+from pathlib import Path
+from pvtt.shop.catalog import catalog
+from pvtt.shop.film import write_film
+from pvtt.shop.render import Renderer
+
+film = catalog()[3].films[0]
+short = replace(film, shots=tuple(replace(part, num_frames=3) for part in film.shots), width=144, height=96)
+path = Path(sys.argv[1])
+with Renderer() as renderer:
+    masks = write_film(renderer, short, path)
+    photo, _ = renderer.render_photo(catalog()[3].spec, 1, 96)
+print(hashlib.sha256(path.read_bytes() + masks.tobytes() + photo.tobytes()).hexdigest())
+"""
+
+
+def test_two_processes_render_the_same_bytes(renderer: Renderer, tmp_path: Path, project_root: Path) -> None:
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", _RENDER, str(tmp_path / f"{number}.mp4")],
+            cwd=project_root,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for number in range(2)
+    ]
+    assert digests[0] == digests[1] != ""
+
+
+def test_two_products_stand_apart(renderer: Renderer) -> None:
+    import cv2
+
+    entry = next(entry for entry in catalog() if entry.defect == "two_products")
+    part: FilmShot = entry.films[0].shots[0]
+    products = (Placed(part.products[0].spec, x=-1.25), Placed(part.products[1].spec, x=1.25))
+    _, masks = renderer.render(products, Shot("orbit", distance=7.0, amount=0.0), PLAIN, 1, 144, 96)
+    count, _ = cv2.connectedComponents(masks[0])
+    assert count == 3  # the background, and two
