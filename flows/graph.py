@@ -66,12 +66,11 @@ def _describe(root: str) -> dict[str, Any]:
         stages = [stage for stage in plan_repro(graph) if isinstance(stage, PipelineStage)]
         status = repo.status()
         return {
-            "order": [stage.addressing for stage in stages],
+            "order": [stage.name for stage in stages],
             "upstream": {
-                stage.addressing: [other.addressing for other in graph.successors(stage) if other in stages]
-                for stage in stages
+                stage.name: [other.name for other in graph.successors(stage) if other in stages] for stage in stages
             },
-            "changed": [stage.addressing for stage in stages if stage.addressing in status],
+            "changed": [stage.name for stage in stages if stage.addressing in status],
         }
 
 

@@ -24,8 +24,9 @@ from flows.board import Board, Outcome
 from flows.console import exit_with_errors
 from flows.graph import read_graph
 from flows.ingest import CRAWL, ingest_data
-from flows.result import print_result, publish_result
+from flows.result import publish_result
 from flows.steps import ProgressState, StepError, dvc, run_step
+from pvtt.decision.text import format_decision
 from pvtt.items.git import commit as git_commit
 from pvtt.items.lock import hold_lock
 from pvtt.items.workspace import Workspace, find_workspace
@@ -108,7 +109,7 @@ def pipeline(ingest: bool = True, commit: bool = False) -> None:
     load_params(workspace.params_file)  # a wrong one is refused before anything starts
     with hold_lock(workspace.state / "flow.lock", "the pipeline"):
         decision = _run(workspace, ingest, commit)
-    print_result(decision, _report(workspace))
+    print("\n" + format_decision(decision, str(_report(workspace))))
 
 
 def _report(workspace: Workspace) -> Path:
