@@ -145,9 +145,8 @@ class Training:
     # -- the run
 
     def run(self) -> TrainingMetrics:
-        self._say(f"training {self.num_trainable:,} of {self.num_parameters:,} parameters:")
-        for line in summarise(self.trainable_names):
-            self._say(f"  {line}")
+        names = summarise(self.trainable_names)
+        self._say(f"training {self.num_trainable:,} of {self.num_parameters:,} parameters:\n{names}")
         self._resume()
         workspace, stage, settings = self.job.workspace, self.job.stage, self.settings
         progress_file = workspace.progress / f"{stage}.json" if self.accelerator.is_main_process else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import textwrap
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
@@ -63,10 +64,16 @@ def assert_trainable(model: nn.Module, names: Sequence[str]) -> None:
         raise AssertionError(f"the trainable parameters are not the declared ones: {', '.join(differing[:5])}")
 
 
-def summarise(names: Sequence[str]) -> list[str]:
-    """The list for a person: each block's number as `*`, with a count where several fall together."""
-    counts: dict[str, int] = {}
+def summarise(names: Sequence[str]) -> str:
+    """The exact list for a person: each block's number as `*`, a module's weight and bias together, wrapped."""
+    parts: dict[str, list[str]] = {}
     for name in names:
-        short = ".".join("*" if part.isdigit() else part for part in name.split("."))
-        counts[short] = counts.get(short, 0) + 1
-    return [short if count == 1 else f"{short} ({count})" for short, count in counts.items()]
+        module, _, part = ".".join("*" if part.isdigit() else part for part in name.split(".")).rpartition(".")
+        known = parts.setdefault(module, [])
+        if part not in known:
+            known.append(part)
+    items = [
+        f"{module}.{{{','.join(known)}}}" if len(known) > 1 else f"{module}.{known[0]}".removeprefix(".")
+        for module, known in parts.items()
+    ]
+    return textwrap.fill(", ".join(items), 110, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)

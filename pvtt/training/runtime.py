@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,10 @@ def deterministic() -> Iterator[None]:
     debugging.fill_uninitialized_memory = False  # a debugging aid that costs a write of every buffer
     torch.backends.cudnn.benchmark = False
     try:
-        yield
+        with warnings.catch_warnings():
+            # Wan's RMSNorm keeps float32 weights under autocast, on purpose.
+            warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+            yield
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)

@@ -29,7 +29,14 @@ def tiny_params(steps: int = 6, stage: dict[str, Any] | None = None, **train: An
     values = json.loads(load_params(PROJECT / "params.yaml").model_dump_json(by_alias=True))
     values["encode"] = json.loads(tiny_encode_params().to_json())
     values["model"] = {"base": "models/base", "num_product_tokens": 6, "product_heads": 2}
-    common = {"steps": steps, "batch_size": 4, "lr": 3e-3, "warmup_steps": 1, "checkpoint_every": 2, "validate_every": 3}
+    common = {
+        "steps": steps,
+        "batch_size": 4,
+        "lr": 3e-3,
+        "warmup_steps": 1,
+        "checkpoint_every": 2,
+        "validate_every": 3,
+    }
     common |= stage or {}
     values["train"] |= {"precision": "fp32", "wandb": "disabled", "validation_pictures": 0} | train
     values["train"]["stage1"] = common | {"trainable": ADAPTER}

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from pvtt.items.workspace import Workspace
+from tests.training.samples import build_workspace
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def built_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Made once; tests get copies."""
+    return build_workspace(tmp_path_factory.mktemp("training"))
+
+
+@pytest.fixture
+def workspace(built_workspace: Workspace, tmp_path: Path) -> Workspace:
+    """A workspace in which `train_stage1` can run."""
+    shutil.copytree(built_workspace.root, tmp_path / "workspace")
+    return Workspace(tmp_path / "workspace")
