@@ -103,7 +103,8 @@ def test_a_variable_frame_rate_is_resampled_by_time_stamp(tmp_path: Path) -> Non
 def test_millisecond_time_stamps_do_not_shift_frames(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", numbered(40), fps=24)
     subprocess.run(
-        [require_program("ffmpeg"), "-v", "error", "-i", tmp_path / "a.mp4", "-c", "copy", tmp_path / "a.mkv"], check=True
+        [require_program("ffmpeg"), "-v", "error", "-i", tmp_path / "a.mp4", "-c", "copy", tmp_path / "a.mkv"],
+        check=True,
     )
     (shot,) = split(tmp_path / "a.mkv", tmp_path / "out")
     assert numbers(read_video(tmp_path / "out" / str(shot.file))) == list(range(0, 40, 2))

@@ -1,0 +1,114 @@
+"""Segmentation against exact masks: a detector on every frame, or on key frames with optical flow between.
+
+`pytest tests/benchmarks/test_segmentation.py -s` prints the figures.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from pvtt.clips.shots import SourceVideo, split_video
+from pvtt.items.hashing import sha256_file
+from pvtt.media.masks import iter_masks, read_mask_frames, read_masks
+from pvtt.media.video import Frame, read_frames
+from pvtt.records.params import SegmentParams, load_params
+from pvtt.segment.cleaning import BinaryMask, clean
+from pvtt.segment.flow import FlowTracker
+from pvtt.segment.protocols import Detection
+from pvtt.segment.segmenter import ClipSource, key_frames, segment_clip
+from pvtt.segment.u2netp import U2NetpDetector
+from pvtt.shop.build import ground_truth
+
+NUM_FRAMES = 24
+EVERY = 12
+SAMPLE = 7  # every which of the shop's videos is looked at
+
+
+def iou(found: BinaryMask, true: BinaryMask) -> float:
+    return float((found & true).sum() / max(1, (found | true).sum()))
+
+
+@pytest.mark.parametrize("name", ["coffee_mug", "vitamin_bottle"])
+def test_key_frames_and_flow_against_every_frame(
+    shared_data: Path, name: str, record_property: Callable[[str, object], None]
+) -> None:
+    path = shared_data / "turntable" / f"{name}.mp4"
+    frames = read_frames(path, range(NUM_FRAMES))
+    true = read_mask_frames(path.with_name(f"{name}_mask.mkv"), range(NUM_FRAMES)) >= 128
+    detector, keys = U2NetpDetector(), set(key_frames(NUM_FRAMES, EVERY))
+    detector.detect(frames[0])  # load the weights before the clock starts
+
+    start = time.process_time()
+    every = [detector.detect(frame).mask for frame in frames]
+    middle = time.process_time()
+    stream: Iterator[tuple[Frame, Detection | None]] = (
+        (frame, detector.detect(frame) if index in keys else None) for index, frame in enumerate(frames)
+    )
+    tracked = list(FlowTracker().track(stream))
+    end = time.process_time()
+
+    every_iou = np.mean([iou(np.asarray(soft) >= 0.5, mask) for soft, mask in zip(every, true, strict=True)])
+    tracked_iou = np.mean([iou(clean(soft >= 0.5, 0.02), mask) for soft, mask in zip(tracked, true, strict=True)])
+    speedup = (middle - start) / (end - middle)
+    record_property("every_frame_iou", float(every_iou))
+    record_property("key_frames_iou", float(tracked_iou))
+    record_property("speedup", speedup)
+    print(f"\n{name}: every frame {every_iou:.3f}, key frames + flow {tracked_iou:.3f}, {speedup:.1f} times less CPU")
+    assert tracked_iou > every_iou - 0.02
+    assert speedup > 4  # 24 detections against 2
+
+
+def shop_videos(project_root: Path) -> list[tuple[str, Path, Path, list[int]]]:
+    """A sample of (category prefix, video, mask, cut frames)."""
+    truth = ground_truth()["videos"]
+    names = sorted(truth)[::SAMPLE]
+    masks = project_root / "tests" / "shop" / "ground_truth"
+    site = project_root / "pvtt" / "shop" / "site"
+    return [
+        (truth[name]["product_id"][:4], site / name, masks / truth[name]["mask"], truth[name]["cut_frames"])
+        for name in names
+    ]
+
+
+def shrink(mask: npt.NDArray[np.uint8], size: tuple[int, int]) -> BinaryMask:
+    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA) >= 128)
+
+
+def test_the_shops_cuts_and_masks_are_found(
+    project_root: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    params = load_params(project_root / "params.yaml")
+    scores: dict[str, list[float]] = defaultdict(list)
+    for number, (prefix, video, mask_path, cut_frames) in enumerate(shop_videos(project_root)):
+        directory = tmp_path / f"{number}"
+        directory.mkdir()
+        shots = split_video(SourceVideo(sha256=sha256_file(video), path=video), directory, params.clip).shots
+        starts = [round(shot.start_s * params.clip.fps) for shot in shots]
+        assert starts == [0, *cut_frames], f"{video.name} of {video.parent.name}"
+        true = read_masks(mask_path)
+        shot, start = shots[number % len(shots)], starts[number % len(shots)]
+        scores[prefix].append(_segment(shot.num_frames, directory / str(shot.file), true[start:], params.segment))
+    mean = float(np.mean([score for values in scores.values() for score in values]))
+    record_property("iou", mean)
+    for prefix, values in sorted(scores.items()):
+        print(f"\n{prefix}: IoU {np.mean(values):.3f} over {len(values)} clips, worst {min(values):.3f}", end="")
+    print(f"\nall: {mean:.3f}")
+    assert mean > 0.9
+
+
+def _segment(num_frames: int, clip: Path, true: npt.NDArray[np.uint8], params: SegmentParams) -> float:
+    """Mean IoU over a clip's frames, at the size of the true masks."""
+    sha256 = sha256_file(clip)
+    source = ClipSource(product_id="P", clip_id="001", sha256=sha256, num_frames=num_frames, fps=12.0, path=clip)
+    segment_clip(source, clip.parent, params)
+    size = true.shape[2], true.shape[1]
+    found = (shrink(mask, size) for mask in iter_masks(clip.parent / "mask.mkv"))
+    return float(np.mean([iou(one, mask >= 128) for one, mask in zip(found, true, strict=False)]))
