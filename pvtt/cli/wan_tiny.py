@@ -9,7 +9,8 @@ import click
 from pvtt.items.workspace import find_workspace
 
 VAE_PRODUCTS = 144
-HELD_OUT = 12  # the last products; neither network sees them
+HELD_OUT = 12  # the last of them; neither network sees them
+_HELD_OUT = range(VAE_PRODUCTS - HELD_OUT, VAE_PRODUCTS)
 
 
 def _directory() -> Path:
@@ -31,7 +32,7 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--products", default=312, show_default=True, help="Products to render, two shots each.")
+@click.option("--products", default=200, show_default=True, help="Products to render, two shots each.")
 @click.option("--jobs", default=2, show_default=True, help="Processes.")
 def data(products: int, jobs: int) -> None:
     """Render the training clips into .pvtt/wan_tiny/clips."""
@@ -43,8 +44,9 @@ def data(products: int, jobs: int) -> None:
 @command.command()
 @click.option("--image-steps", default=1200, show_default=True)
 @click.option("--video-steps", default=1200, show_default=True)
+@click.option("--decoder-steps", default=1000, show_default=True)
 @click.option("--threads", default=2, show_default=True, help="Torch threads.")
-def vae(image_steps: int, video_steps: int, threads: int) -> None:
+def vae(image_steps: int, video_steps: int, decoder_steps: int, threads: int) -> None:
     """Train the autoencoder on the first products."""
     import torch
 
@@ -53,8 +55,9 @@ def vae(image_steps: int, video_steps: int, threads: int) -> None:
 
     torch.set_num_threads(threads)
     train = load_clips(_directory(), range(VAE_PRODUCTS - HELD_OUT)).videos
-    held_out = load_clips(_directory(), range(VAE_PRODUCTS - HELD_OUT, VAE_PRODUCTS)).videos
-    train_vae(train, held_out, _directory(), VaeTraining(image_steps=image_steps, video_steps=video_steps))
+    held_out = load_clips(_directory(), _HELD_OUT).videos
+    settings = VaeTraining(image_steps=image_steps, video_steps=video_steps, decoder_steps=decoder_steps)
+    train_vae(train, held_out, _directory(), settings)
 
 
 def _text(captions: list[str], all_captions: list[str]) -> tuple[object, object, object]:
@@ -66,23 +69,21 @@ def _text(captions: list[str], all_captions: list[str]) -> tuple[object, object,
 
 
 @command.command()
-@click.option("--products", default=312, show_default=True, help="Products that are rendered.")
-@click.option("--steps", default=4000, show_default=True)
+@click.option("--steps", default=2400, show_default=True)
 @click.option("--variants", default=4, show_default=True, help="Colour and mirror variants of each clip.")
 @click.option("--threads", default=2, show_default=True, help="Torch threads.")
-def transformer(products: int, steps: int, variants: int, threads: int) -> None:
-    """Train the transformer on the autoencoder's latents."""
+def transformer(steps: int, variants: int, threads: int) -> None:
+    """Train the transformer on the autoencoder's latents of all rendered products but the held-out ones."""
     import torch
 
     from pvtt.wan_tiny.checkpoint import latent_statistics, load_vae
-    from pvtt.wan_tiny.data import load_clips
+    from pvtt.wan_tiny.data import load_clips, rendered_products
     from pvtt.wan_tiny.transformer import TransformerTraining, encode_clips, train_transformer
 
     torch.set_num_threads(threads)
     directory = _directory()
-    held_out = set(range(VAE_PRODUCTS - HELD_OUT, VAE_PRODUCTS))
-    train = load_clips(directory, [index for index in range(products) if index not in held_out])
-    test = load_clips(directory, sorted(held_out))
+    train = load_clips(directory, [index for index in rendered_products(directory) if index not in _HELD_OUT])
+    test = load_clips(directory, _HELD_OUT)
     network = load_vae(directory)
     cached = directory / "latents.pt"
     if cached.exists():
@@ -107,24 +108,18 @@ def transformer(products: int, steps: int, variants: int, threads: int) -> None:
 
 
 @command.command()
-@click.option("--products", default=312, show_default=True, help="Products that are rendered.")
-def export(products: int) -> None:
+def export() -> None:
     """Write models/wan-tiny with 16-bit weights."""
     import torch
     from diffusers import WanTransformer3DModel
 
-    from pvtt.wan_tiny.checkpoint import load_vae, write_checkpoint
-    from pvtt.wan_tiny.data import NAMESPACE, SHOTS
     from pvtt.shop.products import product_spec
+    from pvtt.wan_tiny.checkpoint import load_vae, write_checkpoint
+    from pvtt.wan_tiny.data import NAMESPACE, SHOTS, rendered_products
 
     directory = _directory()
-    held_out = set(range(VAE_PRODUCTS - HELD_OUT, VAE_PRODUCTS))
-    captions = [
-        product_spec(NAMESPACE, index).caption
-        for index in range(products)
-        if index not in held_out
-        for _ in range(SHOTS)
-    ]
+    indices = [index for index in rendered_products(directory) if index not in _HELD_OUT]
+    captions = [product_spec(NAMESPACE, index).caption for index in indices for _ in range(SHOTS)]
     tokenizer, encoder, _ = _text(captions[:1], captions)
     mean, std = torch.load(directory / "statistics.pt")
     size = write_checkpoint(
@@ -146,7 +141,7 @@ def measure() -> None:
     from pvtt.wan_tiny.data import load_clips
 
     checkpoint = find_workspace().root / "models" / "wan-tiny"
-    held_out = load_clips(_directory(), range(VAE_PRODUCTS - HELD_OUT, VAE_PRODUCTS))
+    held_out = load_clips(_directory(), _HELD_OUT)
     result = measure_checkpoint(checkpoint, held_out.videos)
     write_measurement(checkpoint / "training" / "vae.json", result)
     click.echo(f"{result['psnr']} dB over {result['clips']} held-out clips")

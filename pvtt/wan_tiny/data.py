@@ -78,6 +78,11 @@ def render_clips(directory: Path, num_products: int, jobs: int) -> None:
             progress.advance(len(chunk))
 
 
+def rendered_products(directory: Path) -> list[int]:
+    """Indices of the products that are rendered, in order."""
+    return sorted(int(path.stem) for path in (directory / "clips").glob("[0-9]*.npy"))
+
+
 def load_clips(directory: Path, indices: Sequence[int]) -> BaseClips:
     """Load rendered products.
 

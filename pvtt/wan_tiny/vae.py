@@ -1,8 +1,9 @@
 """Train wan-tiny's video autoencoder.
 
 Images first (spatial detail is learnt several times faster without the causal time axis), then 9-frame clips, the
-length that the model is used at. Latents are deterministic at first, then get a little noise, so that the decoder
-forgives the errors of a diffusion model.
+length that the model is used at, then the decoder alone on whole frames, with the encoder and so the latents fixed.
+Latents are deterministic at first, then get a little noise, so that the decoder forgives the errors of a diffusion
+model.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class VaeTraining:
     Args:
         image_steps: Steps on single frames.
         video_steps: Steps on clips.
+        decoder_steps: Steps on clips of the decoder alone, for squared error, which is what PSNR measures.
         image_batch: Frames a step.
         video_batch: Clips a step.
         crop: (height, width) of training crops; multiples of 16.
@@ -42,6 +44,7 @@ class VaeTraining:
 
     image_steps: int = 1200
     video_steps: int = 1200
+    decoder_steps: int = 1000
     image_batch: int = 4
     video_batch: int = 2
     crop: tuple[int, int] = (64, 80)
@@ -117,7 +120,8 @@ def train_vae(
     vae = AutoencoderKLWan(**config.VAE)
     optimizer = MuonWithAdamW(vae, settings.muon_lr, settings.adamw_lr)
     ema = EMAModel(vae.parameters(), decay=settings.ema_decay)
-    total = settings.image_steps + settings.video_steps
+    joint = settings.image_steps + settings.video_steps
+    total = joint + settings.decoder_steps
     checkpoint = directory / "vae_checkpoint.pt"
     directory.mkdir(parents=True, exist_ok=True)
     start = 0
@@ -132,10 +136,17 @@ def train_vae(
         for step in range(start, total):
             rng = np.random.default_rng([settings.seed, step])
             torch.manual_seed(settings.seed * 1_000_003 + step)
-            rate = min(1.0, (step + 1) / 30) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / total)))
-            images = step < settings.image_steps
+            images, decoder_only = step < settings.image_steps, step >= joint
+            if decoder_only:
+                rate = 0.01 + 0.12 * (1 + math.cos(math.pi * (step - joint) / settings.decoder_steps))
+            else:
+                rate = min(1.0, (step + 1) / 30) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / joint)))
+            if step == joint:
+                ema.copy_to(vae.parameters())  # the encoder's averaged weights are the ones that stay
+            vae.encoder.requires_grad_(not decoder_only)
+            vae.quant_conv.requires_grad_(not decoder_only)
             size = settings.image_batch if images else settings.video_batch
-            crop = settings.crop if step < total - settings.full_size_steps else None
+            crop = settings.crop if step < joint - settings.full_size_steps else None
             if crop is None:
                 size = max(1, size * settings.crop[0] * settings.crop[1] // (config.HEIGHT * config.WIDTH))
             chosen = train[rng.choice(len(train), size, replace=len(train) < size)]
@@ -145,12 +156,15 @@ def train_vae(
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 posterior = vae.encode(target).latent_dist
                 latents = posterior.mode()
-                if step > total // 2:
+                if step > joint // 2:
                     scale = latents.detach().float().std(dim=(0, 2, 3, 4), keepdim=True)
                     latents = latents + settings.latent_noise * scale * torch.randn_like(latents)
                 decoded = vae.decode(latents).sample
             error = decoded.float() - target
-            loss = reconstruction_loss(error) + 1e-6 * posterior.kl().float().mean()  # KL only bounds the latents' scale
+            if decoder_only:
+                loss = 4 * error.square().mean()
+            else:  # the KL term only bounds the latents' scale
+                loss = reconstruction_loss(error) + 1e-6 * posterior.kl().float().mean()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
             optimizer.step(rate)
@@ -164,7 +178,8 @@ def train_vae(
                 if (step + 1) % 500 == 0 or step + 1 == total:
                     vae.save_pretrained(directory / "vae")
                 ema.restore(vae.parameters())
-                log.append([step + 1, "image" if images else "video", round(loss.item(), 5), round(value, 3)])
+                phase = "image" if images else "decoder" if decoder_only else "video"
+                log.append([step + 1, phase, round(loss.item(), 5), round(value, 3)])
                 state = {"step": step + 1, "log": log, "vae": vae.state_dict(), "optimizer": optimizer.state_dict()}
                 torch.save(state | {"ema": ema.state_dict()}, checkpoint.with_suffix(".tmp"))
                 checkpoint.with_suffix(".tmp").replace(checkpoint)

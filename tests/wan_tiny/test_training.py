@@ -36,9 +36,9 @@ def rows(path: Path) -> list[list[str]]:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, videos: np.ndarray) -> Path:
     directory = tmp_path_factory.mktemp("wan_tiny")
-    first = vae.VaeTraining(image_steps=1, video_steps=1, video_batch=1, crop=(32, 32), full_size_steps=0)
+    first = vae.VaeTraining(1, 1, 0, video_batch=1, crop=(32, 32), full_size_steps=0)
     vae.train_vae(videos, videos[:1], directory, first)
-    longer = vae.VaeTraining(image_steps=1, video_steps=2, video_batch=1, crop=(32, 32), full_size_steps=0)
+    longer = vae.VaeTraining(1, 1, 1, video_batch=1, crop=(32, 32), full_size_steps=0)
     vae.train_vae(videos, videos[:1], directory, longer)
     network = checkpoint.load_vae(directory)
     latents = transformer.encode_clips(network, videos, variants=2, seed=0)
