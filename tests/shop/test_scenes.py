@@ -15,7 +15,7 @@ from pvtt.shop.scenes import MOTIONS, Motion, Shot, camera_path, framed, random_
 
 def _azimuths(positions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     back = positions - targets
-    return np.degrees(np.arctan2(back[:, 0], back[:, 2]))
+    return np.asarray(np.degrees(np.arctan2(back[:, 0], back[:, 2])))
 
 
 def test_an_orbit_turns_by_its_amount_at_one_distance() -> None:
