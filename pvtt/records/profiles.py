@@ -46,6 +46,17 @@ def apply_profile(params_file: Path, directory: Path, name: str) -> Params:
     Raises:
         ParamsError: The result does not fit the schema; the file is left as it was.
     """
+    text, params = _overlay(params_file, directory, name)
+    atomic_write_text(params_file, text)
+    return params
+
+
+def overlaid_params(params_file: Path, directory: Path, name: str) -> Params:
+    """What `params_file` would hold under profile `name`; nothing is written. Raises as `apply_profile`."""
+    return _overlay(params_file, directory, name)[1]
+
+
+def _overlay(params_file: Path, directory: Path, name: str) -> tuple[str, Params]:
     from ruamel.yaml import YAML
 
     yaml = YAML()
@@ -56,5 +67,4 @@ def apply_profile(params_file: Path, directory: Path, name: str) -> Params:
     text = io.StringIO()
     yaml.dump(document, text)
     params = parse_params(YAML(typ="safe", pure=True).load(text.getvalue()), str(params_file))
-    atomic_write_text(params_file, text.getvalue())
-    return params
+    return text.getvalue(), params

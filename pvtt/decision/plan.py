@@ -1,0 +1,171 @@
+"""Does the large run fit? Parameters, memory a GPU and hours, from a model's shape and a profile's params.
+
+Pure arithmetic; nothing is loaded. A test counts the real class's parameters on the meta device against it.
+
+Memory under FSDP2 with bf16 computation, per GPU of N:
+
+    states       20 bytes a trained parameter / N: weight 4, gradient 4, Adam's two moments 8, EMA 4 (all float32)
+    activations  gradient checkpointing: every block's input, 2·S·D bytes each, and one block's intermediates,
+                 about 2·S·(32·D + 2·F) bytes: attention's scores are never stored (SDPA), and the elementwise
+                 float32 steps of Wan's block count twice (compare Korthikanti et al. 2022, eq. 2, without 5·a·s/h)
+    gathered     two blocks at once (one computed, one fetched ahead), weights and gradients whole in bf16: 4 bytes each
+
+Time: a forward pass takes 2·P·S + 4·S²·D·blocks operations a sample; backward twice that, recomputing once more.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pvtt.records.params import Params
+from pvtt.records.promotion import TrainingPlan
+
+GIB = 2**30
+STATE_BYTES = 20  # a trained parameter
+FORWARDS_A_STEP = 4  # forward, recomputation, and a backward worth two
+TEMPORAL_STRIDE = 4  # of Wan's VAE: 4n+1 frames → n+1 latent frames
+PATCHED_STRIDE = 16  # pixels a patch: 8 of the VAE, 2 of the patch embedding
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A Wan text-to-video transformer's shape, as in its `config.json`."""
+
+    dim: int
+    ffn_dim: int
+    num_layers: int
+    text_dim: int = 4096
+    freq_dim: int = 256
+    latent_channels: int = 16
+    condition_channels: int = 20
+    patch_volume: int = 4  # of (1, 2, 2)
+    product_dim: int = 1280  # of CLIP ViT-H/14
+    tokens_per_view: int = 257
+    max_views: int = 8
+
+
+# The published configurations of Wan2.1-T2V.
+WAN_1_3B = Architecture(dim=1536, ffn_dim=8960, num_layers=30)
+WAN_14B = Architecture(dim=5120, ffn_dim=13824, num_layers=40)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The GPUs of one run. The defaults are one node of H800: 80 GB, 989 dense bf16 TFLOP/s each (NVIDIA's sheet)."""
+
+    num_gpus: int = 8
+    memory_gib: float = 79.0  # what CUDA reports of 80 GB
+    peak_flops: float = 989e12
+    utilisation: float = 0.35  # of the peak; large video transformers reach 0.3–0.45
+    reserve_gib: float = 4.0
+
+
+def _attention(dim: int) -> int:
+    return 4 * (dim * dim + dim) + 2 * dim  # q, k, v and output with biases; RMS norms of q and k
+
+
+def count_block(shape: Architecture) -> tuple[int, int]:
+    """Parameters of one block: Wan's own, and the product's."""
+    dim = shape.dim
+    ffn = dim * shape.ffn_dim + shape.ffn_dim + shape.ffn_dim * dim + dim
+    own = 2 * _attention(dim) + 2 * dim + ffn + 6 * dim  # self, text; the text's norm; modulation
+    product = 2 * dim + _attention(dim) + dim + dim  # norm, attention, its sink, gate
+    return own, product
+
+
+def count_parameters(shape: Architecture, num_product_tokens: int, encoder_layers: int) -> tuple[int, int]:
+    """Parameters of `ProductVideoTransformer`: of the base, and of what is added for the product."""
+    dim = shape.dim
+    patch = shape.latent_channels * shape.patch_volume
+    embedders = (
+        (patch * dim + dim)  # patches
+        + (shape.freq_dim * dim + dim + dim * dim + dim)  # time
+        + (dim * 6 * dim + 6 * dim)  # its projection
+        + (shape.text_dim * dim + dim + dim * dim + dim)  # text
+    )
+    head = dim * patch + patch + 2 * dim
+    layer = _attention(dim) + 2 * 2 * dim + (dim * 2 * dim + 2 * dim + 2 * dim * dim + dim)
+    encoder = (
+        (shape.product_dim * dim + dim)
+        + (shape.tokens_per_view + shape.max_views + 1 + num_product_tokens) * dim
+        + encoder_layers * layer
+        + 2 * dim
+    )
+    condition = shape.condition_channels * shape.patch_volume * dim
+    own, product = count_block(shape)
+    return embedders + head + shape.num_layers * own, encoder + condition + shape.num_layers * product
+
+
+def plan_training(
+    params: Params, shape: Architecture = WAN_14B, cluster: Cluster = Cluster(), max_stage_hours: float = 528.0
+) -> TrainingPlan:
+    """What both training stages of a profile take on a cluster.
+
+    Args:
+        params: The profile's. Its frames, sizes, steps and batches count; its base's shape is `shape`.
+        shape: Of the base model.
+        cluster: Where it is to run.
+        max_stage_hours: A stage that takes longer doesn't fit; a Slurm profile's minutes, requeues included.
+
+    Returns:
+        The plan, with every reason why it doesn't fit in `faults`.
+    """
+    base, added = count_parameters(shape, params.model.num_product_tokens, params.model.encoder_layers)
+    encode = params.encode
+    frames = (encode.num_frames - 1) // TEMPORAL_STRIDE + 1
+    patches = frames * (encode.height // PATCHED_STRIDE) * (encode.width // PATCHED_STRIDE)
+    stages = {"stage1": params.train.stage1, "stage2": params.train.stage2}
+    a_gpu = {name: math.ceil(stage.batch_size / cluster.num_gpus) for name, stage in stages.items()}  # samples at once
+
+    block_input = 2 * patches * shape.dim
+    block = 2 * patches * (32 * shape.dim + 2 * shape.ffn_dim)
+    forward = 2 * (base + added) * patches + 4 * patches**2 * shape.dim * shape.num_layers
+    hours_a_sample = FORWARDS_A_STEP * forward / (cluster.peak_flops * cluster.utilisation) / 3600
+    hours = {
+        name: stage.steps * stage.gradient_accumulation * a_gpu[name] * hours_a_sample for name, stage in stages.items()
+    }
+    plan = TrainingPlan(
+        profile=params.profile,
+        num_gpus=cluster.num_gpus,
+        num_parameters=base + added,
+        num_product_parameters=added,
+        states_gib=STATE_BYTES * (base + added) / cluster.num_gpus / GIB,
+        activations_gib=max(a_gpu.values()) * (shape.num_layers * block_input + block) / GIB,
+        gathered_gib=2 * 4 * sum(count_block(shape)) / GIB,
+        reserve_gib=cluster.reserve_gib,
+        available_gib=cluster.memory_gib,
+        stage1_hours=hours["stage1"],
+        stage2_hours=hours["stage2"],
+        max_stage_hours=max_stage_hours,
+        faults=(),
+    )
+    faults = [
+        f"train.{name}.batch_size {stage.batch_size} cannot be spread over {cluster.num_gpus} GPUs"
+        for name, stage in stages.items()
+        if stage.batch_size % cluster.num_gpus
+    ]
+    if not params.train.gradient_checkpointing:
+        faults.append("train.gradient_checkpointing is off, and the plan counts on it")
+    if plan.memory_gib > plan.available_gib:
+        faults.append(f"{plan.memory_gib:.0f} GiB a GPU are needed, {plan.available_gib:.0f} GiB are there")
+    faults += [
+        f"{name} takes {taken:.0f} hours, a job may take {max_stage_hours:.0f}"
+        for name, taken in hours.items()
+        if taken > max_stage_hours
+    ]
+    return plan.model_copy(update={"faults": tuple(faults)})
+
+
+def describe_plan(plan: TrainingPlan) -> str:
+    """The plan as lines for a person."""
+    fits = "; ".join(plan.faults) if plan.faults else "it fits"
+    return (
+        f"profile {plan.profile}: {plan.num_parameters / 1e9:.1f} B parameters, "
+        f"{plan.num_product_parameters / 1e9:.1f} B of them for the product\n"
+        f"memory on each of {plan.num_gpus} GPUs: {plan.memory_gib:.0f} of {plan.available_gib:.0f} GiB "
+        f"(states {plan.states_gib:.0f}, activations {plan.activations_gib:.0f}, "
+        f"gathered blocks {plan.gathered_gib:.0f}, reserve {plan.reserve_gib:.0f})\n"
+        f"time: {plan.stage1_hours:.0f} + {plan.stage2_hours:.0f} hours\n"
+        f"{fits}"
+    )
