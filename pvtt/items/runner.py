@@ -126,24 +126,26 @@ def _process_shard(shard: _Shard[Any]) -> list[Reject]:
         except DiskFullError:
             raise
         except Exception as error:  # one bad item never kills a run; it is recorded and counted
-            lines = str(error).strip().splitlines() or [""]
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            hint = (
-                ""
-                if isinstance(error, PvttError)
-                else f" ({type(error).__name__} at {Path(where.filename).name}:{where.lineno})"
-            )
             failures.append(
                 Reject(
                     stage=shard.stage,
                     item=item.name,
                     product_id=item.product_id,
                     reason="error",
-                    message=lines[0] + hint,
+                    message=_one_line(error),
                     failed=True,
                 )
             )
     return failures
+
+
+def _one_line(error: Exception) -> str:
+    """What was wrong and what to do; or, for an error not meant for a person, where it was raised."""
+    message = (str(error).strip().splitlines() or [""])[0]
+    if isinstance(error, PvttError):
+        return f"{message} ({error.hint})" if error.hint else message
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{message} ({type(error).__name__} at {Path(where.filename).name}:{where.lineno})"
 
 
 def run_items(

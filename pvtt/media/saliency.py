@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.errors import PvttError
+from pvtt.items.hashing import sha256_file
 from pvtt.media.video import Frame
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ def saliency(image: Frame) -> SoftMask:
     soft = np.asarray(output, np.float32)[0, 0]
     resized = cv2.resize(soft, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.clip(resized, 0.0, 1.0, dtype=np.float32)
+
+
+@cache
+def weights_sha256() -> str:
+    """Hash of the weights, on which every result depends. Raises `PvttError` as `saliency`."""
+    return sha256_file(_weights())
 
 
 def _batch(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

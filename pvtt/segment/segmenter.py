@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from pvtt.items.hashing import sha256_file
+from pvtt.errors import MissingInputError
+from pvtt.items.hashing import sha256_file, sha256_tree
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.masks import MaskWriter
+from pvtt.media.saliency import weights_sha256
 from pvtt.media.video import Frame, iter_frames
 from pvtt.records.base import Record
 from pvtt.records.catalog import ClipId, ProductId, Sha256
@@ -129,6 +131,25 @@ class Judge:
             raise ItemRejectedError("mask_too_large", f"the mask covers {area:.1%} of the frame")
         if border > params.max_border:
             raise ItemRejectedError("product_cut_off", f"the mask covers {border:.1%} of the frame's border")
+
+
+def weights_sha256s(params: SegmentParams) -> tuple[str, ...]:
+    """Hashes of the weights that the params name, so that other weights are other work.
+
+    Raises:
+        MissingInputError: A folder of weights does not exist.
+    """
+    folders = {"detector_weights": params.detector_weights, "tracker_weights": params.tracker_weights}
+    hashes = [weights_sha256()] if params.detector == "u2netp" else []
+    for key, folder in folders.items():
+        if folder is None:
+            continue
+        if not Path(folder).is_dir():
+            raise MissingInputError(
+                f"segment.{key}: {folder} is not a folder", "put the weights there, or use the default u2netp and flow"
+            )
+        hashes.append(sha256_tree(Path(folder)))
+    return tuple(hashes)
 
 
 def load_models(params: SegmentParams) -> tuple[Detector, Tracker]:

@@ -11,6 +11,7 @@ from pvtt.items.atomic import atomic_directory
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Done, Item, materialise, run_items
 from pvtt.items.workspace import Workspace
+from pvtt.media.saliency import weights_sha256
 from pvtt.photos.prepare import PreparedPhotos, SourcePhoto, SourcePhotos, prepare_photos
 from pvtt.records.base import write_jsonl
 from pvtt.records.catalog import Product, Reject, read_products
@@ -33,7 +34,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         Item(
             name=product.product_id,
             payload=_source(product, workspace),
-            inputs=tuple(photo.sha256 for photo in product.photos),
+            inputs=(weights_sha256(), *(photo.sha256 for photo in product.photos)),
             product_id=product.product_id,
         )
         for product in products

@@ -10,7 +10,7 @@ from pvtt.items.workspace import Workspace
 from pvtt.records.base import read_jsonl, write_jsonl
 from pvtt.records.clips import Clip, Mask
 from pvtt.records.params import Params
-from pvtt.segment.segmenter import MASK_FILE, ClipSource, segment_clip
+from pvtt.segment.segmenter import MASK_FILE, ClipSource, segment_clip, weights_sha256s
 
 STAGE = "segment"
 CODE = ("segment", "media")
@@ -20,12 +20,13 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     """Segment all clips.
 
     Raises:
-        MissingInputError: The clip stage has not run.
+        MissingInputError: The clip stage has not run, or a model's weights are not there.
         FailureBudgetError: Too many clips failed; `outs/segment/rejects.jsonl` names them.
     """
     clips_file = workspace.out("clip") / "clips.jsonl"
     if not clips_file.is_file():
         raise MissingInputError(f"{clips_file} does not exist", "run `pvtt clip` or `dvc repro segment` first")
+    weights = weights_sha256s(params.segment)
     items = [
         Item(
             name=clip.key,
@@ -37,7 +38,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
                 fps=clip.fps,
                 path=workspace.out("clip") / clip.path,
             ),
-            inputs=(clip.sha256,),
+            inputs=(clip.sha256, *weights),
             product_id=clip.product_id,
         )
         for clip in read_jsonl(clips_file, Clip)

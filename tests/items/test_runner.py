@@ -107,9 +107,9 @@ def test_a_failing_item_is_recorded_tried_again_and_ends_nothing(workspace: Work
         assert outcome.num_computed == num_computed
 
 
-def test_an_error_for_a_person_is_recorded_in_its_own_words(workspace: Workspace) -> None:
+def test_an_error_for_a_person_is_recorded_with_its_next_step(workspace: Workspace) -> None:
     (reject,) = run(workspace, numbers(14)).rejects
-    assert reject.message == "14 has no codec"
+    assert reject.message == "14 has no codec (convert it)"
 
 
 def test_past_the_failure_budget_the_items_and_reasons_are_named(workspace: Workspace) -> None:

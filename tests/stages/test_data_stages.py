@@ -98,6 +98,16 @@ def test_segment_finds_the_product_and_rejects_what_is_not_one(
     assert (mask.area_min, mask.area_max) == pytest.approx((areas.min(), areas.max()))
 
 
+def test_missing_weights_stop_the_stage_before_any_clip(
+    three_products: Workspace, small_params: Params, tmp_path: Path
+) -> None:
+    clip.run(three_products, small_params, InlineDispatcher())
+    section = small_params.segment.model_copy(update={"tracker": "sam2", "tracker_weights": str(tmp_path / "sam2")})
+    with pytest.raises(MissingInputError, match=r"segment\.tracker_weights: .*sam2 is not a folder"):
+        segment.run(three_products, small_params.model_copy(update={"segment": section}), InlineDispatcher())
+    assert not three_products.out("segment").exists()
+
+
 def test_photos_are_cut_out_and_bad_ones_turned_away(
     workspace: Workspace, small_params: Params, reasons: Reasons
 ) -> None:
