@@ -60,7 +60,7 @@ def write_history(workspace: Workspace, steps: int = 60) -> None:
         rows = [f"{step + 1},{loss:.6f},{1.3 * loss:.6f},0.001,0.5" for step, loss in enumerate(losses)]
         (folder / "loss.csv").write_text("\n".join(["step,loss,loss_region,lr,grad_norm", *rows]) + "\n")
         checks = [f"{step},{quantile},{mean[step - 1] * quantile:.6f}" for step in (20, 60) for quantile in (0.25, 0.75)]
-        (folder / "validation.csv").write_text("\n".join(["step,quantile,loss", *checks]) + "\n")
+        (folder / "validation.csv").write_text("\n".join(["step,sigma,loss", *checks]) + "\n")
 
 
 def build_project(root: Path) -> EvaluatedProject:

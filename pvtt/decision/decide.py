@@ -26,6 +26,12 @@ from pvtt.records.decision import Criterion, Decision, LossTrend, Measurements, 
 from pvtt.records.params import Params
 
 UNMEASURED = ("not_measured", "too_few")
+# What a fault means, and the criteria that show it.
+_FAULTS: dict[Verdict, tuple[str, tuple[str, ...]]] = {
+    "capacity": ("The loss converged, but the training set is not reproduced well enough", ("psnr", "clip_i")),
+    "flicker": ("The videos flicker more than the ground truth does", ("relative_flow_warp_error",)),
+    "overfit": ("Training is good, but test products are not", ("rating", "swap_gain")),
+}
 
 
 def decide(measurements: Measurements, params: Params, run_id: str) -> Decision:
@@ -104,9 +110,8 @@ def _reason(verdict: Verdict, criteria: Sequence[Criterion], missing: Sequence[s
         if loss.rising:
             return f"The loss rose again before the end ({loss.num_steps} steps)."
         return f"The loss did not fall over {loss.num_steps} steps ({_shown(by_name['loss'])}, for the whole interval)."
-    lead = {
-        "capacity": "The loss converged, but the training set is not reproduced well enough",
-        "flicker": "The videos flicker more than the ground truth does",
-        "overfit": "Training is good, but test products are not",
-    }[verdict]
-    return f"{lead} ({'; '.join(failed)})."
+    lead, deciding = _FAULTS[verdict]
+    shown = "; ".join(_shown(by_name[name]) for name in deciding if by_name[name].status == "fail")
+    others = [_shown(c) for c in criteria if c.status == "fail" and c.name not in deciding]
+    also = f" Also below target: {'; '.join(others)}." if others else ""
+    return f"{lead} ({shown}).{also}"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
+from diffusers import WanTransformer3DModel
 from torch import Tensor
 
 from pvtt.errors import PvttError
@@ -27,6 +28,7 @@ from pvtt.generation.pipeline import ProductVideoPipeline
 from pvtt.generation.sampling import initial_noise, sample
 from pvtt.items.atomic import atomic_path
 from pvtt.items.hashing import code_version, sha256_file, sha256_json
+from pvtt.models.loading import load_component
 from pvtt.models.text import encode_text
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import decode_latents, to_pixels
@@ -89,13 +91,18 @@ class Generator:
     def __init__(
         self, model: Path, base: Path, model_sha256: str, base_sha256: str, params: Params, device: str, cache: Path
     ) -> None:
-        dtype = torch.bfloat16 if device != "cpu" and params.train.precision == "bf16" else torch.float32
-        self.pipeline = ProductVideoPipeline.from_pretrained(model)
-        self._trained = self.pipeline.transformer.to(device, dtype).eval()
+        # The networks' own loaders keep some parts in float32, which `to(dtype)` would not.
+        half = device != "cpu" and params.train.precision == "bf16"
+        options: dict[str, Any] = {"torch_dtype": {"transformer": torch.bfloat16}} if half else {}
+        self.pipeline = ProductVideoPipeline.from_pretrained(model, **options)
+        self._trained = self.pipeline.transformer.to(device).eval()
         config = self._trained.config
         names = ("product_dim", "tokens_per_view", "num_product_tokens", "encoder_layers", "product_heads", "max_views")
-        untrained = ProductVideoTransformer.from_base(base / "transformer", **{name: config[name] for name in names})
-        self._untrained = untrained.to(device, dtype).eval()
+        stock = load_component(
+            base / "transformer", WanTransformer3DModel, torch_dtype=torch.bfloat16 if half else torch.float32
+        )
+        untrained = ProductVideoTransformer.from_base(stock, **{name: config[name] for name in names})
+        self._untrained = untrained.to(device).eval()
         self._vae: Any = self.pipeline.vae.to(device).eval()
         text = encode_text([""], self.pipeline.tokenizer, self.pipeline.text_encoder, self.pipeline.config.text_tokens)
         self._empty_text = text[0].float()

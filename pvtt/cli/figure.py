@@ -1,0 +1,30 @@
+"""`pvtt figure`: the README's picture of a real result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("destination", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
+@click.option("--rows", type=click.IntRange(1, 12), default=3, show_default=True, help="Products at most.")
+@click.option("--swapped", is_flag=True, help="Another product's photos, and what is made of them.")
+def command(destination: Path, split: str, rows: int, swapped: bool) -> None:
+    """Draw template, mask, photos and output of the last evaluation into a PNG, for example docs/result.png."""
+    from pvtt.errors import MissingInputError
+    from pvtt.items.workspace import find_workspace
+    from pvtt.records.base import read_jsonl
+    from pvtt.records.evaluation import EvaluatedSample
+    from pvtt.report.figure import draw_figure
+
+    workspace = find_workspace()
+    out = workspace.out("evaluate")
+    index = out / "samples.jsonl"
+    if not index.is_file():
+        raise MissingInputError(f"{index} does not exist", "run `dvc repro evaluate`, or `make run`")
+    samples = [sample for sample in read_jsonl(index, EvaluatedSample) if sample.split == split]
+    draw_figure(samples, out, workspace.root, destination, rows, swapped)
+    click.echo(f"Wrote {destination}")

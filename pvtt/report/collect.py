@@ -1,0 +1,117 @@
+"""Everything that the report shows, read from the workspace."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from pvtt.errors import MissingInputError, PvttError
+from pvtt.items.workspace import Workspace
+from pvtt.records.base import read_jsonl
+from pvtt.records.catalog import Reject
+from pvtt.records.dataset import DatasetEntry, Split
+from pvtt.records.decision import Decision, read_decision
+from pvtt.records.evaluation import EvaluatedSample, EvaluationMetrics, EvaluationRun, read_metrics, read_run
+from pvtt.records.params import Params
+
+TRAINING_STAGES = ("train_stage1", "train_stage2")
+REJECTING_STAGES = ("clip", "segment", "photos", "validate", "encode")
+
+
+@dataclass(frozen=True)
+class TrainingHistory:
+    """The curves of one training stage."""
+
+    stage: str
+    steps: tuple[float, ...]
+    losses: tuple[float, ...]
+    learning_rates: tuple[float, ...]
+    validation: dict[float, tuple[tuple[float, float], ...]]  # noise level σ → (step, loss)
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """What a report is made of. Paths in `samples` are relative to `videos` and `root`."""
+
+    root: Path
+    videos: Path
+    params: Params
+    decision: Decision
+    run: EvaluationRun
+    metrics: EvaluationMetrics
+    samples: tuple[EvaluatedSample, ...]
+    histories: tuple[TrainingHistory, ...]
+    rejects: tuple[Reject, ...]
+    counts: dict[Split, tuple[int, int]]  # products, clips
+
+
+def collect(workspace: Workspace, params: Params) -> ReportInputs:
+    """Read a report's inputs.
+
+    Raises:
+        MissingInputError: A stage before has not run.
+        PvttError: A file is not in its format.
+    """
+    out = workspace.out("evaluate")
+    samples = out / "samples.jsonl"
+    entries = workspace.out("validate") / "samples.jsonl"
+    for path, stage in ((samples, "evaluate"), (entries, "validate")):
+        if not path.is_file():
+            raise MissingInputError(f"{path} does not exist", f"run `dvc repro {stage}` (or `pvtt {stage}`) first")
+    rejects = [workspace.data, *(workspace.out(stage) for stage in REJECTING_STAGES)]
+    return ReportInputs(
+        root=workspace.root,
+        videos=out,
+        params=params,
+        decision=read_decision(workspace.metrics / "decision.json"),
+        run=read_run(out / "run.json"),
+        metrics=read_metrics(workspace.metrics / "evaluate.json"),
+        samples=tuple(read_jsonl(samples, EvaluatedSample)),
+        histories=tuple(read_history(workspace, stage) for stage in TRAINING_STAGES),
+        rejects=tuple(
+            reject
+            for folder in rejects
+            if (folder / "rejects.jsonl").is_file()
+            for reject in read_jsonl(folder / "rejects.jsonl", Reject)
+        ),
+        counts=_count(read_jsonl(entries, DatasetEntry)),
+    )
+
+
+def read_history(workspace: Workspace, stage: str) -> TrainingHistory:
+    """A training stage's curves. Raises as `collect`."""
+    folder = workspace.out(stage)
+    losses = _read_csv(folder / "loss.csv", stage, ("step", "loss", "lr"))
+    validation: dict[float, list[tuple[float, float]]] = defaultdict(list)
+    for step, sigma, loss in _read_csv(folder / "validation.csv", stage, ("step", "sigma", "loss")):
+        validation[sigma].append((step, loss))
+    return TrainingHistory(
+        stage=stage,
+        steps=tuple(step for step, _, _ in losses),
+        losses=tuple(loss for _, loss, _ in losses),
+        learning_rates=tuple(rate for _, _, rate in losses),
+        validation={sigma: tuple(points) for sigma, points in sorted(validation.items())},
+    )
+
+
+def _read_csv(path: Path, stage: str, columns: tuple[str, ...]) -> list[tuple[float, ...]]:
+    if not path.is_file():
+        raise MissingInputError(f"{path} does not exist", f"run `dvc repro {stage}` (or `pvtt {stage}`) first")
+    with path.open(newline="", encoding="utf-8") as file:
+        try:
+            return [tuple(float(row[column]) for column in columns) for row in csv.DictReader(file)]
+        except (KeyError, TypeError, ValueError) as error:
+            raise PvttError(
+                f"{path}: needs numbers in the columns {', '.join(columns)}: {error}",
+                f"run `dvc repro --force {stage}`",
+            ) from None
+
+
+def _count(entries: list[DatasetEntry]) -> dict[Split, tuple[int, int]]:
+    counts: dict[Split, tuple[int, int]] = {}
+    for split in ("train", "val", "test"):
+        of_split = [entry for entry in entries if entry.split == split]
+        counts[split] = (len({entry.product_id for entry in of_split}), len(of_split))
+    return counts

@@ -1,0 +1,136 @@
+"""The report's content, and how it behaves in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pvtt.dispatch.inline import InlineDispatcher
+from pvtt.errors import MissingInputError
+from pvtt.evaluation.summary import METRICS
+from pvtt.items.workspace import Workspace
+from pvtt.records.base import read_jsonl
+from pvtt.records.decision import read_decision
+from pvtt.records.evaluation import EvaluatedSample
+from pvtt.report.glossary import GROUPS, MEANINGS
+from pvtt.report.media import within_budget
+from pvtt.stages import report
+from tests.browser import console_errors, open_browser, wait_for
+from tests.evaluated import EvaluatedProject
+
+
+def test_every_metric_has_a_meaning_and_a_place() -> None:
+    assert set(MEANINGS) == set(METRICS) == {name for _, names in GROUPS for name in names}
+
+
+def test_it_holds_the_verdict_the_criteria_and_the_commands(page: Path, reported: EvaluatedProject) -> None:
+    from html import unescape
+
+    text = unescape(page.read_text())
+    decision = read_decision(reported.workspace.metrics / "decision.json")
+    assert decision.run_id in text
+    assert decision.reason in text
+    for criterion in decision.criteria:
+        assert criterion.label in text
+    for step in decision.next_steps:
+        assert step.command in text
+    assert "too_short" in text
+    assert "1.2 s, need 3 s" in text
+
+
+def test_it_is_one_file_that_loads_nothing_from_outside(page: Path) -> None:
+    text = page.read_text()
+    assert page.stat().st_size < 20_000_000
+    references = re.findall(r"""(?:src|href)=['"]([^'"]+)""", text)
+    assert references
+    assert all(reference.startswith(("data:", "#")) for reference in references)
+    assert "@import" not in text
+    assert "url(http" not in text
+
+
+def test_equal_inputs_give_equal_bytes(page: Path, reported: EvaluatedProject) -> None:
+    before = page.read_bytes()
+    report.run(reported.workspace, reported.params, InlineDispatcher())
+    assert page.read_bytes() == before
+
+
+def test_text_from_outside_is_no_markup(reported: EvaluatedProject, tmp_path: Path) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(reported.workspace.root, root)
+    samples = root / "outs" / "evaluate" / "samples.jsonl"
+    rows = [json.loads(line) for line in samples.read_text().splitlines()]
+    for row in rows:
+        row["caption"] = "<script>alert(1)</script>"
+    samples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    report.run(Workspace(root), reported.params, InlineDispatcher())
+    text = (root / "outs" / "report" / "report.html").read_text()
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert" in text
+
+
+def test_videos_beyond_the_budget_are_left_out(reported: EvaluatedProject) -> None:
+    out = reported.workspace.out("evaluate")
+    samples = [one for one in read_jsonl(out / "samples.jsonl", EvaluatedSample) if one.videos]
+    sizes = [sum((out / path).stat().st_size for name, path in one.videos.items() if name != "mask") for one in samples]
+    assert within_budget(samples, out, budget=0) == set()
+    assert within_budget(samples, out, budget=sizes[0]) == {samples[0].key}
+    assert within_budget(samples, out) == {sample.key for sample in samples}
+
+
+def test_missing_inputs_say_what_to_run(reported: EvaluatedProject, tmp_path: Path) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(reported.workspace.root, root)
+    (root / "metrics" / "decision.json").unlink()
+    with pytest.raises(MissingInputError) as error:
+        report.run(Workspace(root), reported.params, InlineDispatcher())
+    assert "decide" in (error.value.hint or "")
+
+
+def test_in_a_browser_videos_play_in_step_and_nothing_fails(page: Path, tmp_path: Path) -> None:
+    with open_browser(tmp_path / "profile") as browser:
+        browser.get(page.as_uri())
+        script = browser.execute_script
+
+        def row(number: int) -> list[Any]:
+            """[ready, time, paused] of each video of a row."""
+            return list(
+                script(
+                    "return [...document.querySelectorAll('.row')[arguments[0]].querySelectorAll('video')]"
+                    ".map(video => [video.readyState, video.currentTime, video.paused])",
+                    number,
+                )
+            )
+
+        count = script("return document.querySelectorAll('.row').length")
+        assert count >= 5
+        for number in range(count):
+            script("document.querySelectorAll('.row')[arguments[0]].scrollIntoView({behavior: 'instant'})", number)
+            wait_for(lambda n=number: all(ready >= 2 and time > 0 for ready, time, _ in row(n)), f"row {number}")
+            if number == 0:
+                wait_for(lambda: max(t for _, t, _ in row(0)) - min(t for _, t, _ in row(0)) < 0.35, "videos in step")
+                before = row(0)[0][1]
+                wait_for(lambda before=before: row(0)[0][1] != before, "the time to advance")
+
+        first = browser.find_element("css selector", ".row .play")
+        script("arguments[0].scrollIntoView({behavior: 'instant', block: 'center'})", first)
+        first.click()
+        wait_for(lambda: all(paused for _, _, paused in row(0)), "the row to pause")
+        slider = browser.find_element("css selector", ".row input")
+        script("arguments[0].value = 500; arguments[0].dispatchEvent(new Event('input'))", slider)
+        duration = script("return document.querySelector('.row video').duration")
+        wait_for(lambda: all(abs(time - duration / 2) < 0.05 for _, time, _ in row(0)), "all videos at the middle")
+        browser.find_element("id", "all").click()
+        wait_for(lambda: script("return [...document.querySelectorAll('video')].every(v => v.paused)"), "all to pause")
+
+        assert script("return [...document.images].every(image => image.naturalWidth > 0)")
+        assert script("return document.querySelectorAll('.plot svg').length") == 2
+        ids = script("return [...document.querySelectorAll('[id]')].map(element => element.id)")
+        assert len(ids) == len(set(ids))
+        assert script("return [...document.querySelectorAll('nav a')].every(a => document.querySelector(a.hash))")
+        assert script("return document.documentElement.scrollWidth <= innerWidth")
+        assert console_errors(browser) == []
