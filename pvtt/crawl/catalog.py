@@ -185,7 +185,12 @@ def _accept(
         )
 
     # Products that stay whatever this harvest says.
-    contents = {_content(product): product_id for product_id, product in before.items() if product_id not in own}
+    contents = {
+        content: product_id
+        for product_id, product in before.items()
+        if product_id not in own
+        for content in _contents(product)
+    }
     products = []
     seen: dict[str, ProductDraft] = {}
     for draft in sorted(harvest.drafts, key=lambda draft: (draft.product_id, draft.page_url)):
@@ -225,19 +230,21 @@ def _accept(
             videos=tuple(medium for medium, _ in found["video"].values()),
             photos=tuple(medium for medium, _ in found["photo"].values()),
         )
-        content = _content(product)
-        if content in contents:
-            message = f"all its media are those of {contents[content]}"
+        copied = next((content for content in _contents(product) if content in contents), None)
+        if copied is not None:
+            message = f"all its {copied[0]} are those of {contents[copied]}"
             reject(draft.page_url, product_id, Refusal("duplicate_product", message))
             continue
-        contents[content] = product_id
+        contents |= dict.fromkeys(_contents(product), product_id)
         files = [stored for media in found.values() for _, stored in media.values()]
         products.append((_with_first_times(product, before.get(product_id)), files))
     return products
 
 
-def _content(product: Product) -> frozenset[str]:
-    return frozenset(medium.sha256 for medium in (*product.videos, *product.photos))
+def _contents(product: Product) -> list[tuple[str, frozenset[str]]]:
+    """What two products must not share: all of their videos, or all of their photos (a video is often re-encoded)."""
+    kinds = {"videos": product.videos, "photos": product.photos}
+    return [(name, frozenset(medium.sha256 for medium in media)) for name, media in kinds.items() if media]
 
 
 def _media_file(draft: ProductDraft, ref: MediaRef, stored: Stored, default_license: str | None) -> MediaFile:

@@ -125,7 +125,9 @@ class MaskParams(Record):
     @model_validator(mode="after")
     def _fractions_fit(self) -> MaskParams:
         if self.box_fraction + self.grid_fraction > 1:
-            raise ValueError(f"box_fraction {self.box_fraction} and grid_fraction {self.grid_fraction} exceed 1 together")
+            raise ValueError(
+                f"box_fraction {self.box_fraction} and grid_fraction {self.grid_fraction} exceed 1 together"
+            )
         return self
 
 
@@ -283,7 +285,9 @@ def parse_params(data: Any, name: str = "params.yaml") -> Params:
         return Params.model_validate_json(json.dumps(data))  # JSON mode: strict types, and lists for tuples
     except ValidationError as error:
         faults = [_explain(data, fault) for fault in error.errors()]
-        raise ParamsError(f"{name}: " + "; ".join(faults), "correct these keys; the schema is pvtt/records/params.py") from None
+        raise ParamsError(
+            f"{name}: " + "; ".join(faults), "correct these keys; the schema is pvtt/records/params.py"
+        ) from None
 
 
 def _explain(data: Any, fault: Any) -> str:
@@ -314,6 +318,7 @@ def _field_names(location: list[str]) -> list[str]:
                 annotation = field.annotation
                 if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
                     annotation = next(a for a in typing.get_args(annotation) if a is not type(None))
-                assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+                assert isinstance(annotation, type)
+                assert issubclass(annotation, BaseModel)
                 model = annotation
     return [field.alias or field_name for field_name, field in model.model_fields.items()]

@@ -55,7 +55,10 @@ def encode_clips(vae: AutoencoderKLWan, videos: Any, variants: int, seed: int) -
 
 
 def train_transformer(
-    latents: torch.Tensor, text: torch.Tensor, held_out: tuple[torch.Tensor, torch.Tensor], directory: Path,
+    latents: torch.Tensor,
+    text: torch.Tensor,
+    held_out: tuple[torch.Tensor, torch.Tensor],
+    directory: Path,
     settings: TransformerTraining,
 ) -> None:
     """Train on normalised latents (N, V, 16, F', h, w) with text embeddings (N, T, Dt).

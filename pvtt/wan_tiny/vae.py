@@ -75,7 +75,11 @@ def reconstruction_loss(error: torch.Tensor) -> torch.Tensor:
     Without the second part the autoencoder settles, for thousands of steps, on one colour axis out of two.
     """
     chroma = error - error.mean(1, keepdim=True)
-    return sum(part.abs().mean() * weight + part.square().mean() * 4 * weight for part, weight in ((error, 1), (chroma, 2)))
+
+    def size(part: torch.Tensor) -> torch.Tensor:
+        return part.abs().mean() + 4 * part.square().mean()
+
+    return size(error) + 2 * size(chroma)
 
 
 def _augment(batch: npt.NDArray[np.uint8], crop: tuple[int, int] | None, rng: np.random.Generator) -> Any:

@@ -36,7 +36,9 @@ def test_the_committed_file_fits(project_root: Path) -> None:
         ("validate", "split_ratios", [0.8, 0.1, 0.2], "split_ratios [0.8, 0.1, 0.2] add up to 1.1, not 1"),
     ],
 )
-def test_a_wrong_key_is_named_with_the_reason(data: dict[str, Any], section: str, key: str, value: Any, said: str) -> None:
+def test_a_wrong_key_is_named_with_the_reason(
+    data: dict[str, Any], section: str, key: str, value: Any, said: str
+) -> None:
     data[section][key] = value
     with pytest.raises(ParamsError) as error:
         parse_params(data)
