@@ -81,6 +81,7 @@ def accelerate_for(params: TrainParams, gradient_accumulation: int) -> Iterator[
         _export_fsdp_config(Path(configuration))
     try:
         yield Accelerator(
+            cpu=not torch.cuda.is_available(),
             mixed_precision="bf16" if params.precision == "bf16" else "no",
             gradient_accumulation_steps=gradient_accumulation,
         )

@@ -39,13 +39,13 @@ def tiny_params(steps: int = 6, stage: dict[str, Any] | None = None, **train: An
     }
     common |= stage or {}
     values["train"] |= {"precision": "fp32", "wandb": "disabled", "validation_pictures": 0} | train
-    values["train"]["stage1"] = common | {"trainable": ADAPTER}
-    values["train"]["stage2"] = common | {"trainable": ("product_encoder.*", "patch_embedding.*", "blocks.*")}
+    values["train"]["stage1"] = {"trainable": ADAPTER} | common
+    values["train"]["stage2"] = {"trainable": ("product_encoder.*", "patch_embedding.*", "blocks.*")} | common
     return parse_params(values)
 
 
 def sample_tensors(random: np.random.Generator, num_variants: int, num_views: int) -> dict[str, torch.Tensor]:
-    """The product's colour (a vector of the latents' channels) fills a box in the latents, and is in every photo token."""
+    """The product's colour, a vector of the latents' channels, fills a box and is in every photo token."""
 
     def normal(*shape: int) -> torch.Tensor:
         return torch.from_numpy(random.standard_normal(shape, dtype=np.float32))

@@ -88,7 +88,7 @@ def test_stca_pulls_the_attention_into_the_region() -> None:
     region[..., :2] = 1  # patches of 2×2: the left column of a 2×2 grid
     attention = torch.full((1, 3, 2, 2, 2), 0.5, requires_grad=True)  # 3 blocks
     loss = stca_loss(attention, region)
-    assert float(loss) == pytest.approx(0.6931, abs=1e-3)
+    assert loss.item() == pytest.approx(0.6931, abs=1e-3)
     loss.sum().backward()
     assert attention.grad is not None
     assert (attention.grad[..., 0] < 0).all()  # more inside is better

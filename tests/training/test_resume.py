@@ -1,0 +1,141 @@
+"""A run that is killed, again and again, ends as one that is not: the same bytes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from pvtt.dispatch.inline import InlineDispatcher
+from pvtt.items.hashing import sha256_tree
+from pvtt.items.workspace import Workspace
+from pvtt.stages import train_stage1
+from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
+from pvtt.training.job import TrainJob, fingerprint, run_key
+from tests.training.samples import PROJECT, tiny_params
+
+STEPS = 7
+
+
+def run_elsewhere(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.training.run_stage", str(workspace.root), str(STEPS), *arguments]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+def saved_steps(workspace: Workspace) -> list[int]:
+    key = run_key(TrainJob(workspace, "train_stage1", tiny_params(STEPS)))
+    return CheckpointStore(workspace.checkpoints / "train_stage1", key).steps()
+
+
+def test_killed_runs_end_as_an_uninterrupted_one(workspace: Workspace) -> None:
+    train_stage1.run(workspace, tiny_params(STEPS), InlineDispatcher())
+    expected = sha256_tree(workspace.out("train_stage1")), sha256_tree(workspace.metrics)
+
+    # Asked to end in step 1: the step is finished and saved.
+    ended = run_elsewhere(workspace, "step", "1", "SIGTERM")
+    assert ended.returncode == -signal.SIGTERM, ended.stderr
+    assert "stopped after step 1" in ended.stderr
+    assert saved_steps(workspace) == [1]
+    # Killed in step 4: the checkpoint of step 2 stands.
+    ended = run_elsewhere(workspace, "step", "4")
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert "continuing at step 1 of 7" in ended.stderr
+    assert saved_steps(workspace) == [1, 2]
+    # Killed while the checkpoint of step 6 is half written.
+    ended = run_elsewhere(workspace, "checkpoint", "6")
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert "continuing at step 2 of 7" in ended.stderr
+    assert saved_steps(workspace) == [2, 4]
+
+    ended = run_elsewhere(workspace)
+    assert ended.returncode == 0, ended.stderr
+    assert "continuing at step 4 of 7" in ended.stderr
+    assert (sha256_tree(workspace.out("train_stage1")), sha256_tree(workspace.metrics)) == expected
+    assert not (workspace.checkpoints / "train_stage1").exists()
+
+
+def checkpoint_at(step: int) -> Checkpoint:
+    return Checkpoint(
+        step=step,
+        position=4 * step,
+        weights={"gate": torch.full((2,), float(step))},
+        ema={},
+        optimizer={},
+        schedule={},
+        rng=rng_state(),
+        history=[{"step": 1, "loss": 0.1 + 0.2}],
+        validation=[],
+        machine={"threads": 1},
+    )
+
+
+def test_the_last_two_checkpoints_are_kept_and_a_damaged_one_is_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = CheckpointStore(tmp_path, "a" * 64)
+    for step in (2, 4, 6):
+        store.save(checkpoint_at(step))
+    assert store.steps() == [4, 6]
+    latest = store.load_latest()
+    assert latest is not None
+    assert (latest.step, latest.position, latest.history) == (6, 24, [{"step": 1, "loss": 0.30000000000000004}])
+    newest = tmp_path / f"{'a' * 16}-00000006.pt"
+    newest.write_bytes(newest.read_bytes()[:100])
+    before = store.load_latest()
+    assert before is not None
+    assert before.step == 4
+    assert f"{newest} cannot be read" in capsys.readouterr().err
+
+
+def test_another_runs_checkpoint_is_not_resumed(tmp_path: Path) -> None:
+    CheckpointStore(tmp_path, "a" * 64).save(checkpoint_at(2))
+    other = CheckpointStore(tmp_path, "b" * 64)
+    assert other.load_latest() is None
+    other.clear()
+    assert not tmp_path.exists()
+
+
+def test_the_key_follows_what_the_result_depends_on(workspace: Workspace) -> None:
+    def key(steps: int = 4, **changes: object) -> str:
+        return run_key(TrainJob(workspace, "train_stage1", tiny_params(steps, **changes)))
+
+    first = key()
+    assert key() == first
+    assert key(stage={"checkpoint_every": 1}) == first
+    assert key(wandb="offline") == first
+    assert key(stage={"lr": 1e-4}) != first
+    assert key(product_dropout=0.5) != first
+    sample = workspace.out("encode") / "samples" / "TRAIN000_001.safetensors"
+    data = bytearray(sample.read_bytes())
+    data[-1] ^= 1
+    sample.write_bytes(data)
+    assert key() != first
+
+
+def test_the_fingerprint_of_a_large_file_sees_its_ends_and_its_size(tmp_path: Path) -> None:
+    file = tmp_path / "large.bin"
+    prints = []
+    for change in ({}, {0: 1}, {999_999: 1}):
+        data = bytearray(1_000_000)
+        for place, value in change.items():
+            data[place] = value
+        file.write_bytes(data)
+        prints.append(fingerprint(tmp_path))
+    file.write_bytes(bytes(1_000_001))
+    prints.append(fingerprint(tmp_path))
+    assert len(set(prints)) == 4
+
+
+def test_generators_continue_where_they_were() -> None:
+    import random
+
+    import numpy as np
+
+    state = rng_state()
+    drawn = random.random(), float(np.random.random()), float(torch.rand(()))
+    set_rng_state(state)
+    assert (random.random(), float(np.random.random()), float(torch.rand(()))) == drawn

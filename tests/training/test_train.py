@@ -1,0 +1,196 @@
+"""Whole training runs on a random tiny base."""
+
+from __future__ import annotations
+
+import csv
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from pvtt.dispatch.inline import InlineDispatcher
+from pvtt.errors import MissingInputError, ParamsError, PvttError
+from pvtt.generation.pipeline import ProductVideoPipeline
+from pvtt.items.hashing import sha256_tree
+from pvtt.items.workspace import Workspace
+from pvtt.models.transformer import is_product_parameter
+from pvtt.records.params import Params
+from pvtt.records.training import TrainingMetrics
+from pvtt.stages import train_stage1, train_stage2
+from pvtt.training.job import TrainJob
+from tests.training.samples import tiny_params
+
+HERE = InlineDispatcher()
+
+
+def read_rows(path: Path) -> list[dict[str, float]]:
+    with path.open(newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def transformer_weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "transformer" / "diffusion_pytorch_model.safetensors")
+
+
+def test_both_stages_leave_a_complete_result(workspace: Workspace) -> None:
+    params = tiny_params(steps=4, validation_pictures=1)
+    train_stage1.run(workspace, params, HERE)
+    train_stage2.run(workspace, params, HERE)
+    base = transformer_weights(workspace.root / "models" / "base")
+    first, second = (transformer_weights(workspace.out(stage) / "model") for stage in ("train_stage1", "train_stage2"))
+
+    declared = json.loads((workspace.out("train_stage1") / "trainable.json").read_text())
+    assert set(declared["names"]) == {name for name in first if is_product_parameter(name)}
+    assert declared["num_trainable"] == sum(first[name].numel() for name in declared["names"])
+    for name, weight in base.items():
+        assert torch.equal(first[name], weight), name  # stage 1 changes only what is declared
+    changed = [name for name in base if not torch.equal(second[name], base[name])]
+    assert any(".attn1." in name for name in changed)
+    assert not any(name.startswith(("condition_embedder.", "proj_out.")) for name in changed)
+
+    for stage in ("train_stage1", "train_stage2"):
+        out = workspace.out(stage)
+        for part in ("vae", "text_encoder", "tokenizer", "scheduler"):
+            assert sha256_tree(out / "model" / part) == sha256_tree(workspace.root / "models" / "base" / part)
+        pipeline = ProductVideoPipeline.from_pretrained(out / "model")
+        assert pipeline.config.photo_size == params.encode.photo_size
+        rows = read_rows(out / "loss.csv")
+        assert [row["step"] for row in rows] == [1, 2, 3, 4]
+        assert list(rows[0]) == ["step", "loss", "loss_region", "lr", "grad_norm"]
+        validation = read_rows(out / "validation.csv")
+        assert sorted({row["step"] for row in validation}) == [0, 3, 4]
+        assert len({row["sigma"] for row in validation}) == 5
+        metrics = TrainingMetrics.from_json((workspace.metrics / f"{stage}.json").read_text())
+        assert metrics.steps == 4
+        assert metrics.samples_seen == 16
+        assert metrics.validation_loss == pytest.approx(sum(row["loss"] for row in validation[-5:]) / 5)
+        picture = cv2.imread(str(out / "samples" / "step-000004.png"))
+        assert picture is not None
+        assert picture.shape == (32, 3 * 48, 3)  # masked, generated, truth
+    progress = json.loads((workspace.progress / "train_stage2.json").read_text())
+    assert (progress["done"], progress["total"], progress["unit"]) == (4, 4, "steps")
+    # Stage 2 starts from what stage 1 shipped, so the same validation gives the same loss.
+    ends = read_rows(workspace.out("train_stage1") / "validation.csv")[-5:]
+    starts = read_rows(workspace.out("train_stage2") / "validation.csv")[:5]
+    assert [row["loss"] for row in ends] == [row["loss"] for row in starts]
+
+
+def test_training_learns(workspace: Workspace) -> None:
+    stage = {"batch_size": 12, "lr": 1e-2, "validate_every": 60, "checkpoint_every": 60, "trainable": ["*"]}
+    params = tiny_params(steps=60, stage=stage)
+    train_stage1.run(workspace, params, HERE)
+    rows = read_rows(workspace.out("train_stage1") / "loss.csv")
+    first, last = (sum(row["loss_region"] for row in part) / 10 for part in (rows[:10], rows[-10:]))
+    assert last < 0.8 * first
+    validation = read_rows(workspace.out("train_stage1") / "validation.csv")
+    assert all(after["loss"] < before["loss"] for before, after in zip(validation[:5], validation[-5:], strict=True))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_two_runs_are_equal_bit_for_bit(workspace: Workspace, precision: str) -> None:
+    params = tiny_params(steps=3, precision=precision)
+    hashes = []
+    for _ in range(2):
+        train_stage1.run(workspace, params, HERE)
+        hashes.append(sha256_tree(workspace.out("train_stage1")))
+    assert hashes[0] == hashes[1]
+
+
+def test_the_untrained_model_has_the_bases_loss(workspace: Workspace) -> None:
+    """At step 0 neither photos nor mask matter: dropping them changes no bit of the validation loss."""
+    train_stage1.run(workspace, tiny_params(steps=1), HERE)
+    before = read_rows(workspace.out("train_stage1") / "validation.csv")[:5]
+    for path in (workspace.out("encode") / "samples").glob("VAL*"):
+        tensors = load_file(path)
+        for name in ("mask", "masked_latents", "product_tokens"):
+            tensors[name] = torch.zeros_like(tensors[name])
+        save_file(tensors, path)
+    train_stage1.run(workspace, tiny_params(steps=1), HERE)
+    assert read_rows(workspace.out("train_stage1") / "validation.csv")[:5] == before
+
+
+def losses_of(workspace: Workspace, params: Params) -> list[dict[str, float]]:
+    train_stage1.run(workspace, params, HERE)
+    return read_rows(workspace.out("train_stage1") / "loss.csv")
+
+
+def test_accumulated_and_checkpointed_gradients_are_those_of_the_whole_batch(workspace: Workspace) -> None:
+    whole = losses_of(workspace, tiny_params(steps=3, stage={"batch_size": 4}))
+    parts = losses_of(workspace, tiny_params(steps=3, stage={"batch_size": 2, "gradient_accumulation": 2}))
+    saving = losses_of(workspace, tiny_params(steps=3, gradient_checkpointing=True))
+    for one, two, three in zip(whole, parts, saving, strict=True):
+        for name, value in one.items():
+            assert two[name] == pytest.approx(value, rel=1e-4), name
+            assert three[name] == pytest.approx(value, rel=1e-6), name
+
+
+def test_all_loss_terms_train_and_are_logged(workspace: Workspace) -> None:
+    weights = {"region": 1.0, "temporal_difference": 0.5, "stca": 0.1, "preservation": 0.5}
+    rows = losses_of(workspace, tiny_params(steps=2, loss=weights, gradient_checkpointing=True))
+    parts = ("velocity", "temporal_difference", "stca", "preservation")
+    assert set(rows[0]) == {"step", "loss", "loss_region", *(f"loss_{part}" for part in parts), "lr", "grad_norm"}
+    for row in rows:
+        total = row["loss_velocity"] + sum(weights[part] * row[f"loss_{part}"] for part in parts[1:])
+        assert row["loss"] == pytest.approx(total, rel=1e-5)
+
+
+def test_a_loss_that_is_not_finite_names_the_sample(workspace: Workspace) -> None:
+    path = workspace.out("encode") / "samples" / "TRAIN003_001.safetensors"
+    tensors = load_file(path)
+    tensors["latents"][:] = torch.nan
+    save_file(tensors, path)
+    with pytest.raises(
+        PvttError, match=r"train_stage1: the loss is not finite at step [12], for TRAIN003_001$"
+    ) as error:
+        train_stage1.run(workspace, tiny_params(steps=2, stage={"batch_size": 6}), HERE)
+    assert "lower train.stage1.lr" in str(error.value.hint)
+    assert not workspace.out("train_stage1").exists()
+
+
+def test_a_pattern_that_matches_nothing_stops_before_training(workspace: Workspace) -> None:
+    params = tiny_params()
+    stage1 = params.train.stage1.model_copy(update={"trainable": ("product_encodr.*",)})
+    params = params.model_copy(update={"train": params.train.model_copy(update={"stage1": stage1})})
+    with pytest.raises(ParamsError, match=r"'product_encodr\.\*' matches no parameter; the nearest names are product_"):
+        train_stage1.run(workspace, params, HERE)
+
+
+@pytest.mark.parametrize(
+    ("missing", "stage", "hint"),
+    [
+        ("outs/encode/samples.jsonl", train_stage1, "dvc repro encode"),
+        ("models/base/model_index.json", train_stage1, "model.base"),
+        ("outs/encode/mask_contract.json", train_stage1, "pvtt encode"),
+        ("outs/train_stage1/model", train_stage2, "train_stage1"),
+    ],
+)
+def test_a_missing_input_says_what_to_run(workspace: Workspace, missing: str, stage: Any, hint: str) -> None:
+    (workspace.root / missing).unlink(missing_ok=True)
+    with pytest.raises(MissingInputError) as error:
+        stage.run(workspace, tiny_params(), HERE)
+    assert hint in str(error.value.hint)
+
+
+def test_without_validation_samples_there_is_no_validation_loss(workspace: Workspace) -> None:
+    index = workspace.out("encode") / "samples.jsonl"
+    index.write_text("".join(line for line in index.read_text().splitlines(keepends=True) if '"val"' not in line))
+    train_stage1.run(workspace, tiny_params(steps=1, validation_pictures=2), HERE)
+    assert (workspace.out("train_stage1") / "validation.csv").read_text() == "step,sigma,loss,loss_region\n"
+    metrics = TrainingMetrics.from_json((workspace.metrics / "train_stage1.json").read_text())
+    assert metrics.validation_loss is metrics.best_validation_loss is metrics.best_validation_step is None
+
+
+def test_a_job_can_be_pickled(workspace: Workspace) -> None:
+    job = TrainJob(workspace, "train_stage1", tiny_params())
+    assert pickle.loads(pickle.dumps(job)) == job
+
+
+def test_wandb_keeps_an_offline_record(workspace: Workspace) -> None:
+    train_stage1.run(workspace, tiny_params(steps=2, wandb="offline"), HERE)
+    (record,) = (workspace.state / "wandb").glob("offline-run-*/run-*.wandb")
+    assert record.stat().st_size > 0
