@@ -12,7 +12,7 @@ from pvtt.records.params import Params, StageTrainParams
 
 TrainStage = Literal["train_stage1", "train_stage2"]
 
-CODE = ("training", "models")  # packages whose source the result depends on
+CODE = ("training", "models", "generation")  # packages whose source the result depends on
 ENCODE_PARAMS = {"max_photos", "image_features", "photo_size", "text_tokens"}  # the rest is in the data
 PIECE_BYTES = 1 << 16
 
@@ -51,14 +51,12 @@ def run_key(job: TrainJob) -> str:
     params = job.params
     train_params = params.train.model_dump(mode="json", exclude={"wandb", "stage1", "stage2"})
     settings = job.settings.model_dump(mode="json", exclude={"checkpoint_every"})
-    sampling = params.evaluate.model_dump(mode="json", include={"product_guidance", "text_guidance"})
     return sha256_json(
         [
             job.stage,
             params.seed,
             train_params,
             settings,
-            sampling if params.train.validation_pictures else None,
             params.model.model_dump(mode="json", exclude={"base"}) if job.stage == "train_stage1" else None,
             params.encode.model_dump(mode="json", include=ENCODE_PARAMS),
             fingerprint(job.encoded),

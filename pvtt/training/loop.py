@@ -253,7 +253,6 @@ class Training:
                     self.model,
                     load_vae(self.job.source).to(self.accelerator.device),
                     load_scheduler(self.job.source),
-                    self.job.params.evaluate,
                     self.params.validation_pictures,
                 )
 

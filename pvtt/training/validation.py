@@ -13,7 +13,7 @@ from torch import Tensor
 from pvtt.generation.sampling import sample
 from pvtt.items.atomic import atomic_path
 from pvtt.models.vae import decode_latents, to_pixels
-from pvtt.records.params import EvaluateParams, LossParams, TrainParams
+from pvtt.records.params import LossParams, TrainParams
 from pvtt.training.dataset import Batch, Draw, EncodedDataset, collate, validation_draw
 from pvtt.training.flow_matching import sigmas_at
 from pvtt.training.model import Constants
@@ -83,12 +83,10 @@ class Validation:
         return rows
 
     @torch.no_grad()
-    def draw_picture(
-        self, path: Path, transformer: Any, vae: Any, scheduler: Any, params: EvaluateParams, num_samples: int
-    ) -> None:
+    def draw_picture(self, path: Path, transformer: Any, vae: Any, scheduler: Any, num_samples: int) -> None:
         """Draw a PNG, a row a sample: the masked template, what the model makes of it, and the truth; middle frames.
 
-        Decoded without compositing, so that what the model does outside the mask is seen too.
+        Without guidance, and decoded without compositing, so that what the model does outside the mask is seen too.
         """
         draws = [
             validation_draw(self._dataset.samples, index, 0.5, self._seed)
@@ -108,8 +106,8 @@ class Validation:
             text=batch.text,
             empty_text=self._constants.empty_text.to(self._device),
             num_steps=PICTURE_STEPS,
-            product_guidance=params.product_guidance,
-            text_guidance=params.text_guidance,
+            product_guidance=1,
+            text_guidance=1,
         )
         write_grid(path, [decode_latents(vae, latents) for latents in (batch.masked_latents, generated, batch.latents)])
 
