@@ -73,7 +73,7 @@ def promote(slurm_profile: str = SLURM_PROFILE, start: bool = False, timeout_hou
     summary = f"{decision}\n\n{describe_plan(plan)}"
     print(summary)
     print(
-        f"\nWaiting {timeout_hours:g} hours for a person: on the run's page in Prefect, or in this project's folder with\n"
+        f"\nWaiting {timeout_hours:g} hours for a person. Answer on the run's page in Prefect, or in this folder:\n"
         f"  python -m flows.promote approve {flow_run.id} --person NAME --reason TEXT\n"
         f"  python -m flows.promote refuse {flow_run.id} --person NAME --reason TEXT",
         flush=True,

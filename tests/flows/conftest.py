@@ -94,7 +94,7 @@ class Project:
             capture_output=True,
             text=True,
             check=False,
-            timeout=180,
+            timeout=300,
         )
 
     def environment(self) -> dict[str, str]:
@@ -175,5 +175,5 @@ def prefect_api() -> Iterator[str]:
 
     import flows  # noqa: F401  # Prefect's environment
 
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=300):
         yield str(PREFECT_API_URL.value())

@@ -175,7 +175,7 @@ class TestByHand:
             time.sleep(0.1)
 
         run.send_signal(signal.SIGINT)
-        _, printed = run.communicate(timeout=60)
+        _, printed = run.communicate(timeout=300)
 
         assert run.returncode == 130
         assert b"run the same command again" in printed
