@@ -90,7 +90,7 @@ class PhotosParams(Record):
     size: int = Field(default=512, ge=32)
     min_photos: int = Field(default=3, ge=1)
     max_photos: int = Field(default=5, ge=1)
-    duplicate_distance: int = Field(default=4, ge=0, le=64)  # pHash Hamming distance at or below which two are one
+    duplicate_distance: int = Field(default=2, ge=0, le=64)  # pHash Hamming distance at or below which two are one
     min_area: Fraction = 0.01
     max_area: Fraction = 0.97
     margin: Fraction = 0.06  # around the product, of the size
