@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -165,6 +166,12 @@ def project(project_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     shutil.copytree(project_template, root)
     monkeypatch.chdir(root)
     return Project(Workspace(root))
+
+
+def free_port() -> int:
+    """A port of the loopback that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
