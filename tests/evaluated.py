@@ -59,7 +59,9 @@ def write_history(workspace: Workspace, steps: int = 60) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         rows = [f"{step + 1},{loss:.6f},{1.3 * loss:.6f},0.001,0.5" for step, loss in enumerate(losses)]
         (folder / "loss.csv").write_text("\n".join(["step,loss,loss_region,lr,grad_norm", *rows]) + "\n")
-        checks = [f"{step},{quantile},{mean[step - 1] * quantile:.6f}" for step in (20, 60) for quantile in (0.25, 0.75)]
+        checks = [
+            f"{step},{quantile},{mean[step - 1] * quantile:.6f}" for step in (20, 60) for quantile in (0.25, 0.75)
+        ]
         (folder / "validation.csv").write_text("\n".join(["step,sigma,loss", *checks]) + "\n")
 
 

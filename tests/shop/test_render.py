@@ -15,6 +15,7 @@ from pvtt.shop.film import SAMPLE_RATE, music, write_film
 from pvtt.shop.products import product_spec
 from pvtt.shop.render import Placed, Renderer
 from pvtt.shop.scenes import SceneSpec, Shot
+from tests.shop.digest import film_digest
 
 PLAIN = SceneSpec(background=(0.8, 0.8, 0.8), ground=(0.9, 0.9, 0.9), style="plain")
 
@@ -73,35 +74,16 @@ def test_music_is_audible_bounded_and_as_long_as_its_film() -> None:
     assert np.abs(samples).max() <= 1.0
 
 
-_RENDER = """
-import hashlib, sys
-from dataclasses import replace
-from pathlib import Path
-from pvtt.shop.catalog import catalog
-from pvtt.shop.film import write_film
-from pvtt.shop.render import Renderer
-
-film = catalog()[3].films[0]
-shots = [replace(part, num_frames=3, scene=replace(part.scene, environment="softbox")) for part in film.shots]
-path = Path(sys.argv[1])
-with Renderer() as renderer:
-    masks = write_film(renderer, replace(film, shots=tuple(shots), width=144, height=96), path)
-print(hashlib.sha256(path.read_bytes() + masks.tobytes()).hexdigest())
-"""
-
-
 def test_two_processes_render_the_same_bytes(renderer: Renderer, tmp_path: Path, project_root: Path) -> None:
-    digests = [
-        subprocess.run(
-            [sys.executable, "-c", _RENDER, str(tmp_path / f"{number}.mp4")],
-            cwd=project_root,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for number in range(2)
-    ]
-    assert digests[0] == digests[1] != ""
+    here = film_digest(renderer, tmp_path / "here.mp4")
+    elsewhere = subprocess.run(
+        [sys.executable, "-m", "tests.shop.digest", str(tmp_path / "elsewhere.mp4")],
+        cwd=project_root,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert elsewhere.stdout.strip() == here
 
 
 def test_two_products_stand_apart(renderer: Renderer) -> None:
