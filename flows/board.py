@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, Self, TextIO
 
@@ -40,7 +41,7 @@ class Board:
     def __enter__(self) -> Self:
         if self._stream.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
             self._bars = Progress(
                 TextColumn("{task.fields[mark]}"),
@@ -49,7 +50,6 @@ class Board:
                 TextColumn("{task.fields[count]}", justify="right"),
                 TimeElapsedColumn(),
                 TextColumn("{task.fields[left]}"),
-                TimeRemainingColumn(compact=True),
                 TextColumn("{task.fields[note]}", style="dim"),
                 console=Console(file=self._stream),
                 refresh_per_second=4,
@@ -77,16 +77,16 @@ class Board:
     def update(self, name: str, state: ProgressState) -> None:
         """A stage has advanced."""
         count = f"{state.done}/{state.total} {state.unit}"
+        left = "" if state.eta_s is None else f"{timedelta(seconds=round(state.eta_s))} left"
         if self._bars is not None:
             self._bars.update(
-                self._tasks[name], completed=state.done, total=state.total, count=count, left="left", note=state.note
+                self._tasks[name], completed=state.done, total=state.total, count=count, left=left, note=state.note
             )
             return
         now = time.monotonic()
         if now - max(self._last_line, self._started[name]) >= LINE_EVERY_S:
             self._last_line = now
-            left = "" if state.eta_s is None else f", {state.eta_s:.0f} s left"
-            self._line(name, "…", f"{count}{left}  {state.note}".rstrip())
+            self._line(name, "…", "  ".join(part for part in (count, left, state.note) if part))
 
     def finish(self, name: str, outcome: Outcome, note: str = "") -> None:
         """A stage has ended."""

@@ -9,6 +9,7 @@ A stage is redone only where DVC calls it stale, so a run without news ends afte
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,8 @@ def main(ingest: bool, commit: bool, debug: bool) -> None:
     4 too many items failed; 5 another run holds the lock; 6 the data did not pass validation; 7 the disk is full;
     130 interrupted.
     """
+    if sys.stderr.isatty():
+        print("Starting ...", file=sys.stderr)  # Prefect's server takes a few seconds
     with exit_with_errors(debug):
         pipeline(ingest, commit)
 
