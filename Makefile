@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types layers unit system-packages lock clean
+.PHONY: help setup run test lint types layers unit end-to-end benchmarks system-packages lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +44,13 @@ layers: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/benchmarks --ignore=tests/test_end_to_end.py
+
+end-to-end: setup  ## The whole pipeline on a dozen products, in a clone (minutes)
+	$(BIN)/python -m pytest tests/test_end_to_end.py
+
+benchmarks: setup  ## Measure against the usual way
+	$(BIN)/python -m pytest tests/benchmarks -s
 
 system-packages:  ## Debian packages of the tests: a renderer, a browser, Slurm
 	@missing=$$(for package in $(PACKAGES); do \
