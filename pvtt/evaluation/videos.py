@@ -13,7 +13,7 @@ from pvtt.evaluation.arrays import Region, Video
 from pvtt.media.video import write_video
 
 MIN_HEIGHT = 288  # pixels; smaller videos are enlarged by a whole factor
-CRF = 16
+CRF = 20
 
 
 def enlarge(video: Video, smooth: bool = True) -> Video:
