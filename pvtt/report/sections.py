@@ -210,9 +210,10 @@ def _video_row(inputs: ReportInputs, sample: EvaluatedSample) -> str:
         )
         if sample.metrics.get(name) is not None
     )
+    caption = escape(sample.caption or sample.category)
     return f"""
 <article class="row" id="{escape(sample.key)}">
-  <div class="head"><b>{escape(sample.key)}</b> <span>{escape(sample.caption or sample.category)}</span>{chips}</div>
+  <div class="head"><b>{escape(sample.key)}</b> <span title="{caption}">{caption}</span>{chips}</div>
   <div class="cells">{"".join(cells)}</div>
   <div class="controls"><button type="button" class="play" aria-label="Pause {escape(sample.key)}">Pause</button>
   <input type="range" min="0" max="1000" value="0" aria-label="Position in {escape(sample.key)}"></div>
@@ -302,7 +303,7 @@ def _metric_cell(metric: MetricValue | None) -> str:
         return "<td></td>"
     if metric.value is None:
         return f"<td><span class='status {metric.status}'>{STATUS_TEXT[metric.status]}</span></td>"
-    chance = "" if metric.chance is None else f", chance {metric.chance:.2f}"
+    chance = "" if metric.chance is None else f", chance {format_number(metric.chance)}"
     status = STATUS_TEXT[metric.status]
     mark = f" <span class='status {metric.status}'>{status}</span>" if status else ""
     return (

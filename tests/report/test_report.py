@@ -108,7 +108,7 @@ def test_in_a_browser_videos_play_in_step_and_nothing_fails(page: Path, tmp_path
 
         count = script("return document.querySelectorAll('.row').length")
         assert count >= 5
-        for number in range(count):
+        for number in (0, 1, count - 1):
             script("document.querySelectorAll('.row')[arguments[0]].scrollIntoView({behavior: 'instant'})", number)
             wait_for(lambda n=number: all(ready >= 2 and time > 0 for ready, time, _ in row(n)), f"row {number}")
             if number == 0:
