@@ -31,6 +31,10 @@ class QueryKeyNormAttention(nn.Module):
         self.norm_q = nn.RMSNorm(dim, eps=eps)
         self.norm_k = nn.RMSNorm(dim, eps=eps)
         self.sink_key = nn.Parameter(torch.zeros(1, 1, dim)) if sink else None
+        # The values pass at full strength from the start. PyTorch's default would hand on a ninth of their variance,
+        # and on a copying task a new adapter then took a third more steps to the same loss.
+        nn.init.orthogonal_(self.to_v.weight)
+        nn.init.orthogonal_(self.to_out.weight)
 
     def forward(
         self,
@@ -112,6 +116,7 @@ class ProductEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.proj_in = nn.Linear(product_dim, dim)
+        nn.init.orthogonal_(self.proj_in.weight)
         self.position_embedding = nn.Parameter(torch.randn(tokens_per_view, dim) * 0.5)
         self.view_embedding = nn.Parameter(torch.randn(max_views, dim) * 0.1)
         self.null_token = nn.Parameter(torch.zeros(1, 1, dim))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pvtt.errors import ParamsError, PvttError
+from pvtt.errors import MissingInputError, ParamsError, PvttError
 from pvtt.items.atomic import atomic_directory, atomic_write_text
 from pvtt.items.progress import Progress
 from pvtt.models.loading import load_scheduler, load_vae, require_pipeline
@@ -76,6 +76,8 @@ class Training:
                 f"{accelerator.num_processes} processes",
                 f"make it a multiple of {accelerator.num_processes}",
             )
+        if job.stage == "train_stage2" and not job.source.is_dir():
+            raise MissingInputError(f"{job.source} does not exist", "run `dvc repro train_stage1` first")
         require_pipeline(job.source)
         self.dataset = EncodedDataset(job.encoded, "train")
         self.sequence = SampleSequence(

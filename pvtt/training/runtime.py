@@ -32,7 +32,7 @@ def machine() -> dict[str, Any]:
     """What equal bits depend on besides params, data and code."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else torch.backends.cpu.get_cpu_capability()
     return {
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a plain string: `torch.load` refuses a TorchVersion
         "device": device,
         "threads": num_threads(),
         "processes": int(os.environ.get("WORLD_SIZE", "1")),

@@ -52,4 +52,4 @@ def test_a_long_stage_says_how_far_it_is_now_and_then() -> None:
         for step in (10, 11):
             board.update("train_stage1", ProgressState(step, 400, "steps", "loss 0.41", 125.4))
 
-    assert log.getvalue().split() == "train_stage1 … 10/400 steps 0:02:05 left loss 0.41".split()
+    assert log.getvalue().split() == ["train_stage1", "…", "10/400", "steps", "0:02:05", "left", "loss", "0.41"]
