@@ -43,7 +43,13 @@ class StageGraph:
 def read_graph(root: Path) -> StageGraph:
     """Ask DVC for the graph of the project at `root`. Raises `PvttError` with DVC's own message."""
     answer = subprocess.run(
-        [sys.executable, "-P", __file__, str(root)], capture_output=True, text=True, encoding="utf-8", check=False
+        [sys.executable, "-P", __file__, str(root)],
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
     )
     if answer.returncode != 0:
         message = (answer.stderr.strip().splitlines() or ["no message"])[-1]
