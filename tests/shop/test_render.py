@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from pvtt.shop.film import SAMPLE_RATE, music, write_film
 from pvtt.shop.products import product_spec
 from pvtt.shop.render import Placed, Renderer
 from pvtt.shop.scenes import SceneSpec, Shot
+from tests.shop.digest import film_digest
 
 PLAIN = SceneSpec(background=(0.8, 0.8, 0.8), ground=(0.9, 0.9, 0.9), style="plain")
 
@@ -69,6 +72,18 @@ def test_music_is_audible_bounded_and_as_long_as_its_film() -> None:
     assert len(samples) == round(film.duration_s * SAMPLE_RATE)
     assert float(np.sqrt((samples**2).mean())) > 0.02
     assert np.abs(samples).max() <= 1.0
+
+
+def test_two_processes_render_the_same_bytes(renderer: Renderer, tmp_path: Path, project_root: Path) -> None:
+    here = film_digest(renderer, tmp_path / "here.mp4")
+    elsewhere = subprocess.run(
+        [sys.executable, "-m", "tests.shop.digest", str(tmp_path / "elsewhere.mp4")],
+        cwd=project_root,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert elsewhere.stdout.strip() == here
 
 
 def test_two_products_stand_apart(renderer: Renderer) -> None:
