@@ -151,6 +151,8 @@ def _explain(name: str, text: str, status: int, log: Path) -> StepError:
     """The failed command's own message and hint, found in what it printed."""
     stage_status = STAGE_FAILED.findall(text)
     code = int(stage_status[-1]) if stage_status else status
+    if code - 128 in tuple(signal.Signals):  # how a shell between us says that a signal killed its command
+        code = 128 - code
     errors = list(PVTT_ERROR.finditer(text))
     if errors:
         return StepError(errors[-1]["message"], errors[-1]["hint"] or f"read its log: {log}", code)

@@ -162,7 +162,7 @@ class Training:
             if self.step == 0:
                 self._validate(tracker)
             while self.step < settings.steps:
-                row = self._train_step()
+                row = self.train_step()
                 self.history.append(row)
                 tracker.log({f"train/{name}": value for name, value in row.items() if name != "step"}, self.step)
                 if self.step % settings.validate_every == 0 or self.step == settings.steps:
@@ -176,7 +176,7 @@ class Training:
                     signals.deliver()
         return self._finish()
 
-    def _train_step(self) -> dict[str, float]:
+    def train_step(self) -> dict[str, float]:
         """One optimizer step; returns its row of the history."""
         settings, accelerator = self.settings, self.accelerator
         share = settings.batch_size // accelerator.num_processes

@@ -74,9 +74,15 @@ def _artifact(api: str, key: str) -> dict[str, Any]:
     return artifact
 
 
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])  # they tell of a killed command in two ways
 def test_a_preempted_stage_is_run_again_and_a_failed_one_is_not(
-    project: Project, prefect_api: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    project: Project,
+    prefect_api: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    shell: str,
 ) -> None:
+    monkeypatch.setenv("SHELL", shell)
     monkeypatch.setattr(reproduce, "retry_delay_seconds", 0)
     project.mark("kill", "clip")
     project.mark("fail", "photos")

@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.items.workspace import Workspace
 from pvtt.stages import train_stage1
-from pvtt.training import checkpoint
 from pvtt.training.loop import Training
 from tests.training.samples import tiny_params
 
@@ -33,7 +34,7 @@ def end_in_step(number: int, with_signal: signal.Signals) -> None:
 
 def end_in_checkpoint(number: int, with_signal: signal.Signals) -> None:
     """Send the signal when half of a checkpoint is written."""
-    original = checkpoint.torch.save
+    original = torch.save
 
     def save(state: dict[str, Any], path: Path) -> None:
         original(state, path)
@@ -41,7 +42,7 @@ def end_in_checkpoint(number: int, with_signal: signal.Signals) -> None:
             os.truncate(path, path.stat().st_size // 2)
             os.kill(os.getpid(), with_signal)
 
-    checkpoint.torch.save = save  # type: ignore[attr-defined]
+    torch.save = save  # type: ignore[assignment]
 
 
 def main(root: str, steps: str, where: str = "", number: str = "0", with_signal: str = "SIGKILL") -> None:

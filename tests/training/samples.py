@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,17 @@ from tests.tiny_wan import TEXT_DIM, build_tiny_base
 PROJECT = Path(__file__).resolve().parents[2]
 LATENT_SHAPE = (16, 3, 4, 6)
 TOKENS_PER_VIEW, PRODUCT_DIM, TEXT_TOKENS = 4, 64, 12
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What makes a sample large or small."""
+
+    latents: tuple[int, int, int, int] = LATENT_SHAPE
+    tokens_per_view: int = TOKENS_PER_VIEW
+    text: tuple[int, int] = (TEXT_TOKENS, TEXT_DIM)
+
+
 ADAPTER = ("product_encoder.*", "blocks.*.product_*", "patch_embedding.condition.*")
 
 
@@ -44,19 +56,21 @@ def tiny_params(steps: int = 6, stage: dict[str, Any] | None = None, **train: An
     return parse_params(values)
 
 
-def sample_tensors(random: np.random.Generator, num_variants: int, num_views: int) -> dict[str, torch.Tensor]:
+def sample_tensors(
+    random: np.random.Generator, num_variants: int, num_views: int, shape: Shape
+) -> dict[str, torch.Tensor]:
     """The product's colour, a vector of the latents' channels, fills a box and is in every photo token."""
 
-    def normal(*shape: int) -> torch.Tensor:
-        return torch.from_numpy(random.standard_normal(shape, dtype=np.float32))
+    def normal(*size: int) -> torch.Tensor:
+        return torch.from_numpy(random.standard_normal(size, dtype=np.float32))
 
-    channels, frames, height, width = LATENT_SHAPE
+    channels, frames, height, width = shape.latents
     colour = normal(num_variants, channels)
     region = torch.zeros(num_variants, 1, frames, height, width)
     region[..., 1:3, 2:5] = 1
-    background = 0.3 * normal(num_variants, *LATENT_SHAPE)
+    background = 0.3 * normal(num_variants, *shape.latents)
     latents = torch.where(region > 0, colour[:, :, None, None, None], background)
-    tokens = torch.zeros(num_variants, num_views, TOKENS_PER_VIEW, PRODUCT_DIM)
+    tokens = torch.zeros(num_variants, num_views, shape.tokens_per_view, PRODUCT_DIM)
     tokens[..., :channels] = colour[:, None, None]
     return {
         "latents": latents,
@@ -64,15 +78,20 @@ def sample_tensors(random: np.random.Generator, num_variants: int, num_views: in
         "mask": region.expand(-1, 4, -1, -1, -1).contiguous(),
         "region": region,
         "product_tokens": tokens,
-        "text": normal(TEXT_TOKENS, TEXT_DIM),
+        "text": normal(*shape.text),
     }
 
 
 def write_encoded(
-    folder: Path, num_samples: dict[Split, int] | None = None, num_variants: int = 3, max_views: int = 3, seed: int = 0
+    folder: Path,
+    num_samples: dict[Split, int] | None = None,
+    num_variants: int = 3,
+    max_views: int = 3,
+    shape: Shape | None = None,
 ) -> list[EncodedSample]:
     """Write an `outs/encode` folder."""
-    records = []
+    records: list[EncodedSample] = []
+    shape = shape or Shape()
     splits: dict[Split, int] = {"train": 6, "val": 2, "test": 1} if num_samples is None else num_samples
     (folder / "samples").mkdir(parents=True)
     for split, count in splits.items():
@@ -80,9 +99,9 @@ def write_encoded(
             product_id = f"{split.upper()}{number:03d}"
             variants = num_variants if split == "train" else 1
             views = 1 + number % max_views
-            random = np.random.default_rng([seed, len(records)])
+            random = np.random.default_rng(len(records))
             path = f"samples/{product_id}_001.safetensors"
-            save_file(sample_tensors(random, variants, views), folder / path)
+            save_file(sample_tensors(random, variants, views, shape), folder / path)
             records.append(
                 EncodedSample(
                     split=split,
@@ -93,7 +112,7 @@ def write_encoded(
                     path=path,
                     num_variants=variants,
                     num_views=views,
-                    latent_shape=LATENT_SHAPE,
+                    latent_shape=shape.latents,
                     num_windows=1,
                 )
             )

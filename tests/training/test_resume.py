@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -100,7 +101,7 @@ def test_another_runs_checkpoint_is_not_resumed(tmp_path: Path) -> None:
 
 
 def test_the_key_follows_what_the_result_depends_on(workspace: Workspace) -> None:
-    def key(steps: int = 4, **changes: object) -> str:
+    def key(steps: int = 4, **changes: Any) -> str:
         return run_key(TrainJob(workspace, "train_stage1", tiny_params(steps, **changes)))
 
     first = key()

@@ -1,0 +1,53 @@
+"""Seconds a training step of the tiny profile takes, of each stage and precision, on samples of its shape.
+
+`pytest tests/benchmarks/test_training_step.py -s` prints the figures.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from pvtt.items.workspace import Workspace
+from pvtt.records.params import Params, load_params
+from pvtt.training.job import TrainJob, TrainStage
+from pvtt.training.loop import Training, train
+from pvtt.training.runtime import accelerate_for, deterministic, num_threads
+from tests.training.samples import Shape, write_encoded
+
+SHAPE = Shape(latents=(16, 3, 12, 18), tokens_per_view=36, text=(24, 32))
+WARM_UP_STEPS, STEPS = 3, 10
+
+
+def shortened(params: Params, precision: Literal["fp32", "bf16"]) -> Params:
+    settings = params.train.stage1.model_copy(update={"steps": 1})
+    changes = {"precision": precision, "wandb": "disabled", "validation_pictures": 0, "stage1": settings}
+    return params.model_copy(update={"train": params.train.model_copy(update=changes)})
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_seconds_a_step(tmp_path: Path, project_root: Path, precision: Literal["fp32", "bf16"]) -> None:
+    workspace = Workspace(tmp_path)
+    (tmp_path / "models").symlink_to(project_root / "models")
+    write_encoded(workspace.out("encode"), {"train": 32, "val": 4}, num_variants=4, max_views=4, shape=SHAPE)
+    params = shortened(load_params(project_root / "params.yaml"), precision)
+    train(TrainJob(workspace, "train_stage1", params))
+    stages: tuple[TrainStage, ...] = ("train_stage1", "train_stage2")
+    for stage in stages:
+        with deterministic(), accelerate_for(params.train, 1) as accelerator:
+            training = Training(TrainJob(workspace, stage, params), accelerator)
+            seconds = []
+            for _ in range(WARM_UP_STEPS + STEPS):
+                start = time.perf_counter()
+                training.train_step()
+                seconds.append(time.perf_counter() - start)
+        steady = sorted(seconds[WARM_UP_STEPS:])
+        print(
+            f"\n{stage} {precision}, batch {training.settings.batch_size}, {num_threads()} threads: "
+            f"{steady[STEPS // 2]:.2f} s a step (best {steady[0]:.2f})",
+            end="",
+        )
+        assert steady[0] < 2
