@@ -76,6 +76,10 @@ class ProductEncoderLayer(nn.Module):
         super().__init__()
         self.norm1 = FP32LayerNorm(dim, eps)
         self.attn = QueryKeyNormAttention(dim, num_heads, eps=eps)
+        nn.init.orthogonal_(self.attn.to_q.weight)
+        with torch.no_grad():  # queries and keys start in one space
+            self.attn.to_k.weight.copy_(self.attn.to_q.weight)
+            self.attn.to_k.bias.copy_(self.attn.to_q.bias)
         self.norm2 = FP32LayerNorm(dim, eps)
         self.ffn = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(approximate="tanh"), nn.Linear(2 * dim, dim))
 
@@ -117,10 +121,15 @@ class ProductEncoder(nn.Module):
         super().__init__()
         self.proj_in = nn.Linear(product_dim, dim)
         nn.init.orthogonal_(self.proj_in.weight)
-        self.position_embedding = nn.Parameter(torch.randn(tokens_per_view, dim) * 0.5)
+        self.position_embedding = nn.Parameter(torch.randn(tokens_per_view, dim))
         self.view_embedding = nn.Parameter(torch.randn(max_views, dim) * 0.1)
         self.null_token = nn.Parameter(torch.zeros(1, 1, dim))
-        self.query_tokens = nn.Parameter(torch.randn(num_tokens, dim))
+        # A query starts as a place of the photos, spread evenly, and looks at it in every view: from the first step
+        # the tokens say what is where, which queries that start at random have to learn first.
+        self.query_tokens = nn.Parameter(0.1 * torch.randn(num_tokens, dim))
+        with torch.no_grad():
+            places = torch.arange(num_tokens, device=self.query_tokens.device) * tokens_per_view // num_tokens
+            self.query_tokens.add_(self.position_embedding[places])
         self.cross_attn = nn.ModuleList([ProductEncoderLayer(dim, num_heads, eps) for _ in range(num_layers)])
         self.norm = FP32LayerNorm(dim, eps)
 

@@ -101,7 +101,7 @@ class ValidateParams(Record):
     split_ratios: tuple[Fraction, Fraction, Fraction] = (0.8, 0.1, 0.1)  # train, val, test
     split_salt: str = "pvtt"  # another one is another split
     min_held_out: int = Field(default=5, ge=0)  # products of val, and of test, that small datasets are filled up to
-    near_duplicate_distance: int = Field(default=6, ge=0, le=64)  # pHash Hamming distance of two products' photos
+    near_duplicate_distance: int = Field(default=4, ge=0, le=64)  # pHash Hamming distance of two products' photos
     min_products: int = Field(default=10, ge=1)
     max_rejected_clip_fraction: Fraction = 0.5
     max_hashed_files: int = Field(default=2000, ge=0)  # whose content is checked, of clips, masks and photos together
@@ -188,6 +188,7 @@ class StageTrainParams(Record):
 class TrainParams(Record):
     precision: Literal["fp32", "bf16"] = "bf16"
     gradient_checkpointing: bool = False
+    optimizer: Literal["adamw", "muon"] = "adamw"  # muon: of matrices, with AdamW for the rest; not with FSDP2
     product_dropout: Fraction = 0.1  # for classifier-free guidance
     text_dropout: Fraction = 0.1
     sigma_shift: Positive = 3.0

@@ -1,7 +1,7 @@
 """The training run of one stage.
 
 model, data ──► resume from the newest checkpoint of this very run, if there is one
-step: positions ──► draws ──► batch ──► loss ──► gradients ──► clip ──► AdamW ──► schedule ──► EMA
+step: positions ──► draws ──► batch ──► loss ──► gradients ──► clip ──► AdamW or Muon ──► schedule ──► EMA
       now and then: validation on the EMA weights, a checkpoint
 end:  EMA weights ──► outs/<stage>/model, a complete pipeline folder; the checkpoints are removed
 """
@@ -30,6 +30,7 @@ from pvtt.training.history import summarise_history, write_csv
 from pvtt.training.job import TrainJob, run_key
 from pvtt.training.model import encode_constants, new_model, save_pipeline, trained_model
 from pvtt.training.objective import evaluate_loss
+from pvtt.training.optimizer import MuonWithAdamW
 from pvtt.training.parameters import declare_trainable, summarise
 from pvtt.training.preemption import DeferredSignals
 from pvtt.training.runtime import accelerate_for, deterministic, machine
@@ -100,12 +101,7 @@ class Training:
         if self.params.gradient_checkpointing:
             model.enable_gradient_checkpointing()
         model.train()
-        optimizer = torch.optim.AdamW(
-            [parameter for parameter in model.parameters() if parameter.requires_grad],
-            lr=settings.lr,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        optimizer = self._new_optimizer([parameter for parameter in model.parameters() if parameter.requires_grad])
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
         # Stepped once a step by the loop; accelerate's wrapper would step it once a process.
         self.schedule = get_cosine_with_min_lr_schedule_with_warmup(
@@ -143,6 +139,18 @@ class Training:
                 self.job.source, self.job.params.model, self.job.params.encode.max_photos, shape, self.job.params.seed
             )
         return trained_model(self.job.source, shape)
+
+    def _new_optimizer(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        from accelerate.utils import DistributedType
+
+        settings = self.settings
+        if self.params.optimizer == "adamw":
+            return torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+        if self.accelerator.distributed_type == DistributedType.FSDP:
+            raise ParamsError(
+                "train.optimizer: muon needs whole matrices, and FSDP2 shards them", "set train.optimizer: adamw"
+            )
+        return MuonWithAdamW(parameters, settings.lr, weight_decay=settings.weight_decay)
 
     # -- the run
 
@@ -286,7 +294,7 @@ class Training:
                 parameter.copy_(like(checkpoint.weights[name], parameter))
         shadows = [like(shadow, p) for shadow, p in zip(checkpoint.ema["shadow_params"], self.trainable, strict=True)]
         self.ema.load_state_dict(checkpoint.ema | {"shadow_params": shadows})
-        restore_optimizer(self.optimizer, checkpoint.optimizer, self.trainable)
+        restore_optimizer(self.optimizer, checkpoint.optimizer)
         self.schedule.load_state_dict(checkpoint.schedule)
         set_rng_state(checkpoint.rng)
         self.step, self.position = checkpoint.step, checkpoint.position

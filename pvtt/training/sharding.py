@@ -32,14 +32,14 @@ def like(tensor: Tensor, model: Tensor) -> Tensor:
     return distribute_tensor(tensor, model.device_mesh, model.placements)
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any], parameters: list[Tensor]) -> None:
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Load an optimizer's whole state dict, as `whole` made it.
 
     Args:
-        optimizer: Over `parameters`, in this order, in one group.
-        state: Its state dict.
-        parameters: What it optimises.
+        optimizer: Into which.
+        state: Its state dict, or that of one over the same parameters.
     """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     sharded = {
         index: {
             name: like(value, parameters[index]) if isinstance(value, Tensor) and value.ndim else value

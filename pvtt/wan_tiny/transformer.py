@@ -70,11 +70,12 @@ def train_transformer(
     from diffusers import WanTransformer3DModel
     from diffusers.training_utils import EMAModel
 
-    from pvtt.wan_tiny.optimizer import MuonWithAdamW
+    from pvtt.training.optimizer import MuonWithAdamW
 
     torch.manual_seed(settings.seed)
     model = WanTransformer3DModel(**config.TRANSFORMER)
-    optimizer = MuonWithAdamW(model, settings.muon_lr, settings.adamw_lr)
+    optimizer = MuonWithAdamW(model.parameters(), settings.muon_lr, adamw_lr=settings.adamw_lr)
+    peaks = (settings.muon_lr, settings.adamw_lr)
     ema = EMAModel(model.parameters(), decay=settings.ema_decay)
     checkpoint = directory / "transformer_checkpoint.pt"
     start = 0
@@ -105,7 +106,10 @@ def train_transformer(
             loss = (velocity.float() - (noise - clean)).square().mean()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step(rate)
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                group["lr"] = peak * rate
+            optimizer.step()
+            model.zero_grad()
             ema.step(model.parameters())
             bar.update(step + 1, f"loss {loss.item():.4f}")
             if (step + 1) % 250 == 0 or step + 1 == settings.steps:

@@ -118,11 +118,12 @@ def train_vae(
     from diffusers import AutoencoderKLWan
     from diffusers.training_utils import EMAModel
 
-    from pvtt.wan_tiny.optimizer import MuonWithAdamW
+    from pvtt.training.optimizer import MuonWithAdamW
 
     torch.manual_seed(settings.seed)
     vae = AutoencoderKLWan(**config.VAE)
-    optimizer = MuonWithAdamW(vae, settings.muon_lr, settings.adamw_lr)
+    optimizer = MuonWithAdamW(vae.parameters(), settings.muon_lr, adamw_lr=settings.adamw_lr)
+    peaks = (settings.muon_lr, settings.adamw_lr)
     ema = EMAModel(vae.parameters(), decay=settings.ema_decay)
     joint = settings.image_steps + settings.video_steps
     total = joint + settings.decoder_steps
@@ -171,7 +172,10 @@ def train_vae(
                 loss = reconstruction_loss(error) + 1e-6 * posterior.kl().float().mean()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-            optimizer.step(rate)
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                group["lr"] = peak * rate
+            optimizer.step()
+            vae.zero_grad()
             ema.step(vae.parameters())
             progress.update(step + 1, f"loss {loss.item():.4f}")
             if (step + 1) % 100 == 0 or step + 1 == total:

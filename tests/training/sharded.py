@@ -47,7 +47,7 @@ def main() -> None:
     with torch.no_grad():
         for parameter, tensor in zip(parameters, saved["weights"], strict=True):
             parameter.copy_(like(tensor, parameter))
-    restore_optimizer(optimizer, saved["optimizer"], parameters)
+    restore_optimizer(optimizer, saved["optimizer"])
     train(model, optimizer, 2)
     train(plain, plain_optimizer, 2)
     torch.testing.assert_close(whole(parameters), [parameter.detach() for parameter in plain_parameters])
