@@ -101,9 +101,8 @@ def train_transformer(
             sigma = config.SIGMA_SHIFT * sigma / (1 + (config.SIGMA_SHIFT - 1) * sigma)
             noise = torch.randn_like(clean)
             mixed = (1 - sigma).view(-1, 1, 1, 1, 1) * clean + sigma.view(-1, 1, 1, 1, 1) * noise
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                velocity = model(mixed, sigma * 1000, condition, return_dict=False)[0]
-            loss = (velocity.float() - (noise - clean)).square().mean()
+            velocity = model(mixed, sigma * 1000, condition, return_dict=False)[0]
+            loss = (velocity - (noise - clean)).square().mean()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
