@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -200,6 +201,7 @@ def run_items(
             rejects.append(Reject(stage=stage, item=item.name, product_id=item.product_id, **result["reject"]))
         else:
             done.append(Done(item.name, result_type.from_json(json.dumps(result["record"])), entry))
+    print(f"{stage}: {len(missing)} of {len(items)} items were new, the others are from the cache", file=sys.stderr)
     return Outcome(done, rejects, num_computed=len(missing), num_cached=len(items) - len(missing))
 
 

@@ -165,6 +165,7 @@ class ModelParams(Record):
 
 class LossParams(Record):
     region: Weight = 1.0  # extra weight of the product region in the velocity's squared error
+    hole: Weight = 0.0  # the same for all that is generated: the rest of the frame is the template's own pixels
     temporal_difference: Weight = 0.0
     stca: Weight = 0.0  # product attention inside the mask (MotionBooth)
     preservation: Weight = 0.0  # whole-video generation without product (MotionBooth)

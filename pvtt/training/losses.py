@@ -15,25 +15,24 @@ def _per_sample(values: Tensor) -> Tensor:
     return values.flatten(1).mean(1)
 
 
-def velocity_loss(predicted: Tensor, target: Tensor, region: Tensor, region_weight: float) -> Tensor:
-    """Squared error of the velocity with the product region weighted up.
+def velocity_loss(predicted: Tensor, target: Tensor, extra_weight: Tensor | None = None) -> Tensor:
+    """Squared error of the velocity, with some places counted more.
 
-    The weights 1 + λ·region are normalised a sample, so λ moves attention without changing the loss's scale (subject
+    The weights 1 + extra are normalised a sample, so they move attention without changing the loss's scale (subject
     region loss of MotionBooth, arXiv:2406.17758, and λ·L_rw of DreamSwapV, arXiv:2508.14465).
 
     Args:
         predicted: Velocity, (B, C, F', h, w).
         target: Same shape.
-        region: Coverage of the product in [0, 1], (B, 1, F', h, w); unused where `region_weight` is 0.
-        region_weight: λ.
+        extra_weight: At least 0, (B, 1, F', h, w); None counts every place the same.
 
     Returns:
         (B,)
     """
     error = (predicted.float() - target.float()).square()
-    if region_weight == 0:
+    if extra_weight is None:
         return _per_sample(error)
-    weight = 1 + region_weight * region.float()
+    weight = 1 + extra_weight.float()
     return _per_sample(error * weight) / _per_sample(weight)
 
 

@@ -53,7 +53,7 @@ def evaluate_loss(model: Model, batch: Batch, params: TrainParams, empty_latents
         product_view_mask=batch.view_mask,
         return_product_attention=weights.stca > 0,
     )
-    total = velocity_loss(output.sample, target, batch.region, weights.region)
+    total = velocity_loss(output.sample, target, _extra_weight(batch, weights))
     terms = {"velocity": total}
     if weights.temporal_difference > 0:
         terms["temporal_difference"] = temporal_difference_loss(output.sample, target)
@@ -71,6 +71,17 @@ def evaluate_loss(model: Model, batch: Batch, params: TrainParams, empty_latents
         region = region_error(output.sample, target, batch.region)
     parts = {"region": region} | ({name: term.detach() for name, term in terms.items()} if len(terms) > 1 else {})
     return Loss(total, parts)
+
+
+def _extra_weight(batch: Batch, weights: LossParams) -> Tensor | None:
+    """How much more each place counts, (B, 1, F', h, w): the product, and all that is generated."""
+    extra: Tensor | None = None
+    if weights.region > 0:
+        extra = weights.region * batch.region
+    if weights.hole > 0:
+        hole = weights.hole * batch.mask.amax(1, keepdim=True)
+        extra = hole if extra is None else extra + hole
+    return extra
 
 
 def _weight(weights: LossParams, name: str) -> float:
@@ -91,4 +102,4 @@ def _preservation_loss(
         product_tokens=batch.product_tokens,
         product_view_mask=torch.zeros_like(batch.view_mask),
     )
-    return velocity_loss(output.sample, target, batch.region, region_weight=0)
+    return velocity_loss(output.sample, target)

@@ -47,7 +47,7 @@ class Validation:
         device: torch.device,
     ) -> None:
         self._dataset = dataset
-        self._params = params.model_copy(update={"loss": LossParams(region=0)})  # the plain velocity error
+        self._params = params.model_copy(update={"loss": LossParams(region=0, hole=0)})  # the plain velocity error
         self._constants = constants
         self._batch_size = batch_size
         self._seed = seed

@@ -24,8 +24,8 @@ class TransformerTraining:
 
     steps: int = 4000
     batch: int = 16
-    muon_lr: float = 1e-3
-    adamw_lr: float = 1e-3
+    muon_lr: float = 2e-2
+    adamw_lr: float = 5e-3
     ema_decay: float = 0.998
     text_dropout: float = 0.15
     seed: int = 0

@@ -9,6 +9,7 @@ from pvtt.items.workspace import Workspace
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.records.params import LossParams, TrainParams
 from pvtt.training.dataset import Batch, EncodedDataset, SampleSequence, collate
+from pvtt.training.losses import velocity_loss
 from pvtt.training.objective import evaluate_loss
 from tests.tiny_wan import TEXT_DIM, tiny_transformer
 from tests.training.samples import LATENT_SHAPE, PRODUCT_DIM, TEXT_TOKENS, TOKENS_PER_VIEW, tiny_params
@@ -58,6 +59,27 @@ def test_terms_of_weight_zero_cost_nothing(batch: Batch, monkeypatch: pytest.Mon
     assert len(model.calls) == 1
     assert not model.calls[0]["return_product_attention"]
     assert set(loss.parts) == {"region"}
+
+
+def test_the_product_and_the_hole_count_more_where_they_are(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[torch.Tensor | None] = []
+
+    def keep(predicted: torch.Tensor, target: torch.Tensor, extra_weight: torch.Tensor | None = None) -> torch.Tensor:
+        given.append(extra_weight)
+        return velocity_loss(predicted, target, extra_weight)
+
+    monkeypatch.setattr("pvtt.training.objective.velocity_loss", keep)
+    hole = batch.mask.amax(1, keepdim=True)
+    for weights, expected in (
+        ({}, None),
+        ({"region": 2.0}, 2 * batch.region),
+        ({"hole": 3.0}, 3 * hole),
+        ({"region": 2.0, "hole": 3.0}, 2 * batch.region + 3 * hole),
+    ):
+        evaluate_loss(CountedModel(), batch, params_with(**weights))
+        extra = given.pop()
+        assert (extra is None) == (expected is None)
+        assert extra is None or expected is None or torch.equal(extra, expected)
 
 
 @pytest.mark.parametrize("name", ["temporal_difference", "stca", "preservation"])
