@@ -44,7 +44,7 @@ layers: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/benchmarks --ignore=tests/test_end_to_end.py
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/benchmarks
 
 end-to-end: setup  ## The whole pipeline on a dozen products, in a clone (minutes)
 	$(BIN)/python -m pytest tests/test_end_to_end.py
