@@ -101,7 +101,7 @@ def test_the_shops_cuts_and_masks_are_found(
     for prefix, values in sorted(scores.items()):
         print(f"\n{prefix}: IoU {np.mean(values):.3f} over {len(values)} clips, worst {min(values):.3f}", end="")
     print(f"\nall: {mean:.3f}")
-    assert mean > 0.9
+    assert mean > 0.92
 
 
 def _segment(num_frames: int, clip: Path, true: npt.NDArray[np.uint8], params: SegmentParams) -> float:
