@@ -52,8 +52,6 @@ def add_products(source: Path, media: Path, product_ids: list[str]) -> None:
 def test_crawl_to_report_then_nothing_to_do(project_root: Path, tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     subprocess.run(["git", "clone", "-q", str(project_root), str(checkout)], check=True)
-    (checkout / "data.dvc").unlink(missing_ok=True)
-    (checkout / "dvc.lock").unlink(missing_ok=True)
     media = project_root / "pvtt" / "shop" / "site" / "media"
     source = tmp_path / "products"
     source.mkdir()
