@@ -21,13 +21,13 @@ import cv2
 import numpy as np
 import pytest
 
+from flows.steps import command_environment
 from pvtt.items.workspace import Workspace
 from pvtt.media.video import iter_frames, write_video
 from pvtt.shop.catalog import FPS
 from pvtt.stages import STAGES
 
 pytestmark = pytest.mark.timeout(3600)
-DATA_STAGES = ("clip", "segment", "photos", "encode")
 ORIGINAL, ADDED = "MUGS007", "MUGS900"
 
 
@@ -39,7 +39,7 @@ class Clone:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self, name: str, *command: str) -> str:
-        environment = os.environ | {"PYTHONPATH": str(self.workspace.root), "COLUMNS": "120"}
+        environment = command_environment() | {"PYTHONPATH": str(self.workspace.root), "COLUMNS": "120"}
         environment.pop("PREFECT_API_URL", None)
         start = time.monotonic()
         result = subprocess.run(
@@ -60,11 +60,6 @@ class Clone:
             (self.workspace.metrics / "evaluate.json").read_text()
         )
         return values[split]
-
-    def new_items(self, stage: str) -> int:
-        """How many items the stage's last run worked on."""
-        log = (self.workspace.state / "logs" / f"{stage}.log").read_text()
-        return int(re.findall(rf"^{stage}: (\d+) of \d+ items were new", log, re.MULTILINE)[-1])
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +112,15 @@ def test_one_more_product_costs_one_products_work(clone: Clone) -> None:
     add_product(clone.workspace.root / "pvtt" / "shop" / "site")
 
     clone.run("ingest of one more product", "flows.ingest")
+    new_items = {}
     for stage in ("clip", "segment", "photos", "validate", "encode"):
-        clone.run(f"{stage} of one more product", "dvc", "repro", "--single-item", stage)
+        output = clone.run(f"{stage} of one more product", "dvc", "repro", "--single-item", stage)
+        told = re.search(rf"^{stage}: (\d+) of \d+ items were new", output, re.MULTILINE)
+        if told is not None:  # validate works on the whole dataset
+            new_items[stage] = int(told[1])
 
     new_clips = [line for line in clips.read_text().splitlines() if line not in before]
     assert all(ADDED in line for line in new_clips)
-    new_items = {stage: clone.new_items(stage) for stage in DATA_STAGES}
     assert new_items == {"clip": 1, "segment": len(new_clips), "photos": 1, "encode": len(new_clips)}
 
 
