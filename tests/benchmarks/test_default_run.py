@@ -1,7 +1,7 @@
 """The default run in a clone of the project: what it takes, that it learns, and what is done again after a change.
 
-`pytest tests/benchmarks/test_default_run.py -s` prints the figures; a quarter of an hour. `PVTT_DEFAULT_RUN=/some/folder` keeps
-the clone there, and takes up one that is there already.
+`pytest tests/benchmarks/test_default_run.py -s` prints the figures; a quarter of an hour.
+`PVTT_DEFAULT_RUN=/some/folder` keeps the clone there, and takes up one that is there already.
 """
 
 from __future__ import annotations
