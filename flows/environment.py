@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pvtt.items.workspace import find_workspace
+from pvtt.files.workspace import find_workspace
 
 
 def prepare() -> None:

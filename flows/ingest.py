@@ -25,10 +25,10 @@ from flows.board import Board
 from flows.console import exit_with_errors
 from flows.steps import StepError, dvc, run_step
 from pvtt.errors import PvttError
-from pvtt.items.git import commit as git_commit
-from pvtt.items.git import uncommitted
-from pvtt.items.lock import hold_lock
-from pvtt.items.workspace import Workspace, find_workspace
+from pvtt.files.git import commit as git_commit
+from pvtt.files.git import uncommitted
+from pvtt.files.lock import hold_lock
+from pvtt.files.workspace import Workspace, find_workspace
 from pvtt.records.params import CrawlParams, load_params
 from pvtt.validation.raw import check_raw_data
 

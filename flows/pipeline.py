@@ -28,9 +28,9 @@ from flows.ingest import CRAWL, ingest_data
 from flows.result import publish_result
 from flows.steps import ProgressState, StepError, dvc, run_step
 from pvtt.decision.text import format_decision
-from pvtt.items.git import commit as git_commit
-from pvtt.items.lock import hold_lock
-from pvtt.items.workspace import Workspace, find_workspace
+from pvtt.files.git import commit as git_commit
+from pvtt.files.lock import hold_lock
+from pvtt.files.workspace import Workspace, find_workspace
 from pvtt.records.decision import Decision, read_decision
 from pvtt.records.params import load_params
 from pvtt.validation.raw import missing_data

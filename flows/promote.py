@@ -31,8 +31,8 @@ from pvtt.decision.promotion import PROMOTIONS, gather_evidence, record_promotio
 from pvtt.decision.text import format_decision
 from pvtt.dispatch.profile import load_profile
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.items.git import commit as git_commit
-from pvtt.items.workspace import Workspace, find_workspace
+from pvtt.files.git import commit as git_commit
+from pvtt.files.workspace import Workspace, find_workspace
 from pvtt.records.decision import read_decision
 from pvtt.records.params import Params
 from pvtt.records.profiles import apply_profile, overlaid_params

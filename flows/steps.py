@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pvtt.errors import PvttError
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 
 POLL_EVERY_S = 0.25
 TERMINATE_WITHIN_S = 30.0  # a stage closes its files, or hands its Slurm jobs back

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from pvtt.dispatch.inline import InlineDispatcher
+from pvtt.files.workspace import Workspace
 from pvtt.generation.pipeline import ProductVideoPipeline
-from pvtt.items.workspace import Workspace
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.records.base import write_jsonl
 from pvtt.records.catalog import Reject

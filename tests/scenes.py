@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.media.video import write_video
 from pvtt.records.catalog import MediaFile, Product
 

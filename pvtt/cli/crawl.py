@@ -14,7 +14,7 @@ import click
 def command(source: str | None, start: str | None, as_json: bool) -> None:
     """Bring data/ up to date with a shop, a folder of products, or a partner's feed."""
     from pvtt.crawl import crawl
-    from pvtt.items.workspace import find_workspace
+    from pvtt.files.workspace import find_workspace
     from pvtt.records.params import CrawlParams, load_params
 
     workspace = find_workspace()

@@ -16,8 +16,8 @@ def command(folder: Path) -> None:
     """
     from pvtt.dispatch import from_environment
     from pvtt.errors import MissingInputError
-    from pvtt.items.lock import hold_lock
-    from pvtt.items.workspace import find_workspace
+    from pvtt.files.lock import hold_lock
+    from pvtt.files.workspace import find_workspace
     from pvtt.records.base import read_jsonl
     from pvtt.records.dataset import DatasetEntry
     from pvtt.validation.export import export_dataset

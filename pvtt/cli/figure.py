@@ -15,7 +15,7 @@ import click
 def command(destination: Path, split: str, rows: int, swapped: bool) -> None:
     """Draw template, mask, photos and output of the last evaluation into a PNG, for example docs/result.png."""
     from pvtt.errors import MissingInputError
-    from pvtt.items.workspace import find_workspace
+    from pvtt.files.workspace import find_workspace
     from pvtt.records.base import read_jsonl
     from pvtt.records.evaluation import EvaluatedSample
     from pvtt.report.figure import draw_figure

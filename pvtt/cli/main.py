@@ -64,8 +64,8 @@ def _stage_command(stage: str) -> click.Command:
     @click.command(name=stage, help=STAGE_HELP[stage])
     def run_stage() -> None:
         from pvtt.dispatch import from_environment
-        from pvtt.items.lock import hold_lock
-        from pvtt.items.workspace import find_workspace
+        from pvtt.files.lock import hold_lock
+        from pvtt.files.workspace import find_workspace
         from pvtt.records.params import load_params
 
         workspace = find_workspace()

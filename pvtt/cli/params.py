@@ -14,7 +14,7 @@ def command(profile: str | None, as_json: bool) -> None:
     A wrong key, type or value is named with the reason and the nearest valid name (exit code 2).
     The tiny profile is what params.yaml holds in Git: `git checkout params.yaml` brings it back.
     """
-    from pvtt.items.workspace import find_workspace
+    from pvtt.files.workspace import find_workspace
     from pvtt.records.params import load_params
     from pvtt.records.profiles import apply_profile
 

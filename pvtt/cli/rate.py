@@ -16,7 +16,7 @@ def command(port: int, rater: str | None) -> None:
     from pydantic import TypeAdapter, ValidationError
 
     from pvtt.errors import PvttError
-    from pvtt.items.workspace import find_workspace
+    from pvtt.files.workspace import find_workspace
     from pvtt.ratings.server import RatingServer
     from pvtt.ratings.store import RatingStore
     from pvtt.records.base import read_jsonl

@@ -31,7 +31,7 @@ def build(jobs: int, product_ids: tuple[str, ...], site: Path, is_check: bool) -
     import tempfile
 
     from pvtt.errors import PvttError
-    from pvtt.items.workspace import find_workspace
+    from pvtt.files.workspace import find_workspace
     from pvtt.shop import build as shop
 
     if not is_check:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pvtt.items.workspace import find_workspace
+from pvtt.files.workspace import find_workspace
 
 VAE_PRODUCTS = 144
 HELD_OUT = 12  # the last of them; neither network sees them

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from pvtt.clips.cuts import ANALYSIS_WIDTH, CutDetector
-from pvtt.items.hashing import sha256_file
+from pvtt.files.hashing import sha256_file
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.video import Frame, VideoError, VideoReader, VideoWriter, display_size, to_rgb
 from pvtt.records.base import Record

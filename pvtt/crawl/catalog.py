@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from pvtt.crawl.drafts import MediaKind, MediaRecord, MediaRef, ProductDraft
 from pvtt.crawl.state import Refusal
 from pvtt.errors import PvttError
-from pvtt.items.atomic import atomic_path, atomic_write_text
-from pvtt.items.workspace import Workspace
+from pvtt.files.atomic import atomic_path, atomic_write_text
+from pvtt.files.workspace import Workspace
 from pvtt.records.catalog import MediaFile, Product, Reject
 
 STAGE = "crawl"

@@ -17,7 +17,7 @@ from typing import Any
 from pvtt.crawl.catalog import held_contents, read_catalog
 from pvtt.crawl.job import CrawlJob, CrawlProgress
 from pvtt.crawl.state import CrawlState
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.params import CrawlParams
 
 REPORT_EVERY_S = 0.3

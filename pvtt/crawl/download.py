@@ -39,7 +39,7 @@ from zope.interface import implementer
 from pvtt.crawl.content import MediaReceiver, check_size, max_bytes, probe
 from pvtt.crawl.drafts import MediaRecord
 from pvtt.crawl.guard import HostPolicy, address_fault
-from pvtt.items.atomic import atomic_path
+from pvtt.files.atomic import atomic_path
 from pvtt.items.runner import ItemRejectedError
 
 POLICY = "PVTT_POLICY"  # Scrapy settings of ours

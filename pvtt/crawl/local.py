@@ -9,7 +9,7 @@ from pvtt.crawl.catalog import Resolved, Stored
 from pvtt.crawl.content import MediaReceiver, MediaType, max_bytes, probe
 from pvtt.crawl.drafts import MediaKind, MediaRecord
 from pvtt.crawl.state import Refusal
-from pvtt.items.atomic import atomic_path
+from pvtt.files.atomic import atomic_path
 from pvtt.items.runner import ItemRejectedError
 from pvtt.records.params import CrawlParams
 

@@ -16,10 +16,10 @@ from pvtt.crawl.local import LocalMedia
 from pvtt.crawl.state import CrawlState
 from pvtt.crawl.web import WebMedia, collected_drafts, fetch
 from pvtt.errors import FailureBudgetError, ParamsError, PvttError
-from pvtt.items.hashing import sha256_json
-from pvtt.items.lock import hold_lock
+from pvtt.files.hashing import sha256_json
+from pvtt.files.lock import hold_lock
+from pvtt.files.workspace import Workspace
 from pvtt.items.progress import Progress
-from pvtt.items.workspace import Workspace
 from pvtt.records.params import CrawlParams
 
 NUM_NAMED = 5  # failures named in an error message; all are in data/rejects.jsonl

@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 
 from pvtt.crawl.drafts import MediaKind, MediaRecord, PageRecord
 from pvtt.errors import DiskFullError
-from pvtt.items.hashing import sha256_file
+from pvtt.files.hashing import sha256_file
 from pvtt.records.base import Record
 
 RecordT = TypeVar("RecordT", PageRecord, MediaRecord)

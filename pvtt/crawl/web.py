@@ -16,10 +16,10 @@ from pvtt.crawl.drafts import MediaKind, MediaRecord, MediaRef, PageRecord, Prod
 from pvtt.crawl.job import CrawlJob, CrawlProgress, CrawlResult
 from pvtt.crawl.state import CrawlState, Refusal
 from pvtt.errors import DiskFullError, PvttError
-from pvtt.items.atomic import atomic_write_text
-from pvtt.items.hashing import code_version, sha256_json
+from pvtt.files.atomic import atomic_write_text
+from pvtt.files.hashing import code_version, sha256_json
+from pvtt.files.workspace import Workspace
 from pvtt.items.progress import Progress
-from pvtt.items.workspace import Workspace
 from pvtt.records.catalog import Reject
 from pvtt.records.params import CrawlParams
 

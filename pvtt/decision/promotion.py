@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.items.atomic import disk_full_is_an_error
-from pvtt.items.git import head_commit, uncommitted
-from pvtt.items.hashing import sha256_bytes, sha256_tree
-from pvtt.items.lock import hold_lock
-from pvtt.items.workspace import Workspace
+from pvtt.files.atomic import disk_full_is_an_error
+from pvtt.files.git import head_commit, uncommitted
+from pvtt.files.hashing import sha256_bytes, sha256_tree
+from pvtt.files.lock import hold_lock
+from pvtt.files.workspace import Workspace
 from pvtt.records.base import read_jsonl
 from pvtt.records.decision import read_decision
 from pvtt.records.evaluation import read_run

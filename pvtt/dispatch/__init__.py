@@ -16,8 +16,8 @@ from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.dispatch.local import LocalDispatcher, count_cores
 from pvtt.dispatch.slurm import SlurmDispatcher
 from pvtt.errors import PvttError
+from pvtt.files.workspace import find_workspace
 from pvtt.items.dispatcher import Dispatcher
-from pvtt.items.workspace import find_workspace
 
 __all__ = ["InlineDispatcher", "LocalDispatcher", "SlurmDispatcher", "from_environment"]
 

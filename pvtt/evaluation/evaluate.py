@@ -24,11 +24,11 @@ from pvtt.evaluation.measure import Networks, SampleVideos, load_networks, measu
 from pvtt.evaluation.selection import select, swap_partners
 from pvtt.evaluation.summary import FvdResult, summarise
 from pvtt.evaluation.videos import mask_video, masked_video, write_videos
+from pvtt.files.atomic import atomic_directory, atomic_write_text
+from pvtt.files.hashing import code_version, sha256_json, sha256_tree
+from pvtt.files.workspace import Workspace
 from pvtt.generation.composite import composite
-from pvtt.items.atomic import atomic_directory, atomic_write_text
-from pvtt.items.hashing import code_version, sha256_json, sha256_tree
 from pvtt.items.progress import Progress
-from pvtt.items.workspace import Workspace
 from pvtt.latents.encode import read_photo
 from pvtt.latents.windows import EvaluationWindow, load_window
 from pvtt.models.mask_contract import MaskContract

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pvtt.errors import MissingInputError
-from pvtt.items.hashing import code_version, sha256_file, sha256_tree
+from pvtt.files.hashing import code_version, sha256_file, sha256_tree
 from pvtt.records.evaluation import Fingerprint
 from pvtt.records.params import Params
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from pvtt.items.hashing import sha256_json
+from pvtt.files.hashing import sha256_json
 from pvtt.records.dataset import EncodedSample
 
 

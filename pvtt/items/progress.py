@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pvtt.items.atomic import atomic_write_text
+from pvtt.files.atomic import atomic_write_text
 
 WRITE_EVERY_S = 0.5
 LINE_EVERY_S = 15.0

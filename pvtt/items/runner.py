@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pvtt.errors import DiskFullError, FailureBudgetError, PvttError
-from pvtt.items.atomic import atomic_directory, disk_full_is_an_error, sweep_temporaries
+from pvtt.files.atomic import atomic_directory, disk_full_is_an_error, sweep_temporaries
+from pvtt.files.hashing import code_version, sha256_json
+from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
-from pvtt.items.hashing import code_version, sha256_json
 from pvtt.items.progress import Progress
-from pvtt.items.workspace import Workspace
 from pvtt.records.base import Record
 from pvtt.records.catalog import Reject
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pvtt.errors import PvttError
-from pvtt.items.hashing import sha256_bytes
+from pvtt.files.hashing import sha256_bytes
 from pvtt.latents.augment import ColourChange
 from pvtt.latents.masks import MaskShape, conditioning_mask, fill_hole, latent_region, pack_mask
 from pvtt.latents.windows import Window, middle, read_coverage, read_windows, window_starts

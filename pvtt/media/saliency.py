@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.errors import PvttError
-from pvtt.items.hashing import sha256_file
+from pvtt.files.hashing import sha256_file
 from pvtt.media.video import Frame
 
 if TYPE_CHECKING:

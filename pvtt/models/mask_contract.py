@@ -13,7 +13,7 @@ from typing import Literal, Self
 from pydantic import ValidationError
 
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.items.atomic import atomic_write_text
+from pvtt.files.atomic import atomic_write_text
 from pvtt.records.base import Record
 from pvtt.records.params import MaskParams
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from pvtt.items.hashing import sha256_bytes
+from pvtt.files.hashing import sha256_bytes
 from pvtt.items.runner import ItemRejectedError
 from pvtt.photos.cutout import cut_out, decode, encode_png, letterbox
 from pvtt.records.base import Record

@@ -28,7 +28,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import TypeAdapter, ValidationError
 
 from pvtt.errors import PvttError
-from pvtt.items.hashing import sha256_json
+from pvtt.files.hashing import sha256_json
 from pvtt.ratings.store import RatingStore
 from pvtt.ratings.summary import samples_to_rate
 from pvtt.records.evaluation import EvaluatedSample

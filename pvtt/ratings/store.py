@@ -6,7 +6,7 @@ import os
 import threading
 from pathlib import Path
 
-from pvtt.items.atomic import disk_full_is_an_error
+from pvtt.files.atomic import disk_full_is_an_error
 from pvtt.records.base import read_jsonl
 from pvtt.records.ratings import Rating
 

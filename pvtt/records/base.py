@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pvtt.errors import PvttError
-from pvtt.items.atomic import atomic_write_text
+from pvtt.files.atomic import atomic_write_text
 
 
 class Record(BaseModel):

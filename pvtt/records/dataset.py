@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PlainSerializer, StringConstraints, model_validator
 
-from pvtt.items.atomic import atomic_write_text
+from pvtt.files.atomic import atomic_write_text
 from pvtt.records.base import Record
 from pvtt.records.catalog import ClipId, ProductId, Sha256
 

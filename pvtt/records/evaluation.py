@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 from pydantic import Field, RootModel, ValidationError
 
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.items.atomic import atomic_write_text
+from pvtt.files.atomic import atomic_write_text
 from pvtt.records.base import Record
 from pvtt.records.catalog import ClipId, ProductId, Sha256
 from pvtt.records.dataset import Split

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.errors import MissingInputError
-from pvtt.items.atomic import atomic_write_text
+from pvtt.files.atomic import atomic_write_text
 from pvtt.records.params import Params, parse_params
 
 

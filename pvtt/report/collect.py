@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.base import read_jsonl
 from pvtt.records.catalog import Reject
 from pvtt.records.dataset import DatasetEntry, Split

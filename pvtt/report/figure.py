@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pvtt.errors import PvttError
-from pvtt.items.atomic import atomic_path
+from pvtt.files.atomic import atomic_path
 from pvtt.records.evaluation import EvaluatedSample
 
 if TYPE_CHECKING:

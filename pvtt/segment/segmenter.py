@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from pvtt.errors import MissingInputError
-from pvtt.items.hashing import sha256_file, sha256_tree
+from pvtt.files.hashing import sha256_file, sha256_tree
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.masks import MaskWriter
 from pvtt.media.saliency import weights_sha256

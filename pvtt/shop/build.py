@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.errors import PvttError
-from pvtt.items.atomic import atomic_path, atomic_write_text
+from pvtt.files.atomic import atomic_path, atomic_write_text
 from pvtt.items.progress import Progress
 from pvtt.media.masks import write_masks
 from pvtt.shop.catalog import FPS, PHOTO_SIZE, Entry, catalog

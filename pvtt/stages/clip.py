@@ -7,10 +7,10 @@ turned away keeps its number and the others keep theirs.
 from __future__ import annotations
 
 from pvtt.clips.shots import Shot, SourceVideo, VideoShots, split_video
-from pvtt.items.atomic import atomic_directory
+from pvtt.files.atomic import atomic_directory
+from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Done, Item, materialise, run_items
-from pvtt.items.workspace import Workspace
 from pvtt.records.base import write_jsonl
 from pvtt.records.catalog import MediaFile, Product, Reject, read_products
 from pvtt.records.clips import Clip

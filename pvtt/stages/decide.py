@@ -8,9 +8,9 @@ from pvtt.decision.convergence import judge_convergence
 from pvtt.decision.decide import decide
 from pvtt.decision.text import format_decision
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.items.atomic import atomic_write_text
+from pvtt.files.atomic import atomic_write_text
+from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
-from pvtt.items.workspace import Workspace
 from pvtt.ratings.store import RatingStore
 from pvtt.ratings.summary import summarise_ratings
 from pvtt.records.base import read_jsonl

@@ -11,11 +11,11 @@ from pathlib import Path
 from pydantic import Field
 
 from pvtt.errors import MissingInputError
-from pvtt.items.atomic import atomic_directory
+from pvtt.files.atomic import atomic_directory
+from pvtt.files.hashing import sha256_tree
+from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
-from pvtt.items.hashing import sha256_tree
 from pvtt.items.runner import Item, ItemRejectedError, materialise, run_items
-from pvtt.items.workspace import Workspace
 from pvtt.records.base import Record, read_jsonl, write_jsonl
 from pvtt.records.dataset import DatasetEntry, EncodedSample
 from pvtt.records.params import EncodeParams, Params

@@ -7,8 +7,8 @@ kept in the item cache, so a killed evaluation continues.
 from __future__ import annotations
 
 from pvtt.errors import MissingInputError
+from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
-from pvtt.items.workspace import Workspace
 from pvtt.records.params import Params
 
 STAGE = "evaluate"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pvtt.items.atomic import atomic_directory
+from pvtt.files.atomic import atomic_directory
+from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Done, Item, materialise, run_items
-from pvtt.items.workspace import Workspace
 from pvtt.media.saliency import weights_sha256
 from pvtt.photos.prepare import PreparedPhotos, SourcePhoto, SourcePhotos, prepare_photos
 from pvtt.records.base import write_jsonl

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pvtt.errors import MissingInputError
-from pvtt.items.atomic import atomic_directory
+from pvtt.files.atomic import atomic_directory
+from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Item, materialise, run_items
-from pvtt.items.workspace import Workspace
 from pvtt.records.base import read_jsonl, write_jsonl
 from pvtt.records.clips import Clip, Mask
 from pvtt.records.params import Params

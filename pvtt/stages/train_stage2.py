@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pvtt.items.atomic import atomic_write_text
+from pvtt.files.atomic import atomic_write_text
+from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
-from pvtt.items.workspace import Workspace
 from pvtt.records.params import Params
 from pvtt.training.job import TrainJob, TrainStage
 

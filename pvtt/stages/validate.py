@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from pvtt.errors import MissingInputError
-from pvtt.items.atomic import atomic_directory, atomic_write_text
+from pvtt.files.atomic import atomic_directory, atomic_write_text
+from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
-from pvtt.items.workspace import Workspace
 from pvtt.records.base import RecordT, read_jsonl, write_jsonl
 from pvtt.records.catalog import Reject, read_products
 from pvtt.records.clips import Clip, Mask, PhotoSet

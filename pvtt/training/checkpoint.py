@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pvtt.items.atomic import atomic_path
+from pvtt.files.atomic import atomic_path
 
 KEEP = 2
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pvtt.items.hashing import code_version, sha256_bytes, sha256_json
-from pvtt.items.workspace import Workspace
+from pvtt.files.hashing import code_version, sha256_bytes, sha256_json
+from pvtt.files.workspace import Workspace
 from pvtt.records.params import Params, StageTrainParams
 
 TrainStage = Literal["train_stage1", "train_stage2"]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from pvtt.errors import MissingInputError, ParamsError, PvttError
-from pvtt.items.atomic import atomic_directory, atomic_write_text
+from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.items.progress import Progress
 from pvtt.models.loading import load_scheduler, load_vae, require_pipeline
 from pvtt.models.mask_contract import MaskContract

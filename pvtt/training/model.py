@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pvtt.errors import PvttError
-from pvtt.items.atomic import atomic_write_text
+from pvtt.files.atomic import atomic_write_text
 from pvtt.models.loading import load_component, load_text_encoder, load_vae, read_model_index, require_pipeline
 from pvtt.models.mask_contract import MaskContract
 from pvtt.models.text import encode_text

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pvtt.files.atomic import atomic_path
 from pvtt.generation.sampling import sample
-from pvtt.items.atomic import atomic_path
 from pvtt.models.vae import decode_latents, to_pixels
 from pvtt.records.params import LossParams, TrainParams
 from pvtt.training.dataset import Batch, Draw, EncodedDataset, collate, validation_draw

@@ -17,10 +17,10 @@ from pathlib import Path
 from pydantic import Field
 
 from pvtt.errors import PvttError
-from pvtt.items.atomic import atomic_directory
+from pvtt.files.atomic import atomic_directory
+from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Item, run_items
-from pvtt.items.workspace import Workspace
 from pvtt.media.masks import iter_masks
 from pvtt.media.video import Frame, iter_frames, write_video
 from pvtt.records.base import Record

@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from pvtt.errors import MissingInputError, ValidationFailedError
-from pvtt.items.atomic import atomic_write_text
-from pvtt.items.hashing import sha256_file
-from pvtt.items.workspace import Workspace
+from pvtt.files.atomic import atomic_write_text
+from pvtt.files.hashing import sha256_file
+from pvtt.files.workspace import Workspace
 from pvtt.records.catalog import MediaFile, Product
 
 NUM_NAMED = 5  # broken rows named in the error

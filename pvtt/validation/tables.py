@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from pvtt.items.hashing import sha256_file
-from pvtt.items.workspace import Workspace
+from pvtt.files.hashing import sha256_file
+from pvtt.files.workspace import Workspace
 from pvtt.records.dataset import SPLITS
 from pvtt.records.params import ValidateParams
 from pvtt.validation.dataset import Dataset, Sources, rejected_fraction

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.items.atomic import atomic_directory
+from pvtt.files.atomic import atomic_directory
 from pvtt.wan_tiny import config
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.errors import MissingInputError
-from pvtt.items.atomic import atomic_path
+from pvtt.files.atomic import atomic_path
 from pvtt.items.progress import Progress
 from pvtt.wan_tiny import config
 

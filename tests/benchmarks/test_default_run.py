@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from flows.steps import command_environment
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.media.video import iter_frames, write_video
 from pvtt.shop.catalog import FPS
 from pvtt.stages import STAGES

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pytest
 
 from pvtt.clips.shots import SourceVideo, split_video
-from pvtt.items.hashing import sha256_file
+from pvtt.files.hashing import sha256_file
 from pvtt.media.masks import iter_masks, read_mask_frames, read_masks
 from pvtt.media.video import Frame, read_frames
 from pvtt.records.params import SegmentParams, load_params

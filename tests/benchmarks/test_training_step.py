@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.params import Params, load_params
 from pvtt.training.job import TrainJob, TrainStage
 from pvtt.training.loop import Training, train

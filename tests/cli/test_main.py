@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pvtt.cli.main import OTHER_COMMANDS, STAGE_HELP
-from pvtt.items.lock import hold_lock
+from pvtt.files.lock import hold_lock
 from pvtt.stages import STAGES
 
 

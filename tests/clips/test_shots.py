@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pvtt.clips.shots import Shot, SourceVideo, split_video
-from pvtt.items.hashing import sha256_file
+from pvtt.files.hashing import sha256_file
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.video import MissingCodecError, read_video, write_video
 from pvtt.records.params import ClipParams

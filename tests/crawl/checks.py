@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from pvtt.crawl.catalog import read_catalog
-from pvtt.items.hashing import sha256_file
-from pvtt.items.workspace import Workspace
+from pvtt.files.hashing import sha256_file
+from pvtt.files.workspace import Workspace
 from pvtt.records.base import read_jsonl
 from pvtt.records.catalog import Reject
 

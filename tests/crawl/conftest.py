@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from tests.crawl.site import Site, serving
 
 

@@ -9,7 +9,7 @@ from pvtt.crawl import crawl
 from pvtt.crawl.catalog import read_catalog
 from pvtt.crawl.feed import read_feed
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.params import CrawlParams
 from tests.crawl.checks import check_catalog, rejects, tree
 from tests.crawl.site import Site, photo_bytes, video_bytes

@@ -8,7 +8,7 @@ import pytest
 from pvtt.crawl import crawl
 from pvtt.crawl.catalog import read_catalog
 from pvtt.errors import MissingInputError
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.params import CrawlParams
 from tests.crawl.checks import check_catalog, rejects, tree
 from tests.crawl.site import photo_bytes, video_bytes

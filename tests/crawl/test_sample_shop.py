@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from pvtt.crawl import crawl
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.params import CrawlParams
 from tests.crawl.checks import check_catalog, rejects, tree
 

@@ -13,8 +13,8 @@ from pvtt.crawl import CrawlSummary, crawl
 from pvtt.crawl.catalog import read_catalog
 from pvtt.crawl.drafts import product_id_of
 from pvtt.errors import FailureBudgetError, LockedError, ParamsError, PvttError
-from pvtt.items.lock import hold_lock
-from pvtt.items.workspace import Workspace
+from pvtt.files.lock import hold_lock
+from pvtt.files.workspace import Workspace
 from tests.crawl.checks import check_catalog, rejects, tree, tree_without_times
 from tests.crawl.site import Site, json_ld, photo_bytes, serving, video_bytes
 
@@ -263,7 +263,7 @@ import sys
 from pathlib import Path
 
 from pvtt.crawl import crawl
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.params import CrawlParams
 
 crawl(Workspace(Path(sys.argv[1])), CrawlParams.from_json(sys.argv[2]))

@@ -7,7 +7,7 @@ import pytest
 from pvtt.crawl.drafts import MediaRecord, PageRecord
 from pvtt.crawl.state import CrawlState, Fetched, Refusal
 from pvtt.errors import DiskFullError
-from pvtt.items.hashing import sha256_bytes
+from pvtt.files.hashing import sha256_bytes
 
 MEDIA = MediaRecord(
     sha256=sha256_bytes(b"new"), num_bytes=3, media_type="video/mp4", extension=".mp4", retrieved_at="2026-01-01"

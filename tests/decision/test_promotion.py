@@ -8,7 +8,7 @@ import pytest
 
 from pvtt.decision.promotion import PROMOTIONS, find_objections, read_promotions, record_promotion, require_open
 from pvtt.errors import PvttError
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.promotion import Evidence, Promotion, SignOff, TrainingPlan
 
 EVIDENCE = Evidence(

@@ -14,7 +14,7 @@ from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.errors import MissingInputError
 from pvtt.evaluation import generate
 from pvtt.evaluation.summary import METRICS
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.media.video import probe, read_video
 from pvtt.records.base import read_jsonl
 from pvtt.records.evaluation import EvaluatedSample, read_metrics, read_run

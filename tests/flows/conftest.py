@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 
 # Each stage counts its runs, so that a test sees which were redone; `fail` and `kill` files make a stage end badly.
 STAGE = """

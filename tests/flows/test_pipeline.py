@@ -19,7 +19,7 @@ from flows.graph import read_graph
 from flows.pipeline import pipeline, reproduce
 from flows.steps import StepError
 from pvtt.errors import LockedError, MissingInputError, ParamsError
-from pvtt.items.lock import hold_lock
+from pvtt.files.lock import hold_lock
 from tests.flows.conftest import Project
 
 STAGES = ("clip", "photos", "decide")

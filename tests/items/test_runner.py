@@ -11,9 +11,9 @@ import pytest
 
 from pvtt.dispatch import InlineDispatcher, LocalDispatcher
 from pvtt.errors import DiskFullError, FailureBudgetError, PvttError
+from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Item, ItemRejectedError, Outcome, materialise, run_items
-from pvtt.items.workspace import Workspace
 from pvtt.records.base import Record
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.items.hashing import sha256_file
+from pvtt.files.hashing import sha256_file
 from pvtt.media.masks import write_masks
 from pvtt.media.video import write_video
 from pvtt.records.dataset import DatasetEntry

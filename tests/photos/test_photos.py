@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pvtt.items.hashing import sha256_file
+from pvtt.files.hashing import sha256_file
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.masks import read_mask_frames
 from pvtt.media.video import read_frames

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pvtt.dispatch.inline import InlineDispatcher
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.stages import decide, report
 from tests.evaluated import EvaluatedProject
 

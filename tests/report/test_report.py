@@ -13,7 +13,7 @@ import pytest
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.errors import MissingInputError
 from pvtt.evaluation.summary import METRICS
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.base import read_jsonl
 from pvtt.records.decision import read_decision
 from pvtt.records.evaluation import EvaluatedSample

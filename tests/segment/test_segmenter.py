@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pvtt.items.hashing import sha256_file
+from pvtt.files.hashing import sha256_file
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.masks import read_masks
 from pvtt.media.video import write_video

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.base import Record, read_jsonl
 from pvtt.records.catalog import Reject
 from pvtt.records.params import Params, load_params

@@ -12,8 +12,8 @@ from PIL import Image
 
 from pvtt.dispatch import InlineDispatcher, LocalDispatcher
 from pvtt.errors import FailureBudgetError, MissingInputError
-from pvtt.items.hashing import sha256_file, sha256_tree
-from pvtt.items.workspace import Workspace
+from pvtt.files.hashing import sha256_file, sha256_tree
+from pvtt.files.workspace import Workspace
 from pvtt.media.masks import read_masks
 from pvtt.media.video import read_video
 from pvtt.records.base import read_jsonl

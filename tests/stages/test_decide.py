@@ -9,7 +9,7 @@ import pytest
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.ratings.store import RatingStore
 from pvtt.records.base import read_jsonl
 from pvtt.records.decision import read_decision

@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.errors import MissingInputError
-from pvtt.items.hashing import sha256_tree
-from pvtt.items.workspace import Workspace
+from pvtt.files.hashing import sha256_tree
+from pvtt.files.workspace import Workspace
 from pvtt.models.mask_contract import MaskContract
 from pvtt.records.base import read_jsonl, write_jsonl
 from pvtt.records.catalog import Reject

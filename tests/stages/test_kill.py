@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from pvtt.dispatch import InlineDispatcher
-from pvtt.items.hashing import sha256_tree
-from pvtt.items.workspace import Workspace
+from pvtt.files.hashing import sha256_tree
+from pvtt.files.workspace import Workspace
 from pvtt.records.params import Params
 from pvtt.stages import clip, segment
 from tests.scenes import add_product, draw_shot, video_bytes
@@ -24,7 +24,7 @@ RUN_STAGE = """
 import importlib, sys
 from pathlib import Path
 from pvtt.dispatch import InlineDispatcher
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.params import Params
 params = Params.model_validate_json(Path(sys.argv[3]).read_text())
 importlib.import_module("pvtt.stages." + sys.argv[1]).run(Workspace(Path(sys.argv[2])), params, InlineDispatcher())

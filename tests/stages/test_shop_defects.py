@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pvtt.dispatch import InlineDispatcher
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.params import load_params
 from pvtt.shop.catalog import catalog
 from pvtt.stages import clip, segment

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from tests.training.samples import build_workspace
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from pvtt.dispatch.inline import InlineDispatcher
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.stages import train_stage1
 from pvtt.training.loop import Training
 from tests.training.samples import tiny_params

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.models.mask_contract import MaskContract
 from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import EncodedSample, Split

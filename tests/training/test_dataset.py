@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.base import write_jsonl
 from pvtt.training.dataset import PER_VARIANT, EncodedDataset, SampleSequence, collate, validation_draw
 from tests.tiny_wan import TEXT_DIM

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.records.params import LossParams, TrainParams
 from pvtt.training.dataset import Batch, EncodedDataset, SampleSequence, collate

@@ -14,8 +14,8 @@ import pytest
 from pvtt.dispatch import InlineDispatcher, SlurmDispatcher
 from pvtt.dispatch.profile import SlurmProfile
 from pvtt.errors import MissingInputError, ParamsError
-from pvtt.items.hashing import sha256_tree
-from pvtt.items.workspace import Workspace
+from pvtt.files.hashing import sha256_tree
+from pvtt.files.workspace import Workspace
 from pvtt.stages import train_stage1
 from pvtt.training.runtime import ACCELERATE_CONFIG, accelerate_for
 from tests.training.samples import PROJECT, tiny_params

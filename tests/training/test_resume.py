@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from pvtt.dispatch.inline import InlineDispatcher
-from pvtt.items.hashing import sha256_tree
-from pvtt.items.workspace import Workspace
+from pvtt.files.hashing import sha256_tree
+from pvtt.files.workspace import Workspace
 from pvtt.stages import train_stage1
 from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
 from pvtt.training.job import TrainJob, fingerprint, run_key

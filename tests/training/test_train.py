@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.errors import MissingInputError, ParamsError, PvttError
+from pvtt.files.hashing import sha256_tree
+from pvtt.files.workspace import Workspace
 from pvtt.generation.pipeline import ProductVideoPipeline
-from pvtt.items.hashing import sha256_tree
-from pvtt.items.workspace import Workspace
 from pvtt.models.transformer import is_product_parameter
 from pvtt.records.params import Params
 from pvtt.records.training import TrainingMetrics

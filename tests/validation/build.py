@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from pvtt.items.atomic import atomic_write_text
-from pvtt.items.workspace import Workspace
+from pvtt.files.atomic import atomic_write_text
+from pvtt.files.workspace import Workspace
 from pvtt.records.base import write_jsonl
 from pvtt.records.catalog import MediaFile, Product, Reject
 from pvtt.records.clips import Clip, Mask, Photo, PhotoSet

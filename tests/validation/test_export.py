@@ -15,8 +15,8 @@ from PIL import Image
 from pvtt.cli.export import command
 from pvtt.dispatch import InlineDispatcher
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.items.hashing import sha256_file, sha256_tree
-from pvtt.items.workspace import Workspace
+from pvtt.files.hashing import sha256_file, sha256_tree
+from pvtt.files.workspace import Workspace
 from pvtt.media.masks import write_masks
 from pvtt.media.video import read_video, write_video
 from pvtt.records.base import write_jsonl

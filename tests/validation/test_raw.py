@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pvtt.errors import MissingInputError, ValidationFailedError
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.catalog import MediaFile, Product
 from pvtt.validation.raw import check_raw_data
 

@@ -11,7 +11,7 @@ import pytest
 
 from pvtt.dispatch import InlineDispatcher
 from pvtt.errors import MissingInputError, ValidationFailedError
-from pvtt.items.workspace import Workspace
+from pvtt.files.workspace import Workspace
 from pvtt.records.base import read_jsonl
 from pvtt.records.catalog import Reject
 from pvtt.records.dataset import SCHEMA_FILE, DatasetEntry

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pvtt.errors import DiskFullError
-from pvtt.items.atomic import atomic_directory, atomic_path, atomic_write_bytes, atomic_write_text, sweep_temporaries
+from pvtt.files.atomic import atomic_directory, atomic_path, atomic_write_bytes, atomic_write_text, sweep_temporaries
 from pvtt.media.video import write_video
 
 

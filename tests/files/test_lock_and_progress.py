@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from pvtt.errors import LockedError
-from pvtt.items.lock import hold_lock
+from pvtt.files.lock import hold_lock
 from pvtt.items.progress import Progress
 
 HOLDER = """
 import sys
 from pathlib import Path
-from pvtt.items.lock import hold_lock
+from pvtt.files.lock import hold_lock
 with hold_lock(Path(sys.argv[1]), "pvtt clip"):
     print("held", flush=True)
     sys.stdin.read()

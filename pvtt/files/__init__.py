@@ -1,0 +1,1 @@
+"""What touches the disk and knows nothing else: atomic writes, hashes, locks, Git, the layout of a checkout."""
