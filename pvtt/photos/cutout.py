@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pvtt.foreground.holes import foreground
 from pvtt.items.runner import ItemRejectedError
-from pvtt.media.holes import foreground
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.media.saliency import SoftMask
+from pvtt.foreground.saliency import SoftMask
 from pvtt.media.video import Frame
 from pvtt.segment.protocols import Detection
 

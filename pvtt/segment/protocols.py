@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.media.saliency import SoftMask
+from pvtt.foreground.saliency import SoftMask
 from pvtt.media.video import Frame
 
 

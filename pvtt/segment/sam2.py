@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pvtt.errors import MissingInputError
-from pvtt.media.saliency import SoftMask
+from pvtt.foreground.saliency import SoftMask
 from pvtt.media.video import Frame
 from pvtt.segment.protocols import Detection
 

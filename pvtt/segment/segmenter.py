@@ -12,9 +12,9 @@ from pydantic import Field
 
 from pvtt.errors import MissingInputError
 from pvtt.files.hashing import sha256_file, sha256_tree
+from pvtt.foreground.saliency import weights_sha256
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.masks import MaskWriter
-from pvtt.media.saliency import weights_sha256
 from pvtt.media.video import Frame, iter_frames
 from pvtt.records.base import Record
 from pvtt.records.catalog import ClipId, ProductId, Sha256

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.media.holes import foreground
-from pvtt.media.saliency import SoftMask
+from pvtt.foreground.holes import foreground
+from pvtt.foreground.saliency import SoftMask
 from pvtt.media.video import Frame
 from pvtt.segment.protocols import Detection
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pvtt.files.atomic import atomic_directory
 from pvtt.files.workspace import Workspace
+from pvtt.foreground.saliency import weights_sha256
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Done, Item, materialise, run_items
-from pvtt.media.saliency import weights_sha256
 from pvtt.photos.prepare import PreparedPhotos, SourcePhoto, SourcePhotos, prepare_photos
 from pvtt.records.base import write_jsonl
 from pvtt.records.catalog import Product, Reject, read_products

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.media.saliency import SoftMask, saliency
+from pvtt.foreground.saliency import SoftMask, saliency
 from pvtt.media.video import Frame
 
 WORK_LINES = 160  # height at which pixels are compared

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt.media.holes import carve_holes, foreground
-from pvtt.media.saliency import SoftMask
+from pvtt.foreground.holes import carve_holes, foreground
+from pvtt.foreground.saliency import SoftMask
 from pvtt.media.video import Frame
 
 

@@ -1,0 +1,1 @@
+"""Where the product is in one picture: saliency, and the holes that a silhouette hides."""
