@@ -27,8 +27,8 @@ from pvtt.evaluation.arrays import Video
 from pvtt.files.atomic import atomic_path
 from pvtt.files.hashing import code_version, sha256_file, sha256_json
 from pvtt.generation.pipeline import ProductVideoPipeline
-from pvtt.generation.sampling import initial_noise, sample
 from pvtt.models.loading import load_component
+from pvtt.models.sampling import initial_noise, sample
 from pvtt.models.text import encode_text
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import decode_latents, to_pixels

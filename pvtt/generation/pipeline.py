@@ -16,11 +16,11 @@ from torch import Tensor
 
 from pvtt.errors import PvttError
 from pvtt.generation.composite import FEATHER, composite
-from pvtt.generation.sampling import sample
 from pvtt.latents.masks import Mask, fill_hole, pack_mask
 from pvtt.models.image_features import ImageFeatures, flatten_photo
 from pvtt.models.loading import load_image_features, load_scheduler, load_text_encoder, load_vae, require_pipeline
 from pvtt.models.mask_contract import MaskContract
+from pvtt.models.sampling import sample
 from pvtt.models.text import encode_text
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import TEMPORAL_FACTOR, decode_latents, encode_video, latent_frames, to_pixels, to_unit_range

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from pvtt.errors import MissingInputError, PvttError
+from pvtt.models.flow import quantile_at
 from pvtt.records.base import read_jsonl
 from pvtt.records.dataset import EncodedSample, Split
-from pvtt.training.flow_matching import quantile_at
 
 HOLD_UP_TO_BYTES = 2 << 30  # splits up to this size are held in memory
 PER_VARIANT = ("latents", "masked_latents", "mask", "region", "product_tokens")

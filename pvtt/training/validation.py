@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from pvtt.files.atomic import atomic_path
-from pvtt.generation.sampling import sample
+from pvtt.models.flow import sigmas_at
+from pvtt.models.sampling import sample
 from pvtt.models.vae import decode_latents, to_pixels
 from pvtt.records.params import LossParams, TrainParams
 from pvtt.training.dataset import Batch, Draw, EncodedDataset, collate, validation_draw
-from pvtt.training.flow_matching import sigmas_at
 from pvtt.training.model import Constants
 from pvtt.training.objective import Model, evaluate_loss
 

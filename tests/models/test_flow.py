@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pvtt.training.flow_matching import (
+from pvtt.models.flow import (
     SigmaSampling,
     noisy_latents,
     quantile_at,

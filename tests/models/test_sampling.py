@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 
-from pvtt.generation.sampling import guidance_weights, initial_noise, sample
+from pvtt.models.sampling import guidance_weights, initial_noise, sample
 from pvtt.models.transformer import ProductVideoTransformer
 from tests.tiny_wan import TEXT_DIM, tiny_transformer
 
