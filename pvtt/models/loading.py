@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pvtt.errors import MissingInputError, PvttError
 
 if TYPE_CHECKING:
-    from pvtt.models.image_features import ImageFeatures
+    from pvtt.models.conditioning.photo_features import ImageFeatures
 
 ModelT = TypeVar("ModelT")
 
@@ -121,7 +121,7 @@ def load_image_features(kind: str, vae: Any, image_encoder: str | None, photo_si
     Raises:
         MissingInputError: `clip` without its folder.
     """
-    from pvtt.models.image_features import ClipFeatures, VaeFeatures
+    from pvtt.models.conditioning.photo_features import ClipFeatures, VaeFeatures
 
     if kind == "vae":
         return VaeFeatures(vae, photo_size)

@@ -24,7 +24,7 @@ from diffusers.utils import BaseOutput
 from torch import Tensor, nn
 
 from pvtt.errors import PvttError
-from pvtt.models.product_encoder import ProductEncoder, QueryKeyNormAttention
+from pvtt.models.conditioning.product_tokens import ProductEncoder, QueryKeyNormAttention
 
 __all__ = ["ModelMixin", "ProductTransformerOutput", "ProductVideoTransformer"]  # diffusers looks for ModelMixin here
 

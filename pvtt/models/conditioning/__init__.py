@@ -1,0 +1,1 @@
+"""What a video is generated from besides noise, one part a file."""
