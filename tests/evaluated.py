@@ -17,7 +17,7 @@ from pvtt.records.catalog import Reject
 from pvtt.records.dataset import Split
 from pvtt.records.params import Params, load_params
 from pvtt.stages import encode, evaluate
-from tests.latents.samples import tiny_encode_params, write_sample
+from tests.encoding.samples import tiny_encode_params, write_sample
 from tests.tiny_wan import build_tiny_base
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from pvtt.encoding.encode import read_photo
+from pvtt.encoding.windows import EvaluationWindow, load_window
 from pvtt.errors import PvttError
 from pvtt.evaluation.arrays import Video
 from pvtt.evaluation.certify import certify
@@ -29,8 +31,6 @@ from pvtt.files.hashing import code_version, sha256_json, sha256_tree
 from pvtt.files.workspace import Workspace
 from pvtt.generation.composite import composite
 from pvtt.items.progress import Progress
-from pvtt.latents.encode import read_photo
-from pvtt.latents.windows import EvaluationWindow, load_window
 from pvtt.models.mask_contract import MaskContract
 from pvtt.records.base import read_jsonl, write_jsonl
 from pvtt.records.dataset import SPLITS, DatasetEntry, EncodedSample, Split

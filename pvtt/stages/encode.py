@@ -84,8 +84,8 @@ def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> Encode
     """Encode one sample into `directory`."""
     from safetensors.torch import save_file
 
-    from pvtt.latents.encode import encode_sample, load_encoders
-    from pvtt.latents.windows import UnusableClipError
+    from pvtt.encoding.encode import encode_sample, load_encoders
+    from pvtt.encoding.windows import UnusableClipError
 
     encoders = load_encoders(job.base, params.image_features, params.image_encoder, params.photo_size)
     entry = job.entry

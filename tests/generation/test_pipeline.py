@@ -9,15 +9,15 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from pvtt.encoding.encode import encode_sample, load_encoders, read_photo
+from pvtt.encoding.windows import load_window
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.generation.pipeline import ProductVideoPipeline, check_inputs
-from pvtt.latents.encode import encode_sample, load_encoders, read_photo
-from pvtt.latents.windows import load_window
 from pvtt.models.mask_contract import MaskContract
 from pvtt.models.sampling import initial_noise
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.records.params import MaskParams
-from tests.latents.samples import disc_frames, tiny_encode_params, write_sample
+from tests.encoding.samples import disc_frames, tiny_encode_params, write_sample
 from tests.tiny_wan import VaeKind, build_tiny_base
 
 PARAMS = tiny_encode_params()

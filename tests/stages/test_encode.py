@@ -16,7 +16,7 @@ from pvtt.records.catalog import Reject
 from pvtt.records.dataset import EncodedSample
 from pvtt.records.params import Params, load_params
 from pvtt.stages import encode
-from tests.latents.samples import tiny_encode_params, write_sample
+from tests.encoding.samples import tiny_encode_params, write_sample
 from tests.tiny_wan import build_tiny_base
 
 

@@ -16,7 +16,7 @@ from pvtt.models.mask_contract import MaskContract
 from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import EncodedSample, Split
 from pvtt.records.params import MaskParams, Params, load_params, parse_params
-from tests.latents.samples import tiny_encode_params
+from tests.encoding.samples import tiny_encode_params
 from tests.tiny_wan import TEXT_DIM, build_tiny_base
 
 PROJECT = Path(__file__).resolve().parents[2]

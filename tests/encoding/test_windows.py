@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pvtt.errors import PvttError
-from pvtt.latents.windows import (
+from pvtt.encoding.windows import (
     UnusableClipError,
     load_window,
     middle,
@@ -15,7 +14,8 @@ from pvtt.latents.windows import (
     span,
     window_starts,
 )
-from tests.latents.samples import tiny_encode_params, write_sample
+from pvtt.errors import PvttError
+from tests.encoding.samples import tiny_encode_params, write_sample
 
 
 def test_a_window_holds_the_strided_frames_at_the_encode_size(tmp_path: Path) -> None:

@@ -15,11 +15,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from pvtt.encoding.augment import ColourChange
+from pvtt.encoding.masks import MaskShape, conditioning_mask, fill_hole, latent_region, pack_mask
+from pvtt.encoding.windows import Window, middle, read_coverage, read_windows, window_starts
 from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_bytes
-from pvtt.latents.augment import ColourChange
-from pvtt.latents.masks import MaskShape, conditioning_mask, fill_hole, latent_region, pack_mask
-from pvtt.latents.windows import Window, middle, read_coverage, read_windows, window_starts
 from pvtt.models.conditioning.photo_features import ImageFeatures, flatten_photo
 from pvtt.models.loading import load_image_features, load_text_encoder, load_vae
 from pvtt.models.text import encode_text

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pvtt.encoding.masks import Mask, MaskShape, conditioning_mask, product_mask
 from pvtt.errors import PvttError
-from pvtt.latents.masks import Mask, MaskShape, conditioning_mask, product_mask
 from pvtt.media.masks import read_masks
 from pvtt.media.video import select_frames, to_rgb
 from pvtt.records.dataset import DatasetEntry

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from pvtt.encoding.encode import draw_variants, encode_sample, load_encoders, read_photo
+from pvtt.encoding.windows import load_window
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.latents.encode import draw_variants, encode_sample, load_encoders, read_photo
-from pvtt.latents.windows import load_window
 from pvtt.models.vae import encode_video, to_unit_range
-from tests.latents.samples import tiny_encode_params, write_sample
+from tests.encoding.samples import tiny_encode_params, write_sample
 from tests.tiny_wan import TEXT_DIM, VaeKind, build_tiny_base
 
 

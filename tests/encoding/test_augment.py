@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pvtt.latents.augment import ColourChange
+from pvtt.encoding.augment import ColourChange
 
 
 def test_equal_pixels_of_video_and_photo_stay_equal_and_alpha_is_kept() -> None:

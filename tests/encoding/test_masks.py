@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pvtt.latents.masks import (
+from pvtt.encoding.masks import (
     CELL_FRACTION,
     Mask,
     MaskShape,
