@@ -24,13 +24,13 @@ from prefect.runtime import task_run
 from flows.board import Board
 from flows.console import exit_with_errors
 from flows.steps import StepError, dvc, run_step
+from pvtt.dataset.raw import check_raw_data
 from pvtt.errors import PvttError
 from pvtt.files.git import commit as git_commit
 from pvtt.files.git import uncommitted
 from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace, find_workspace
 from pvtt.records.params import CrawlParams, load_params
-from pvtt.validation.raw import check_raw_data
 
 CRAWL = "crawl"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -14,13 +14,13 @@ def command(folder: Path) -> None:
 
     Run `pvtt validate` (or `dvc repro validate`) before. An earlier export in FOLDER is replaced.
     """
+    from pvtt.dataset.export import export_dataset
     from pvtt.dispatch import from_environment
     from pvtt.errors import MissingInputError
     from pvtt.files.lock import hold_lock
     from pvtt.files.workspace import find_workspace
     from pvtt.records.base import read_jsonl
     from pvtt.records.dataset import DatasetEntry
-    from pvtt.validation.export import export_dataset
 
     workspace = find_workspace()
     samples = workspace.out("validate") / "samples.jsonl"

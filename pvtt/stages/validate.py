@@ -6,6 +6,9 @@ import json
 import sys
 from pathlib import Path
 
+from pvtt.dataset.expectations import describe, raise_critical, validate_tables
+from pvtt.dataset.join import Sources, join, summarise
+from pvtt.dataset.tables import build_tables
 from pvtt.errors import MissingInputError
 from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.files.workspace import Workspace
@@ -15,9 +18,6 @@ from pvtt.records.catalog import Reject, read_products
 from pvtt.records.clips import Clip, Mask, PhotoSet
 from pvtt.records.dataset import DatasetFile
 from pvtt.records.params import Params
-from pvtt.validation.dataset import Sources, join, summarise
-from pvtt.validation.expectations import describe, raise_critical, validate_tables
-from pvtt.validation.tables import build_tables
 
 STAGE = "validate"
 

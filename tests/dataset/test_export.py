@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from pvtt.cli.export import command
+from pvtt.dataset.export import export_dataset
 from pvtt.dispatch import InlineDispatcher
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.hashing import sha256_file, sha256_tree
@@ -21,7 +22,6 @@ from pvtt.media.masks import write_masks
 from pvtt.media.video import read_video, write_video
 from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import SCHEMA_FILE, DatasetEntry, DatasetFile, Split
-from pvtt.validation.export import export_dataset
 
 FRAMES, HEIGHT, WIDTH = 6, 48, 64
 

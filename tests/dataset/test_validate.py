@@ -17,7 +17,7 @@ from pvtt.records.catalog import Reject
 from pvtt.records.dataset import SCHEMA_FILE, DatasetEntry
 from pvtt.records.validation import ExpectationOutcome
 from pvtt.stages import validate
-from tests.validation.build import Rows, params
+from tests.dataset.build import Rows, params
 
 
 def run(workspace: Workspace, **changes: Any) -> None:

@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
+from pvtt.dataset.split import assign_splits, group_products, position
 from pvtt.records.catalog import Product
 from pvtt.records.clips import PhotoSet
-from pvtt.validation.split import assign_splits, group_products, position
-from tests.validation.build import params, photo_set, product
+from tests.dataset.build import params, photo_set, product
 
 
 def splits(products: list[Product], photo_sets: list[PhotoSet] | None = None, **changes: object) -> dict[str, str]:

@@ -21,7 +21,7 @@ MAX_GROUP_FRACTION = 0.2  # of all products: more means that photos resemble eac
 
 
 def build_suites(params: Params) -> dict[str, list[Expectation]]:
-    """The expectations of each table of `pvtt.validation.tables`."""
+    """The expectations of each table of `pvtt.dataset.tables`."""
     import great_expectations as gx
 
     gxe: Any = gx.expectations  # its classes' arguments are declared in ways that type checkers do not follow

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pvtt.dataset.suites import build_suites
 from pvtt.errors import ValidationFailedError
 from pvtt.records.params import Params
 from pvtt.records.validation import ExpectationOutcome
-from pvtt.validation.suites import build_suites
 
 if TYPE_CHECKING:
     from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
 
-    from pvtt.validation.tables import Tables
+    from pvtt.dataset.tables import Tables
 
 MAX_VALUE_LENGTH = 16
 NUM_NAMED = 5  # rows named in an error message; `expectations.jsonl` names them all
@@ -25,7 +25,7 @@ def validate_tables(tables: Tables, params: Params, data_docs: Path) -> list[Exp
     """Hold every table to its suite, in the order of the suites.
 
     Args:
-        tables: As `pvtt.validation.tables.build_tables` makes them.
+        tables: As `pvtt.dataset.tables.build_tables` makes them.
         params: What the suites' ranges come from.
         data_docs: Where the HTML goes; `index.html` is its start.
     """

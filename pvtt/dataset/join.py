@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from pvtt.dataset.split import Place, assign_splits
 from pvtt.records.catalog import Product, Reject
 from pvtt.records.clips import Clip, Mask, PhotoSet
 from pvtt.records.dataset import DatasetEntry
 from pvtt.records.params import Params
-from pvtt.validation.split import Place, assign_splits
 
 STAGE = "validate"
 

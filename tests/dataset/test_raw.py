@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pvtt.dataset.raw import check_raw_data
 from pvtt.errors import MissingInputError, ValidationFailedError
 from pvtt.files.workspace import Workspace
 from pvtt.records.catalog import MediaFile, Product
-from pvtt.validation.raw import check_raw_data
 
 
 def add_product(workspace: Workspace, product_id: str) -> Path:
@@ -63,7 +63,7 @@ def test_files_are_read_once(workspace: Workspace, monkeypatch: pytest.MonkeyPat
         read.append(path)
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
-    monkeypatch.setattr("pvtt.validation.raw.sha256_file", sha256)
+    monkeypatch.setattr("pvtt.dataset.raw.sha256_file", sha256)
 
     assert check_raw_data(workspace) == 3
     assert [path.parents[1].name for path in read] == ["RING3"]

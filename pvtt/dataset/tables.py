@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from pvtt.dataset.join import Dataset, Sources, rejected_fraction
 from pvtt.files.hashing import sha256_file
 from pvtt.files.workspace import Workspace
 from pvtt.records.dataset import SPLITS
 from pvtt.records.params import ValidateParams
-from pvtt.validation.dataset import Dataset, Sources, rejected_fraction
 
 Tables = dict[str, pd.DataFrame]
 
