@@ -5,7 +5,7 @@
     folder ┘                                       └─► data/rejects.jsonl
 
 Whatever is fetched over the network is fetched in a child process (`pvtt.crawl.child`), which keeps what it has in
-`.pvtt/crawl/`; `data/` itself is only changed afterwards, file by file and atomically (`pvtt.crawl.catalog`).
+`.pvtt/crawl/`; `data/` itself is only changed afterwards, file by file and atomically (`pvtt.crawl.publish`).
 """
 
 from pvtt.crawl.drafts import CrawlSummary

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pvtt.crawl.catalog import held_contents, read_catalog
 from pvtt.crawl.job import CrawlJob, CrawlProgress
+from pvtt.crawl.publish import held_contents, read_catalog
 from pvtt.crawl.state import CrawlState
 from pvtt.files.workspace import Workspace
 from pvtt.records.params import CrawlParams

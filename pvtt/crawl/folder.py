@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pvtt.crawl.catalog import STAGE
 from pvtt.crawl.content import HEAD_BYTES, sniff
 from pvtt.crawl.drafts import UNCATEGORISED, MediaRef, ProductDraft, product_id_of
+from pvtt.crawl.publish import STAGE
 from pvtt.errors import MissingInputError
 from pvtt.records.catalog import Reject
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pvtt.crawl.catalog import Resolved, Stored
 from pvtt.crawl.content import MediaReceiver, MediaType, max_bytes, probe
 from pvtt.crawl.drafts import MediaKind, MediaRecord
+from pvtt.crawl.publish import Resolved, Stored
 from pvtt.crawl.state import Refusal
 from pvtt.files.atomic import atomic_path
 from pvtt.items.runner import ItemRejectedError

@@ -6,13 +6,13 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pvtt.crawl.catalog import STAGE, Harvest, Published, Resolved, held_contents, origin_of, publish, read_catalog
 from pvtt.crawl.drafts import CrawlSummary, MediaKind, MediaRef
 from pvtt.crawl.feed import read_feed
 from pvtt.crawl.folder import read_folder
 from pvtt.crawl.guard import HostPolicy
 from pvtt.crawl.job import CrawlResult
 from pvtt.crawl.local import LocalMedia
+from pvtt.crawl.publish import STAGE, Harvest, Published, Resolved, held_contents, origin_of, publish, read_catalog
 from pvtt.crawl.state import CrawlState
 from pvtt.crawl.web import WebMedia, collected_drafts, fetch
 from pvtt.errors import FailureBudgetError, ParamsError, PvttError

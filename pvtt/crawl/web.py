@@ -11,9 +11,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 import pvtt
-from pvtt.crawl.catalog import STAGE, Resolved, Stored, held_contents, read_catalog
 from pvtt.crawl.drafts import MediaKind, MediaRecord, MediaRef, PageRecord, ProductDraft
 from pvtt.crawl.job import CrawlJob, CrawlProgress, CrawlResult
+from pvtt.crawl.publish import STAGE, Resolved, Stored, held_contents, read_catalog
 from pvtt.crawl.state import CrawlState, Refusal
 from pvtt.errors import DiskFullError, PvttError
 from pvtt.files.atomic import atomic_write_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pvtt.crawl.catalog import read_catalog
+from pvtt.crawl.publish import read_catalog
 from pvtt.files.hashing import sha256_file
 from pvtt.files.workspace import Workspace
 from pvtt.records.base import read_jsonl

@@ -6,7 +6,7 @@ import pytest
 
 from pvtt.crawl import crawl
 from pvtt.crawl.adapters import adapter_start, read_json_page
-from pvtt.crawl.catalog import read_catalog
+from pvtt.crawl.publish import read_catalog
 from pvtt.files.workspace import Workspace
 from tests.crawl.checks import check_catalog
 from tests.crawl.site import Site, photo_bytes, video_bytes

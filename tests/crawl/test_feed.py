@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pvtt.crawl import crawl
-from pvtt.crawl.catalog import read_catalog
 from pvtt.crawl.feed import read_feed
+from pvtt.crawl.publish import read_catalog
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.workspace import Workspace
 from pvtt.records.params import CrawlParams

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pvtt.crawl import crawl
-from pvtt.crawl.catalog import read_catalog
+from pvtt.crawl.publish import read_catalog
 from pvtt.errors import MissingInputError
 from pvtt.files.workspace import Workspace
 from pvtt.records.params import CrawlParams

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pvtt.crawl import CrawlSummary, crawl
-from pvtt.crawl.catalog import read_catalog
 from pvtt.crawl.drafts import product_id_of
+from pvtt.crawl.publish import read_catalog
 from pvtt.errors import FailureBudgetError, LockedError, ParamsError, PvttError
 from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace
