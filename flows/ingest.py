@@ -129,7 +129,7 @@ def sample_shop(params: CrawlParams) -> Iterator[None]:
     try:
         socket.create_connection((address.hostname, port), CONNECT_WITHIN_S).close()
     except OSError:
-        from pvtt.shop.serve import SITE, serving
+        from pvtt.builtin.shop.serve import SITE, serving
 
         with serving(SITE, port):
             yield

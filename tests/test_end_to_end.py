@@ -52,7 +52,7 @@ def add_products(source: Path, media: Path, product_ids: list[str]) -> None:
 def test_crawl_to_report_then_nothing_to_do(project_root: Path, tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     subprocess.run(["git", "clone", "-q", str(project_root), str(checkout)], check=True)
-    media = project_root / "pvtt" / "shop" / "site" / "media"
+    media = project_root / "pvtt" / "builtin" / "shop" / "site" / "media"
     source = tmp_path / "products"
     source.mkdir()
     add_products(source, media, [f"JEWE{number:03d}" for number in range(1, NUM_PRODUCTS + 1)])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pvtt.shop.serve import PORT, SITE
+from pvtt.builtin.shop.serve import PORT, SITE
 
 
 @click.group()
@@ -22,7 +22,7 @@ def command() -> None:
 )
 @click.option("--check", "is_check", is_flag=True, help="Change nothing: render again and compare the bytes.")
 def build(jobs: int, product_ids: tuple[str, ...], site: Path, is_check: bool) -> None:
-    """Render what is missing of the site and of tests/shop/ground_truth.
+    """Render what is missing of the site and of tests/builtin/shop/ground_truth.
 
     Needs `pip install 'pvtt[shop]'` and, on Debian, libegl1 and libgl1-mesa-dri. To render a product anew, delete its
     folder in site/media first. Bytes are the same each time on one machine; another machine's graphics driver may
@@ -30,12 +30,12 @@ def build(jobs: int, product_ids: tuple[str, ...], site: Path, is_check: bool) -
     """
     import tempfile
 
+    from pvtt.builtin.shop import build as shop
     from pvtt.errors import PvttError
     from pvtt.files.workspace import find_workspace
-    from pvtt.shop import build as shop
 
     if not is_check:
-        shop.build(site, find_workspace().root / "tests" / "shop" / "ground_truth", jobs, product_ids)
+        shop.build(site, find_workspace().root / "tests" / "builtin" / "shop" / "ground_truth", jobs, product_ids)
         return
     with tempfile.TemporaryDirectory() as scratch:
         differing = shop.check(site, Path(scratch), jobs, product_ids)
@@ -55,7 +55,7 @@ def build(jobs: int, product_ids: tuple[str, ...], site: Path, is_check: bool) -
 @click.option("--quiet", is_flag=True, help="No line a request.")
 def serve(port: int, site: Path, quiet: bool) -> None:
     """Serve the shop on the loopback until Ctrl-C."""
-    from pvtt.shop.serve import open_server
+    from pvtt.builtin.shop.serve import open_server
 
     with open_server(site, port, verbose=not quiet) as server:
         click.echo(f"The sample shop is at {server.url} (Ctrl-C stops it)")

@@ -113,7 +113,7 @@ def export() -> None:
     import torch
     from diffusers import WanTransformer3DModel
 
-    from pvtt.shop.products import product_spec
+    from pvtt.builtin.shop.products import product_spec
     from pvtt.wan_tiny.checkpoint import load_vae, write_checkpoint
     from pvtt.wan_tiny.data import NAMESPACE, SHOTS, rendered_products
 

@@ -40,9 +40,9 @@ def _file(directory: Path, index: int) -> Path:
 def _render_products(directory: Path, indices: Sequence[int]) -> None:
     import cv2
 
-    from pvtt.shop.products import product_spec
-    from pvtt.shop.render import Renderer
-    from pvtt.shop.scenes import random_scene, random_shot
+    from pvtt.builtin.shop.products import product_spec
+    from pvtt.builtin.shop.render import Renderer
+    from pvtt.builtin.shop.scenes import random_scene, random_shot
 
     with Renderer() as renderer:
         for index in indices:
@@ -89,7 +89,7 @@ def load_clips(directory: Path, indices: Sequence[int]) -> BaseClips:
     Raises:
         MissingInputError: A product is not rendered yet.
     """
-    from pvtt.shop.products import product_spec
+    from pvtt.builtin.shop.products import product_spec
 
     missing = [index for index in indices if not _file(directory, index).exists()]
     if missing:

@@ -22,9 +22,9 @@ import numpy as np
 import pytest
 
 from flows.steps import command_environment
+from pvtt.builtin.shop.catalog import FPS
 from pvtt.files.workspace import Workspace
 from pvtt.media.video import iter_frames, write_video
-from pvtt.shop.catalog import FPS
 from pvtt.stages import STAGES
 
 pytestmark = pytest.mark.timeout(3600)
@@ -109,7 +109,7 @@ def test_a_second_run_has_nothing_to_do(clone: Clone) -> None:
 def test_one_more_product_costs_one_products_work(clone: Clone) -> None:
     clips = clone.workspace.out("clip") / "clips.jsonl"
     before = clips.read_text().splitlines()
-    add_product(clone.workspace.root / "pvtt" / "shop" / "site")
+    add_product(clone.workspace.root / "pvtt" / "builtin" / "shop" / "site")
 
     clone.run("ingest of one more product", "flows.ingest")
     new_items = {}

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pvtt.builtin.shop.build import ground_truth
 from pvtt.clips.shots import SourceVideo, split_video
 from pvtt.files.hashing import sha256_file
 from pvtt.media.masks import iter_masks, read_mask_frames, read_masks
@@ -25,7 +26,6 @@ from pvtt.segment.flow import FlowTracker
 from pvtt.segment.protocols import Detection
 from pvtt.segment.segmenter import ClipSource, key_frames, segment_clip
 from pvtt.segment.u2netp import U2NetpDetector
-from pvtt.shop.build import ground_truth
 
 NUM_FRAMES = 12
 EVERY = 12
@@ -70,8 +70,8 @@ def shop_videos(project_root: Path) -> list[tuple[str, Path, Path, list[int]]]:
     """A sample of (category prefix, video, mask, cut frames)."""
     truth = ground_truth()["videos"]
     names = sorted(truth)[::SAMPLE]
-    masks = project_root / "tests" / "shop" / "ground_truth"
-    site = project_root / "pvtt" / "shop" / "site"
+    masks = project_root / "tests" / "builtin" / "shop" / "ground_truth"
+    site = project_root / "pvtt" / "builtin" / "shop" / "site"
     return [
         (truth[name]["product_id"][:4], site / name, masks / truth[name]["mask"], truth[name]["cut_frames"])
         for name in names

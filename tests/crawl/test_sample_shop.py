@@ -9,7 +9,7 @@ from pvtt.files.workspace import Workspace
 from pvtt.records.params import CrawlParams
 from tests.crawl.checks import check_catalog, rejects, tree
 
-serve = pytest.importorskip("pvtt.shop.serve", reason="the sample shop is not part of this checkout")
+serve = pytest.importorskip("pvtt.builtin.shop.serve", reason="the sample shop is not part of this checkout")
 
 
 def test_the_sample_shop_is_crawled_whole(workspace: Workspace) -> None:

@@ -103,7 +103,7 @@ class TestSampleShop:
         ids=["a shop elsewhere", "a folder"],
     )
     def test_it_is_not_served_for_other_sources(self, params: CrawlParams, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("pvtt.shop.serve.serving", None)  # would fail if called
+        monkeypatch.setattr("pvtt.builtin.shop.serve.serving", None)  # would fail if called
 
         with sample_shop(params):
             pass

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pvtt.builtin.shop.catalog import catalog
 from pvtt.dispatch import InlineDispatcher
 from pvtt.files.workspace import Workspace
 from pvtt.records.params import load_params
-from pvtt.shop.catalog import catalog
 from pvtt.stages import clip, segment
 from tests.scenes import add_product
 
@@ -22,7 +22,7 @@ def test_a_defect_is_turned_away_for_its_own_reason(
     defect: str, workspace: Workspace, project_root: Path, reasons: Callable[[str], dict[str, str]]
 ) -> None:
     params = load_params(project_root / "params.yaml")
-    site = project_root / "pvtt" / "shop" / "site"
+    site = project_root / "pvtt" / "builtin" / "shop" / "site"
     entries = [entry for entry in catalog() if entry.defect == defect]
     assert entries
     for entry in entries:

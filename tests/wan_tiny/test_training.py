@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pvtt.shop.products import product_spec
+from pvtt.builtin.shop.products import product_spec
 from pvtt.wan_tiny import checkpoint, text, transformer, vae
 
 CAPTIONS = ["a gold band ring on a plain studio background", "a teal box with lilac dots on a plain studio background"]
@@ -112,7 +112,7 @@ def test_the_shipped_checkpoint_is_small_and_reconstructs_the_shop(project_root:
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     assert size <= checkpoint.MAX_BYTES
     assert json.loads((folder / "training" / "vae.json").read_text())["psnr"] >= 28
-    site = project_root / "pvtt" / "shop" / "site" / "media"
+    site = project_root / "pvtt" / "builtin" / "shop" / "site" / "media"
     clips = []
     for product_id in ("JEWE001", "BOTT001", "MUGS001"):
         frames = read_frames(site / product_id / "video-1.mp4", range(0, 36, 4))

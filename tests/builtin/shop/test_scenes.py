@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from pvtt.shop.catalog import good_entries
-from pvtt.shop.products import product_spec
-from pvtt.shop.render import Placed, outline
-from pvtt.shop.scenes import MOTIONS, Motion, Shot, camera_path, framed, random_scene, random_shot
+from pvtt.builtin.shop.catalog import good_entries
+from pvtt.builtin.shop.products import product_spec
+from pvtt.builtin.shop.render import Placed, outline
+from pvtt.builtin.shop.scenes import MOTIONS, Motion, Shot, camera_path, framed, random_scene, random_shot
 
 
 def _azimuths(positions: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
+from pvtt.builtin.shop.build import NOT_A_VIDEO, ground_truth, mask_name
+from pvtt.builtin.shop.catalog import FPS, Entry, catalog, good_entries
+from pvtt.builtin.shop.pages import FORBIDDEN, all_pages, page_path
+from pvtt.builtin.shop.serve import SITE
 from pvtt.media.masks import read_masks
 from pvtt.media.video import probe, read_video
-from pvtt.shop.build import NOT_A_VIDEO, ground_truth, mask_name
-from pvtt.shop.catalog import FPS, Entry, catalog, good_entries
-from pvtt.shop.pages import FORBIDDEN, all_pages, page_path
-from pvtt.shop.serve import SITE
 
 TRUTH = Path(__file__).parent / "ground_truth"
 DEFECTIVE = {entry.defect: entry for entry in catalog() if entry.defect is not None}

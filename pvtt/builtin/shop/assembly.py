@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pvtt.shop import meshes, textures
-from pvtt.shop.meshes import Array, Mesh, rotation, scaling, translation
-from pvtt.shop.products import Colour, ProductSpec
-from pvtt.shop.textures import Image8
+from pvtt.builtin.shop import meshes, textures
+from pvtt.builtin.shop.meshes import Array, Mesh, rotation, scaling, translation
+from pvtt.builtin.shop.products import Colour, ProductSpec
+from pvtt.builtin.shop.textures import Image8
 
 WHITE: Colour = (1.0, 1.0, 1.0)
 

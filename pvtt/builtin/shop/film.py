@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pvtt.builtin.shop.catalog import FPS, Film
+from pvtt.builtin.shop.render import Renderer, outline
+from pvtt.builtin.shop.scenes import framed
 from pvtt.media.video import StreamWriter
-from pvtt.shop.catalog import FPS, Film
-from pvtt.shop.render import Renderer, outline
-from pvtt.shop.scenes import framed
 
 SAMPLE_RATE = 44_100
 # x264's AVX-512 code gives other bytes from run to run at presets above superfast: 42 encodes of the same frames at

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pvtt.builtin.shop.catalog import FPS, PHOTO_SIZE, Entry, catalog
+from pvtt.builtin.shop.film import write_film
+from pvtt.builtin.shop.pages import all_pages
+from pvtt.builtin.shop.render import Renderer
 from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_path, atomic_write_text
 from pvtt.items.progress import Progress
 from pvtt.media.masks import write_masks
-from pvtt.shop.catalog import FPS, PHOTO_SIZE, Entry, catalog
-from pvtt.shop.film import write_film
-from pvtt.shop.pages import all_pages
-from pvtt.shop.render import Renderer
 
 TRUNCATED_AT = 0.6  # of the file's bytes
 MASK_SCALE = 4  # ground-truth masks are kept at a quarter of the video's width and height

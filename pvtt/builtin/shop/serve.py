@@ -65,7 +65,7 @@ def open_server(site: Path, port: int, verbose: bool = False) -> ShopServer:
     if not (site / "index.html").is_file():
         raise MissingInputError(
             f"no shop in {site}: index.html is missing",
-            "restore it with `git checkout pvtt/shop/site`, or render it with `pvtt shop build`",
+            "restore it with `git checkout pvtt/builtin/shop/site`, or render it with `pvtt shop build`",
         )
     try:
         return ShopServer(site, port, verbose)

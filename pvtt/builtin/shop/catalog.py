@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from pvtt.shop.products import CATEGORIES, ProductSpec, product_spec
-from pvtt.shop.render import Placed
-from pvtt.shop.scenes import MOTIONS, SceneSpec, Shot, random_scene, random_shot
+from pvtt.builtin.shop.products import CATEGORIES, ProductSpec, product_spec
+from pvtt.builtin.shop.render import Placed
+from pvtt.builtin.shop.scenes import MOTIONS, SceneSpec, Shot, random_scene, random_shot
 
 NAMESPACE = "shop"
 NUM_PRODUCTS = 50
@@ -64,7 +64,7 @@ class FilmShot:
         shot: Its camera move, at a distance that `fill` decides.
         scene: Its studio.
         num_frames: Its length.
-        fill: How far towards the frame's border the products reach, as of `pvtt.shop.scenes.framed`.
+        fill: How far towards the frame's border the products reach, as of `pvtt.builtin.shop.scenes.framed`.
     """
 
     products: tuple[Placed, ...]

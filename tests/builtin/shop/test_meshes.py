@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pvtt.shop import meshes
+from pvtt.builtin.shop import meshes
 
 
 def test_a_lathe_turned_wall_faces_outwards_and_reads_left_to_right_from_outside() -> None:

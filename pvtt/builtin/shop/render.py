@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pvtt.builtin.shop import meshes, textures
+from pvtt.builtin.shop.assembly import Part, build, centre_height
+from pvtt.builtin.shop.meshes import Floats, Mesh, rotation, translation
+from pvtt.builtin.shop.products import Colour, ProductSpec
+from pvtt.builtin.shop.scenes import FOV_Y_DEG, SceneSpec, Shot, camera_path, framed, random_scene
 from pvtt.errors import PvttError
-from pvtt.shop import meshes, textures
-from pvtt.shop.assembly import Part, build, centre_height
-from pvtt.shop.meshes import Floats, Mesh, rotation, translation
-from pvtt.shop.products import Colour, ProductSpec
-from pvtt.shop.scenes import FOV_Y_DEG, SceneSpec, Shot, camera_path, framed, random_scene
 
 Frames = npt.NDArray[np.uint8]
 
@@ -231,7 +231,7 @@ def photo_setup(spec: ProductSpec, index: int) -> tuple[Shot, SceneSpec]:
 
 
 def outline(products: Sequence[Placed]) -> npt.NDArray[np.float64]:
-    """The outermost points, (N, 3), of placed products: all that `pvtt.shop.scenes.framed` needs of them."""
+    """The outermost points, (N, 3), of placed products: all that `pvtt.builtin.shop.scenes.framed` needs of them."""
     points = np.concatenate([part.mesh.positions for placed in products for part in _placed_parts(placed)])
     turn = np.arange(400) * np.pi * (3.0 - np.sqrt(5.0))  # a Fibonacci lattice: directions evenly over the sphere
     height = np.linspace(-1.0, 1.0, 400)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pvtt.shop.assembly import build
-from pvtt.shop.catalog import catalog, good_entries
-from pvtt.shop.products import CATEGORIES, STYLES, product_spec
+from pvtt.builtin.shop.assembly import build
+from pvtt.builtin.shop.catalog import catalog, good_entries
+from pvtt.builtin.shop.products import CATEGORIES, STYLES, product_spec
 
 
 def test_equal_numbers_give_equal_products() -> None:

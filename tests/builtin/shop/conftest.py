@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from pvtt.builtin.shop.render import Renderer
 from pvtt.errors import PvttError
-from pvtt.shop.render import Renderer
 
 
 @pytest.fixture(scope="session")

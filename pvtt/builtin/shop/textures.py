@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from pvtt.shop.meshes import Floats
-from pvtt.shop.products import Colour
+from pvtt.builtin.shop.meshes import Floats
+from pvtt.builtin.shop.products import Colour
 
 Image8 = npt.NDArray[np.uint8]
 
@@ -17,7 +17,7 @@ def pattern(name: str, ground: Colour, ink: Colour, width: int, height: int, rep
     """A repeating print that closes on itself left to right.
 
     Args:
-        name: One of `pvtt.shop.products.PATTERNS`.
+        name: One of `pvtt.builtin.shop.products.PATTERNS`.
         ground, ink: Colours, sRGB in [0, 1].
         width, height: Of the image, pixels.
         repeats: Motifs from left to right.

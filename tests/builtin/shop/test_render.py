@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from pvtt.builtin.shop.catalog import FilmShot, catalog
+from pvtt.builtin.shop.film import SAMPLE_RATE, music, write_film
+from pvtt.builtin.shop.products import product_spec
+from pvtt.builtin.shop.render import Placed, Renderer
+from pvtt.builtin.shop.scenes import SceneSpec, Shot
 from pvtt.media.video import probe, read_video
-from pvtt.shop.catalog import FilmShot, catalog
-from pvtt.shop.film import SAMPLE_RATE, music, write_film
-from pvtt.shop.products import product_spec
-from pvtt.shop.render import Placed, Renderer
-from pvtt.shop.scenes import SceneSpec, Shot
-from tests.shop.digest import film_digest
+from tests.builtin.shop.digest import film_digest
 
 PLAIN = SceneSpec(background=(0.8, 0.8, 0.8), ground=(0.9, 0.9, 0.9), style="plain")
 
@@ -77,7 +77,7 @@ def test_music_is_audible_bounded_and_as_long_as_its_film() -> None:
 def test_two_processes_render_the_same_bytes(renderer: Renderer, tmp_path: Path, project_root: Path) -> None:
     here = film_digest(renderer, tmp_path / "here.mp4")
     elsewhere = subprocess.run(
-        [sys.executable, "-m", "tests.shop.digest", str(tmp_path / "elsewhere.mp4")],
+        [sys.executable, "-m", "tests.builtin.shop.digest", str(tmp_path / "elsewhere.mp4")],
         cwd=project_root,
         check=True,
         capture_output=True,

@@ -7,9 +7,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from pvtt.shop.catalog import catalog
-from pvtt.shop.film import write_film
-from pvtt.shop.render import Renderer
+from pvtt.builtin.shop.catalog import catalog
+from pvtt.builtin.shop.film import write_film
+from pvtt.builtin.shop.render import Renderer
 
 
 def film_digest(renderer: Renderer, path: Path) -> str:

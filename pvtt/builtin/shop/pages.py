@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pvtt.shop.catalog import LICENSE, Entry
-from pvtt.shop.products import CATEGORIES
+from pvtt.builtin.shop.catalog import LICENSE, Entry
+from pvtt.builtin.shop.products import CATEGORIES
 
 NAME = "Lumera & Co."
 FORBIDDEN = "/products/private/"

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.shop.products import Colour
+from pvtt.builtin.shop.products import Colour
 
 Motion = Literal["orbit", "dolly", "pan", "handheld"]
 MOTIONS: tuple[Motion, ...] = ("orbit", "dolly", "pan", "handheld")

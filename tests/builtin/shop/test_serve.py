@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 from click.testing import CliRunner
 
+from pvtt.builtin.shop.serve import serving
 from pvtt.cli.shop import command
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.shop.serve import serving
 
 FILM = bytes(range(256)) * 40
 
