@@ -36,7 +36,7 @@ def command() -> None:
 @click.option("--jobs", default=2, show_default=True, help="Processes.")
 def data(products: int, jobs: int) -> None:
     """Render the training clips into .pvtt/wan_tiny/clips."""
-    from pvtt.wan_tiny.data import render_clips
+    from pvtt.builtin.wan_tiny.data import render_clips
 
     render_clips(_directory(), products, jobs)
 
@@ -50,8 +50,8 @@ def vae(image_steps: int, video_steps: int, decoder_steps: int, threads: int) ->
     """Train the autoencoder on the first products."""
     import torch
 
-    from pvtt.wan_tiny.data import load_clips
-    from pvtt.wan_tiny.vae import VaeTraining, train_vae
+    from pvtt.builtin.wan_tiny.data import load_clips
+    from pvtt.builtin.wan_tiny.vae import VaeTraining, train_vae
 
     torch.set_num_threads(threads)
     train = load_clips(_directory(), range(VAE_PRODUCTS - HELD_OUT)).videos
@@ -61,7 +61,7 @@ def vae(image_steps: int, video_steps: int, decoder_steps: int, threads: int) ->
 
 
 def _text(captions: list[str], all_captions: list[str]) -> tuple[object, object, object]:
-    from pvtt.wan_tiny.text import build_text_encoder, build_tokenizer, embed
+    from pvtt.builtin.wan_tiny.text import build_text_encoder, build_tokenizer, embed
 
     tokenizer = build_tokenizer(all_captions)
     encoder = build_text_encoder(len(tokenizer), seed=0)
@@ -76,9 +76,9 @@ def transformer(steps: int, variants: int, threads: int) -> None:
     """Train the transformer on the autoencoder's latents of all rendered products but the held-out ones."""
     import torch
 
-    from pvtt.wan_tiny.checkpoint import latent_statistics, load_vae
-    from pvtt.wan_tiny.data import load_clips, rendered_products
-    from pvtt.wan_tiny.transformer import TransformerTraining, encode_clips, train_transformer
+    from pvtt.builtin.wan_tiny.checkpoint import latent_statistics, load_vae
+    from pvtt.builtin.wan_tiny.data import load_clips, rendered_products
+    from pvtt.builtin.wan_tiny.transformer import TransformerTraining, encode_clips, train_transformer
 
     torch.set_num_threads(threads)
     directory = _directory()
@@ -114,8 +114,8 @@ def export() -> None:
     from diffusers import WanTransformer3DModel
 
     from pvtt.builtin.shop.products import product_spec
-    from pvtt.wan_tiny.checkpoint import load_vae, write_checkpoint
-    from pvtt.wan_tiny.data import NAMESPACE, SHOTS, rendered_products
+    from pvtt.builtin.wan_tiny.checkpoint import load_vae, write_checkpoint
+    from pvtt.builtin.wan_tiny.data import NAMESPACE, SHOTS, rendered_products
 
     directory = _directory()
     indices = [index for index in rendered_products(directory) if index not in _HELD_OUT]
@@ -136,9 +136,9 @@ def export() -> None:
 @command.command()
 def measure() -> None:
     """Measure the shipped autoencoder on held-out clips; writes models/wan-tiny/training/vae.json."""
-    from pvtt.wan_tiny.checkpoint import measure as measure_checkpoint
-    from pvtt.wan_tiny.checkpoint import write_measurement
-    from pvtt.wan_tiny.data import load_clips
+    from pvtt.builtin.wan_tiny.checkpoint import measure as measure_checkpoint
+    from pvtt.builtin.wan_tiny.checkpoint import write_measurement
+    from pvtt.builtin.wan_tiny.data import load_clips
 
     checkpoint = find_workspace().root / "models" / "wan-tiny"
     held_out = load_clips(_directory(), _HELD_OUT)

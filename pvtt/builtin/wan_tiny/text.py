@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pvtt.wan_tiny import config
+from pvtt.builtin.wan_tiny import config
 
 if TYPE_CHECKING:
     import torch

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pvtt.builtin.wan_tiny import config
 from pvtt.errors import MissingInputError
 from pvtt.files.atomic import atomic_path
 from pvtt.items.progress import Progress
-from pvtt.wan_tiny import config
 
 NAMESPACE = "base"
 SHOTS = 2  # a product

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pvtt.builtin.wan_tiny import config
 from pvtt.items.progress import Progress
-from pvtt.wan_tiny import config
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pvtt.builtin.shop.products import product_spec
-from pvtt.wan_tiny import checkpoint, text, transformer, vae
+from pvtt.builtin.wan_tiny import checkpoint, text, transformer, vae
 
 CAPTIONS = ["a gold band ring on a plain studio background", "a teal box with lilac dots on a plain studio background"]
 

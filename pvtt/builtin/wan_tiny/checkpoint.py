@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pvtt.builtin.wan_tiny import config
 from pvtt.files.atomic import atomic_directory
-from pvtt.wan_tiny import config
 
 if TYPE_CHECKING:
     import torch
@@ -70,7 +70,7 @@ def write_checkpoint(
 
 def measure(checkpoint: Path, videos: npt.NDArray[np.uint8]) -> dict[str, float]:
     """Reconstruction PSNR in dB of the shipped autoencoder on clips (N, F, H, W, 3)."""
-    from pvtt.wan_tiny.vae import evaluate
+    from pvtt.builtin.wan_tiny.vae import evaluate
 
     vae = load_vae(checkpoint)
     return {"clips": len(videos), "psnr": round(evaluate(vae, videos), 3)}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pvtt.builtin.wan_tiny import config
 from pvtt.items.progress import Progress
-from pvtt.wan_tiny import config
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,7 @@ def encode_clips(vae: AutoencoderKLWan, videos: Any, variants: int, seed: int) -
     """
     import torch
 
-    from pvtt.wan_tiny.vae import to_tensor
+    from pvtt.builtin.wan_tiny.vae import to_tensor
 
     rows = []
     with torch.no_grad(), Progress("wan-tiny latents", len(videos), unit="clips") as progress:
