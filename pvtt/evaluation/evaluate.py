@@ -16,13 +16,13 @@ import torch
 from pvtt.encoding.encode import read_photo
 from pvtt.encoding.windows import EvaluationWindow, load_window
 from pvtt.errors import PvttError
-from pvtt.evaluation.arrays import Video
 from pvtt.evaluation.certify import certify
 from pvtt.evaluation.fingerprint import fingerprint
-from pvtt.evaluation.fvd import VideoEmbedder, frechet_distance
 from pvtt.evaluation.generate import RUNS, Conditions, Generator, RunName, read_conditions
-from pvtt.evaluation.identity import Appearance, embed_photos
 from pvtt.evaluation.measure import Networks, SampleVideos, load_networks, measure_sample
+from pvtt.evaluation.metrics.arrays import Video
+from pvtt.evaluation.metrics.fvd import VideoEmbedder, frechet_distance
+from pvtt.evaluation.metrics.identity import Appearance, embed_photos
 from pvtt.evaluation.selection import select, swap_partners
 from pvtt.evaluation.summary import FvdResult, summarise
 from pvtt.evaluation.videos import mask_video, masked_video, write_videos

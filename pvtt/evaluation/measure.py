@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.evaluation import colour, identity, motion, reconstruction
-from pvtt.evaluation.arrays import Region, Video
 from pvtt.evaluation.fingerprint import weights_path
-from pvtt.evaluation.fvd import VideoEmbedder
 from pvtt.evaluation.generate import RUNS, RunName
-from pvtt.evaluation.identity import Appearance
-from pvtt.evaluation.perceptual import Lpips
-from pvtt.evaluation.similarity import ImageEmbedder, product_similarity
+from pvtt.evaluation.metrics import colour, identity, motion, reconstruction
+from pvtt.evaluation.metrics.arrays import Region, Video
+from pvtt.evaluation.metrics.fvd import VideoEmbedder
+from pvtt.evaluation.metrics.identity import Appearance
+from pvtt.evaluation.metrics.perceptual import Lpips
+from pvtt.evaluation.metrics.similarity import ImageEmbedder, product_similarity
 from pvtt.records.params import EvaluateParams
 
 Photos = Sequence[npt.NDArray[np.uint8]]  # (S, S, 4) RGBA each

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pvtt.evaluation.motion import WARP_ERROR_FLOOR
+from pvtt.evaluation.metrics.motion import WARP_ERROR_FLOOR
 from pvtt.records.evaluation import EvaluatedSample, MetricStatus, MetricValue
 from pvtt.records.params import EvaluateParams, TargetParams
 from pvtt.stats.bootstrap import cluster_mean

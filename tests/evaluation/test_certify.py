@@ -7,8 +7,8 @@ import pytest
 
 from pvtt.errors import PvttError
 from pvtt.evaluation import certify as module
-from pvtt.evaluation import reconstruction
 from pvtt.evaluation.certify import certify
+from pvtt.evaluation.metrics import reconstruction
 
 
 def test_the_evaluator_passes() -> None:

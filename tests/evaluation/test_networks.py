@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from pvtt.errors import PvttError
-from pvtt.evaluation.fvd import VideoEmbedder, frechet_distance
-from pvtt.evaluation.perceptual import Lpips
-from pvtt.evaluation.similarity import ImageEmbedder, crop_product, on_white, product_similarity
+from pvtt.evaluation.metrics.fvd import VideoEmbedder, frechet_distance
+from pvtt.evaluation.metrics.perceptual import Lpips
+from pvtt.evaluation.metrics.similarity import ImageEmbedder, crop_product, on_white, product_similarity
 from tests.evaluation.clips import moving_box, noisy
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pvtt.evaluation.motion import estimate_motion, flicker, flow_warp_error, optical_flow, outside_motion_error
+from pvtt.evaluation.metrics.motion import estimate_motion, flicker, flow_warp_error, optical_flow, outside_motion_error
 from tests.evaluation.clips import moving_box, noisy
 
 

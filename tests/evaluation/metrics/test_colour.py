@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from pvtt.evaluation.colour import main_colours, product_delta_e
+from pvtt.evaluation.metrics.colour import main_colours, product_delta_e
 from tests.evaluation.clips import moving_box
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pvtt.evaluation.identity import embed, embed_photos, nearest
+from pvtt.evaluation.metrics.identity import embed, embed_photos, nearest
 from tests.evaluation.clips import moving_box, noisy
 
 COLOURS = {

@@ -1,0 +1,1 @@
+"""Metrics over a generated video, its ground truth and the product's region: one file a family."""
