@@ -26,13 +26,13 @@ from pydantic import Field, ValidationError
 from flows.console import exit_with_errors
 from flows.graph import read_graph
 from flows.steps import command_environment
-from pvtt.decision.plan import WAN_14B, Cluster, describe_plan, plan_training
-from pvtt.decision.promotion import PROMOTIONS, gather_evidence, record_promotion, require_open
 from pvtt.decision.text import format_decision
 from pvtt.dispatch.profile import load_profile
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.git import commit as git_commit
 from pvtt.files.workspace import Workspace, find_workspace
+from pvtt.promotion.gate import PROMOTIONS, gather_evidence, record_promotion, require_open
+from pvtt.promotion.plan import WAN_14B, Cluster, describe_plan, plan_training
 from pvtt.records.decision import read_decision
 from pvtt.records.params import Params
 from pvtt.records.profiles import apply_profile, overlaid_params

@@ -12,7 +12,7 @@ from pvtt.records.decision import Verdict
 
 
 class TrainingPlan(Record):
-    """What training at a profile's scale takes, from `pvtt.decision.plan`. Memory in GiB a GPU."""
+    """What training at a profile's scale takes, from `pvtt.promotion.plan`. Memory in GiB a GPU."""
 
     profile: str
     num_gpus: int = Field(ge=1)

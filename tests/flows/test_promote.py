@@ -13,8 +13,8 @@ import pytest
 
 from flows.pipeline import pipeline
 from flows.promote import answer, promote
-from pvtt.decision.promotion import read_promotions
 from pvtt.errors import PvttError
+from pvtt.promotion.gate import read_promotions
 from pvtt.records.evaluation import EvaluationRun, Fingerprint
 from tests.flows.conftest import Project
 

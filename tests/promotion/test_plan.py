@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pvtt.decision.plan import WAN_1_3B, WAN_14B, Architecture, Cluster, count_parameters, describe_plan, plan_training
+from pvtt.promotion.plan import WAN_1_3B, WAN_14B, Architecture, Cluster, count_parameters, describe_plan, plan_training
 from pvtt.records.params import Params
 from pvtt.records.profiles import overlaid_params
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pvtt.decision.promotion import PROMOTIONS, find_objections, read_promotions, record_promotion, require_open
 from pvtt.errors import PvttError
 from pvtt.files.workspace import Workspace
+from pvtt.promotion.gate import PROMOTIONS, find_objections, read_promotions, record_promotion, require_open
 from pvtt.records.promotion import Evidence, Promotion, SignOff, TrainingPlan
 
 EVIDENCE = Evidence(
