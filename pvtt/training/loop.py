@@ -26,6 +26,7 @@ from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.records.training import TrainingMetrics
 from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
 from pvtt.training.dataset import EncodedDataset, SampleSequence, collate
+from pvtt.training.held_out import Validation
 from pvtt.training.history import summarise_history, write_csv
 from pvtt.training.job import TrainJob, run_key
 from pvtt.training.model import encode_constants, new_model, save_pipeline, trained_model
@@ -36,7 +37,6 @@ from pvtt.training.preemption import DeferredSignals
 from pvtt.training.runtime import accelerate_for, deterministic, machine
 from pvtt.training.sharding import like, restore_optimizer, whole
 from pvtt.training.tracking import Tracker
-from pvtt.training.validation import Validation
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
