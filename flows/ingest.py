@@ -30,7 +30,8 @@ from pvtt.files.git import commit as git_commit
 from pvtt.files.git import uncommitted
 from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace, find_workspace
-from pvtt.records.params import CrawlParams, load_params
+from pvtt.params.crawl import CrawlParams
+from pvtt.params.file import load_params
 
 CRAWL = "crawl"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -32,8 +32,8 @@ from pvtt.decision.text import format_decision
 from pvtt.files.git import commit as git_commit
 from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace, find_workspace
+from pvtt.params.file import load_params
 from pvtt.records.decision import Decision, read_decision
-from pvtt.records.params import load_params
 
 MIRROR_EVERY_S = 3.0  # progress to Prefect
 STATE_NAMES: dict[Outcome, str] = {"done": "Completed", "from the cache": "Cached", "up to date": "UpToDate"}

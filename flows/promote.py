@@ -31,11 +31,11 @@ from pvtt.dispatch.profile import load_profile
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.git import commit as git_commit
 from pvtt.files.workspace import Workspace, find_workspace
+from pvtt.params.file import Params
+from pvtt.params.profiles import apply_profile, overlaid_params
 from pvtt.promotion.gate import PROMOTIONS, gather_evidence, record_promotion, require_open
 from pvtt.promotion.plan import WAN_14B, Cluster, describe_plan, plan_training
 from pvtt.records.decision import read_decision
-from pvtt.records.params import Params
-from pvtt.records.profiles import apply_profile, overlaid_params
 from pvtt.records.promotion import Evidence, Promotion, SignOff, TrainingPlan
 
 PROFILE = "prod"

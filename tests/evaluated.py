@@ -12,10 +12,10 @@ from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.files.workspace import Workspace
 from pvtt.generation.pipeline import ProductVideoPipeline
 from pvtt.models.transformer import ProductVideoTransformer
+from pvtt.params.file import Params, load_params
 from pvtt.records.base import write_jsonl
 from pvtt.records.catalog import Reject
 from pvtt.records.dataset import Split
-from pvtt.records.params import Params, load_params
 from pvtt.stages import encode, evaluate
 from tests.encoding.samples import tiny_encode_params, write_sample
 from tests.tiny_wan import build_tiny_base

@@ -15,7 +15,8 @@ def command(source: str | None, start: str | None, as_json: bool) -> None:
     """Bring data/ up to date with a shop, a folder of products, or a partner's feed."""
     from pvtt.crawl import crawl
     from pvtt.files.workspace import find_workspace
-    from pvtt.records.params import CrawlParams, load_params
+    from pvtt.params.crawl import CrawlParams
+    from pvtt.params.file import load_params
 
     workspace = find_workspace()
     params = load_params(workspace.params_file).crawl

@@ -66,7 +66,7 @@ def _stage_command(stage: str) -> click.Command:
         from pvtt.dispatch import from_environment
         from pvtt.files.lock import hold_lock
         from pvtt.files.workspace import find_workspace
-        from pvtt.records.params import load_params
+        from pvtt.params.file import load_params
 
         workspace = find_workspace()
         params = load_params(workspace.params_file)

@@ -15,8 +15,8 @@ def command(profile: str | None, as_json: bool) -> None:
     The tiny profile is what params.yaml holds in Git: `git checkout params.yaml` brings it back.
     """
     from pvtt.files.workspace import find_workspace
-    from pvtt.records.params import load_params
-    from pvtt.records.profiles import apply_profile
+    from pvtt.params.file import load_params
+    from pvtt.params.profiles import apply_profile
 
     workspace = find_workspace()
     if profile is None:

@@ -18,7 +18,7 @@ from pvtt.crawl.job import CrawlJob, CrawlProgress
 from pvtt.crawl.publish import held_contents, read_catalog
 from pvtt.crawl.state import CrawlState
 from pvtt.files.workspace import Workspace
-from pvtt.records.params import CrawlParams
+from pvtt.params.crawl import CrawlParams
 
 REPORT_EVERY_S = 0.3
 USER_AGENT = "pvtt/0.1 (product video crawler; obeys robots.txt)"

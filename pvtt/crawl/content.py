@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from pvtt.crawl.drafts import MediaKind
 from pvtt.items.runner import ItemRejectedError
-from pvtt.records.params import CrawlParams
+from pvtt.params.crawl import CrawlParams
 
 HEAD_BYTES = 512  # enough for every signature below, and for naming what came instead
 MEGABYTE = 1_000_000

@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pvtt.records.params import CrawlParams
+from pvtt.params.crawl import CrawlParams
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

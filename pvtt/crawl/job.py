@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pvtt.crawl.drafts import ProductDraft
 from pvtt.crawl.guard import HostPolicy
+from pvtt.params.crawl import CrawlParams
 from pvtt.records.base import Record
-from pvtt.records.params import CrawlParams
 
 MAX_PAGE_BYTES = 8_000_000  # of one page, after decompression
 

@@ -11,7 +11,7 @@ from pvtt.crawl.publish import Resolved, Stored
 from pvtt.crawl.state import Refusal
 from pvtt.files.atomic import atomic_path
 from pvtt.items.runner import ItemRejectedError
-from pvtt.records.params import CrawlParams
+from pvtt.params.crawl import CrawlParams
 
 _PIECE = 1 << 20
 

@@ -20,7 +20,7 @@ from pvtt.files.hashing import sha256_json
 from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace
 from pvtt.items.progress import Progress
-from pvtt.records.params import CrawlParams
+from pvtt.params.crawl import CrawlParams
 
 NUM_NAMED = 5  # failures named in an error message; all are in data/rejects.jsonl
 LOCAL_STATE = "local"

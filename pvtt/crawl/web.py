@@ -20,8 +20,8 @@ from pvtt.files.atomic import atomic_write_text
 from pvtt.files.hashing import code_version, sha256_json
 from pvtt.files.workspace import Workspace
 from pvtt.items.progress import Progress
+from pvtt.params.crawl import CrawlParams
 from pvtt.records.catalog import Reject
-from pvtt.records.params import CrawlParams
 
 LOG_TAIL = 3  # lines of the child's log in an error message
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pvtt.dataset.suites import build_suites
 from pvtt.errors import ValidationFailedError
-from pvtt.records.params import Params
+from pvtt.params.file import Params
 from pvtt.records.validation import ExpectationOutcome
 
 if TYPE_CHECKING:

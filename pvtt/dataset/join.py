@@ -6,10 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from pvtt.dataset.split import Place, assign_splits
+from pvtt.params.file import Params
 from pvtt.records.catalog import Product, Reject
 from pvtt.records.clips import Clip, Mask, PhotoSet
 from pvtt.records.dataset import DatasetEntry
-from pvtt.records.params import Params
 
 STAGE = "validate"
 

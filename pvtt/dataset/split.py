@@ -23,10 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pvtt.params.validate import ValidateParams
 from pvtt.records.catalog import Product
 from pvtt.records.clips import PhotoSet
 from pvtt.records.dataset import Split
-from pvtt.records.params import ValidateParams
 
 BLOCK = 256  # photos compared at once with all others: 2 MB a thousand others
 DAY = len("2025-01-31")

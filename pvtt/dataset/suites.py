@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pvtt.records.params import Params
+from pvtt.params.file import Params
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation

@@ -13,8 +13,8 @@ import pandas as pd
 from pvtt.dataset.join import Dataset, Sources, rejected_fraction
 from pvtt.files.hashing import sha256_file
 from pvtt.files.workspace import Workspace
+from pvtt.params.validate import ValidateParams
 from pvtt.records.dataset import SPLITS
-from pvtt.records.params import ValidateParams
 
 Tables = dict[str, pd.DataFrame]
 

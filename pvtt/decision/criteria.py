@@ -9,10 +9,10 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 
+from pvtt.params.decide import DecideParams
 from pvtt.records.dataset import Split
 from pvtt.records.decision import Comparison, Criterion, CriterionStatus, LossTrend, Measurements, RatingSummary
 from pvtt.records.evaluation import MetricValue
-from pvtt.records.params import DecideParams
 
 _COMPARE: dict[Comparison, Callable[[float, float], bool]] = {
     ">": operator.gt,

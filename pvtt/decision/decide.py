@@ -22,8 +22,8 @@ from collections.abc import Mapping, Sequence
 
 from pvtt.decision.criteria import judge
 from pvtt.decision.next_steps import next_steps
+from pvtt.params.file import Params
 from pvtt.records.decision import Criterion, Decision, LossTrend, Measurements, Verdict
-from pvtt.records.params import Params
 
 UNMEASURED = ("not_measured", "too_few")
 # What a fault means, and the criteria that show it.

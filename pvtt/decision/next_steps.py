@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pvtt.params.file import Params
 from pvtt.records.base import Record
 from pvtt.records.decision import Measurements, NextStep, Verdict
-from pvtt.records.params import Params
 
 INGEST = "python -m flows.ingest"
 PROMOTE = "python -m flows.promote"

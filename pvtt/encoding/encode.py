@@ -24,8 +24,8 @@ from pvtt.models.conditioning.photo_features import ImageFeatures, flatten_photo
 from pvtt.models.loading import load_image_features, load_text_encoder, load_vae
 from pvtt.models.text import encode_text
 from pvtt.models.vae import encode_video, to_unit_range
+from pvtt.params.encode import EncodeParams
 from pvtt.records.dataset import DatasetEntry
-from pvtt.records.params import EncodeParams
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pvtt.models.vae import SPATIAL_FACTOR, TEMPORAL_FACTOR
-from pvtt.records.params import MaskParams
+from pvtt.params.encode import MaskParams
 
 Mask: TypeAlias = npt.NDArray[np.bool_]  # (F, H, W)
 

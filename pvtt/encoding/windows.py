@@ -18,8 +18,8 @@ from pvtt.encoding.masks import Mask, MaskShape, conditioning_mask, product_mask
 from pvtt.errors import PvttError
 from pvtt.media.masks import read_masks
 from pvtt.media.video import select_frames, to_rgb
+from pvtt.params.encode import EncodeParams
 from pvtt.records.dataset import DatasetEntry
-from pvtt.records.params import EncodeParams
 
 MAX_ASPECT_DIFFERENCE = 0.03
 

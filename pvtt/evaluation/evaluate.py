@@ -32,10 +32,10 @@ from pvtt.files.workspace import Workspace
 from pvtt.generation.composite import composite
 from pvtt.items.progress import Progress
 from pvtt.models.mask_contract import MaskContract
+from pvtt.params.file import Params
 from pvtt.records.base import read_jsonl, write_jsonl
 from pvtt.records.dataset import SPLITS, DatasetEntry, EncodedSample, Split
 from pvtt.records.evaluation import EvaluatedSample, EvaluationRun, MetricValue, write_metrics
-from pvtt.records.params import Params
 
 STAGE = "evaluate"
 NUM_WORST = 2  # samples a split whose videos are kept because they are the worst

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pvtt.errors import MissingInputError
 from pvtt.files.hashing import code_version, sha256_file, sha256_tree
+from pvtt.params.file import Params
 from pvtt.records.evaluation import Fingerprint
-from pvtt.records.params import Params
 
 LIBRARIES = (
     "av",

@@ -32,8 +32,8 @@ from pvtt.models.sampling import initial_noise, sample
 from pvtt.models.text import encode_text
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import decode_latents, to_pixels
+from pvtt.params.file import Params
 from pvtt.records.dataset import EncodedSample
-from pvtt.records.params import Params
 
 RunName = Literal["generated", "swapped", "blank", "untrained"]
 RUNS: tuple[RunName, ...] = get_args(RunName)

@@ -18,7 +18,7 @@ from pvtt.evaluation.metrics.fvd import VideoEmbedder
 from pvtt.evaluation.metrics.identity import Appearance
 from pvtt.evaluation.metrics.perceptual import Lpips
 from pvtt.evaluation.metrics.similarity import ImageEmbedder, product_similarity
-from pvtt.records.params import EvaluateParams
+from pvtt.params.evaluate import EvaluateParams
 
 Photos = Sequence[npt.NDArray[np.uint8]]  # (S, S, 4) RGBA each
 

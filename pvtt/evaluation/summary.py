@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pvtt.evaluation.metrics.motion import WARP_ERROR_FLOOR
+from pvtt.params.evaluate import EvaluateParams, TargetParams
 from pvtt.records.evaluation import EvaluatedSample, MetricStatus, MetricValue
-from pvtt.records.params import EvaluateParams, TargetParams
 from pvtt.stats.bootstrap import cluster_mean
 
 MIN_PRODUCTS = 2  # an interval over products needs two

@@ -24,7 +24,7 @@ from pvtt.models.sampling import sample
 from pvtt.models.text import encode_text
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import TEMPORAL_FACTOR, decode_latents, encode_video, latent_frames, to_pixels, to_unit_range
-from pvtt.records.params import EncodeParams
+from pvtt.params.encode import EncodeParams
 
 SIZE_MULTIPLE = 16  # 8 by the VAE, 2 by the patches
 REVERSED_BORDER = 0.95  # of the border masked: no clip that passes `segment` comes near this

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.atomic import atomic_write_text
+from pvtt.params.encode import MaskParams
 from pvtt.records.base import Record
-from pvtt.records.params import MaskParams
 
 MASK_CONTRACT_FILE = "mask_contract.json"
 

@@ -8,11 +8,11 @@ from pydantic import Field
 
 from pvtt.files.hashing import sha256_bytes
 from pvtt.items.runner import ItemRejectedError
+from pvtt.params.photos import PhotosParams
 from pvtt.photos.cutout import cut_out, decode, encode_png, letterbox
 from pvtt.records.base import Record
 from pvtt.records.catalog import ProductId, Sha256
 from pvtt.records.clips import Photo
-from pvtt.records.params import PhotosParams
 
 
 class SourcePhoto(Record):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pvtt.records.params import Params
+from pvtt.params.file import Params
 from pvtt.records.promotion import TrainingPlan
 
 GIB = 2**30

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.workspace import Workspace
+from pvtt.params.file import Params
 from pvtt.records.base import read_jsonl
 from pvtt.records.catalog import Reject
 from pvtt.records.dataset import DatasetEntry, Split
 from pvtt.records.decision import Decision, read_decision
 from pvtt.records.evaluation import EvaluatedSample, EvaluationMetrics, EvaluationRun, read_metrics, read_run
-from pvtt.records.params import Params
 
 TRAINING_STAGES = ("train_stage1", "train_stage2")
 REJECTING_STAGES = ("clip", "segment", "photos", "validate", "encode")

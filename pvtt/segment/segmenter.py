@@ -16,10 +16,10 @@ from pvtt.foreground.saliency import weights_sha256
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.masks import MaskWriter
 from pvtt.media.video import Frame, iter_frames
+from pvtt.params.segment import SegmentParams
 from pvtt.records.base import Record
 from pvtt.records.catalog import ClipId, ProductId, Sha256
 from pvtt.records.clips import Mask
-from pvtt.records.params import SegmentParams
 from pvtt.segment.cleaning import BinaryMask, clean, temporal_median
 from pvtt.segment.protocols import Detection, Detector, Tracker
 

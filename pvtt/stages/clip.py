@@ -11,10 +11,10 @@ from pvtt.files.atomic import atomic_directory
 from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Done, Item, materialise, run_items
+from pvtt.params.file import Params
 from pvtt.records.base import write_jsonl
 from pvtt.records.catalog import MediaFile, Product, Reject, read_products
 from pvtt.records.clips import Clip
-from pvtt.records.params import Params
 
 STAGE = "clip"
 CODE = ("clips", "media")

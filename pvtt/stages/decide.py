@@ -11,12 +11,12 @@ from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.atomic import atomic_write_text
 from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
+from pvtt.params.file import Params
 from pvtt.ratings.store import RatingStore
 from pvtt.ratings.summary import summarise_ratings
 from pvtt.records.base import read_jsonl
 from pvtt.records.decision import Measurements
 from pvtt.records.evaluation import EvaluatedSample, read_metrics, read_run
-from pvtt.records.params import Params
 
 STAGE = "decide"
 TRAINING_STAGES = ("train_stage1", "train_stage2")

@@ -16,9 +16,10 @@ from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Item, ItemRejectedError, materialise, run_items
+from pvtt.params.encode import EncodeParams
+from pvtt.params.file import Params
 from pvtt.records.base import Record, read_jsonl, write_jsonl
 from pvtt.records.dataset import DatasetEntry, EncodedSample
-from pvtt.records.params import EncodeParams, Params
 
 STAGE = "encode"
 CODE = (

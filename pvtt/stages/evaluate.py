@@ -9,7 +9,7 @@ from __future__ import annotations
 from pvtt.errors import MissingInputError
 from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
-from pvtt.records.params import Params
+from pvtt.params.file import Params
 
 STAGE = "evaluate"
 MODEL = "outs/train_stage2/model"

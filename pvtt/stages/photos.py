@@ -12,11 +12,11 @@ from pvtt.files.workspace import Workspace
 from pvtt.foreground.saliency import weights_sha256
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Done, Item, materialise, run_items
+from pvtt.params.file import Params
 from pvtt.photos.prepare import PreparedPhotos, SourcePhoto, SourcePhotos, prepare_photos
 from pvtt.records.base import write_jsonl
 from pvtt.records.catalog import Product, Reject, read_products
 from pvtt.records.clips import PhotoSet
-from pvtt.records.params import Params
 
 STAGE = "photos"
 CODE = ("photos", "media")

@@ -7,9 +7,9 @@ from pvtt.files.atomic import atomic_directory
 from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Item, materialise, run_items
+from pvtt.params.file import Params
 from pvtt.records.base import read_jsonl, write_jsonl
 from pvtt.records.clips import Clip, Mask
-from pvtt.records.params import Params
 from pvtt.segment.segmenter import MASK_FILE, ClipSource, segment_clip, weights_sha256s
 
 STAGE = "segment"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pvtt.files.atomic import atomic_write_text
 from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
-from pvtt.records.params import Params
+from pvtt.params.file import Params
 from pvtt.training.job import TrainJob, TrainStage
 
 STAGE: TrainStage = "train_stage2"

@@ -13,11 +13,11 @@ from pvtt.errors import MissingInputError
 from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
+from pvtt.params.file import Params
 from pvtt.records.base import RecordT, read_jsonl, write_jsonl
 from pvtt.records.catalog import Reject, read_products
 from pvtt.records.clips import Clip, Mask, PhotoSet
 from pvtt.records.dataset import DatasetFile
-from pvtt.records.params import Params
 
 STAGE = "validate"
 

@@ -14,7 +14,7 @@ from pvtt.files.atomic import atomic_path
 from pvtt.models.flow import sigmas_at
 from pvtt.models.sampling import sample
 from pvtt.models.vae import decode_latents, to_pixels
-from pvtt.records.params import LossParams, TrainParams
+from pvtt.params.train import LossParams, TrainParams
 from pvtt.training.dataset import Batch, Draw, EncodedDataset, collate, validation_draw
 from pvtt.training.model import Constants
 from pvtt.training.objective import Model, evaluate_loss

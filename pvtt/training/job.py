@@ -8,7 +8,8 @@ from typing import Literal
 
 from pvtt.files.hashing import code_version, sha256_bytes, sha256_json
 from pvtt.files.workspace import Workspace
-from pvtt.records.params import Params, StageTrainParams
+from pvtt.params.file import Params
+from pvtt.params.train import StageTrainParams
 
 TrainStage = Literal["train_stage1", "train_stage2"]
 

@@ -17,7 +17,8 @@ from pvtt.models.mask_contract import MaskContract
 from pvtt.models.text import encode_text
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import TEMPORAL_FACTOR, encode_video
-from pvtt.records.params import EncodeParams, ModelParams
+from pvtt.params.encode import EncodeParams
+from pvtt.params.model import ModelParams
 
 FROZEN_PARTS = ("vae", "text_encoder", "tokenizer", "scheduler")
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pvtt.models.flow import noisy_latents, sigmas_at, timesteps_of, velocity_target
-from pvtt.records.params import LossParams, TrainParams
+from pvtt.params.train import LossParams, TrainParams
 from pvtt.training.dataset import Batch
 from pvtt.training.losses import region_error, stca_loss, temporal_difference_loss, velocity_loss
 

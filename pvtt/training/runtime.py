@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pvtt.errors import MissingInputError, ParamsError
-from pvtt.records.params import TrainParams
+from pvtt.params.train import TrainParams
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -20,7 +20,8 @@ from pvtt.clips.shots import SourceVideo, split_video
 from pvtt.files.hashing import sha256_file
 from pvtt.media.masks import iter_masks, read_mask_frames, read_masks
 from pvtt.media.video import Frame, read_frames
-from pvtt.records.params import SegmentParams, load_params
+from pvtt.params.file import load_params
+from pvtt.params.segment import SegmentParams
 from pvtt.segment.cleaning import BinaryMask, clean
 from pvtt.segment.flow import FlowTracker
 from pvtt.segment.protocols import Detection

@@ -12,7 +12,7 @@ from typing import Literal
 import pytest
 
 from pvtt.files.workspace import Workspace
-from pvtt.records.params import Params, load_params
+from pvtt.params.file import Params, load_params
 from pvtt.training.job import TrainJob, TrainStage
 from pvtt.training.loop import Training, train
 from pvtt.training.runtime import accelerate_for, deterministic, num_threads

@@ -15,7 +15,7 @@ from pvtt.clips.shots import Shot, SourceVideo, split_video
 from pvtt.files.hashing import sha256_file
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.video import MissingCodecError, read_video, write_video
-from pvtt.records.params import ClipParams
+from pvtt.params.clip import ClipParams
 from tests.conftest import require_program
 from tests.scenes import Frames, draw_shot
 

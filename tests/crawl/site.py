@@ -18,7 +18,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from pvtt.records.params import CrawlParams
+from pvtt.params.crawl import CrawlParams
 
 
 def video_bytes(seed: int, format: str = "mp4", codec: str = "libx264") -> bytes:

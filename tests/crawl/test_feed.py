@@ -10,7 +10,7 @@ from pvtt.crawl.feed import read_feed
 from pvtt.crawl.publish import read_catalog
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.workspace import Workspace
-from pvtt.records.params import CrawlParams
+from pvtt.params.crawl import CrawlParams
 from tests.crawl.checks import check_catalog, rejects, tree
 from tests.crawl.site import Site, photo_bytes, video_bytes
 from tests.crawl.test_folder import write

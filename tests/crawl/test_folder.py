@@ -9,7 +9,7 @@ from pvtt.crawl import crawl
 from pvtt.crawl.publish import read_catalog
 from pvtt.errors import MissingInputError
 from pvtt.files.workspace import Workspace
-from pvtt.records.params import CrawlParams
+from pvtt.params.crawl import CrawlParams
 from tests.crawl.checks import check_catalog, rejects, tree
 from tests.crawl.site import photo_bytes, video_bytes
 

@@ -6,7 +6,7 @@ import pytest
 
 from pvtt.crawl import crawl
 from pvtt.files.workspace import Workspace
-from pvtt.records.params import CrawlParams
+from pvtt.params.crawl import CrawlParams
 from tests.crawl.checks import check_catalog, rejects, tree
 
 serve = pytest.importorskip("pvtt.builtin.shop.serve", reason="the sample shop is not part of this checkout")

@@ -264,7 +264,7 @@ from pathlib import Path
 
 from pvtt.crawl import crawl
 from pvtt.files.workspace import Workspace
-from pvtt.records.params import CrawlParams
+from pvtt.params.crawl import CrawlParams
 
 crawl(Workspace(Path(sys.argv[1])), CrawlParams.from_json(sys.argv[2]))
 """

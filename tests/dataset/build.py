@@ -8,10 +8,10 @@ from typing import Any
 
 from pvtt.files.atomic import atomic_write_text
 from pvtt.files.workspace import Workspace
+from pvtt.params.file import Params, parse_params
 from pvtt.records.base import write_jsonl
 from pvtt.records.catalog import MediaFile, Product, Reject
 from pvtt.records.clips import Clip, Mask, Photo, PhotoSet
-from pvtt.records.params import Params, parse_params
 
 WHEN = "2026-01-05T10:00:00+00:00"
 CATEGORIES = ("ring", "bracelet", "mug")

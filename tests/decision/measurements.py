@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pvtt.params.file import Params, load_params
 from pvtt.records.decision import LossTrend, Measurements, RatingSummary
 from pvtt.records.evaluation import MetricStatus, MetricValue
-from pvtt.records.params import Params, load_params
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pvtt.decision.decide import decide
+from pvtt.params.file import Params, load_params
 from pvtt.records.decision import Decision
-from pvtt.records.params import Params, load_params
 from tests.decision.measurements import falling_loss, metric, rating, rising_loss, with_changes
 
 KNOWN = {

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from pvtt.files.hashing import sha256_file
 from pvtt.media.masks import write_masks
 from pvtt.media.video import write_video
+from pvtt.params.encode import EncodeParams
 from pvtt.records.dataset import DatasetEntry
-from pvtt.records.params import EncodeParams
 
 WIDTH, HEIGHT = 96, 64
 

@@ -17,7 +17,7 @@ from pvtt.encoding.masks import (
     product_mask,
     subject_scale,
 )
-from pvtt.records.params import MaskParams
+from pvtt.params.encode import MaskParams
 
 
 def disc(radius: int = 12, num_frames: int = 5, height: int = 64, width: int = 96) -> Mask:

@@ -14,11 +14,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.graph import read_graph
-from pvtt.records.params import Params, TrainParams
+from pvtt.params.file import Params
+from pvtt.params.train import TrainParams
 from pvtt.stages import STAGES
 
 # What no stage depends on as code: how work is spread, stored and described, not what comes out of it.
-SHARED = ("pvtt.dispatch", "pvtt.errors", "pvtt.items", "pvtt.records.base", "pvtt.records.params")
+SHARED = ("pvtt.dispatch", "pvtt.errors", "pvtt.items", "pvtt.records.base", "pvtt.params.file")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ import pytest
 
 from flows.ingest import describe_changes, ingest, sample_shop
 from flows.steps import StepError
-from pvtt.records.params import CrawlParams, load_params
+from pvtt.params.crawl import CrawlParams
+from pvtt.params.file import load_params
 from tests.crawl.site import photo_bytes, video_bytes
 from tests.flows.conftest import Project, free_port
 

@@ -16,7 +16,7 @@ from pvtt.generation.pipeline import ProductVideoPipeline, check_inputs
 from pvtt.models.mask_contract import MaskContract
 from pvtt.models.sampling import initial_noise
 from pvtt.models.transformer import ProductVideoTransformer
-from pvtt.records.params import MaskParams
+from pvtt.params.encode import MaskParams
 from tests.encoding.samples import disc_frames, tiny_encode_params, write_sample
 from tests.tiny_wan import VaeKind, build_tiny_base
 

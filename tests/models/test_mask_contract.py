@@ -6,7 +6,7 @@ import pytest
 
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.models.mask_contract import MaskContract
-from pvtt.records.params import MaskParams
+from pvtt.params.encode import MaskParams
 
 
 def test_it_is_saved_and_loaded(tmp_path: Path) -> None:

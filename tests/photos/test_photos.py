@@ -13,9 +13,9 @@ from pvtt.files.hashing import sha256_file
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.masks import read_mask_frames
 from pvtt.media.video import read_frames
+from pvtt.params.photos import PhotosParams
 from pvtt.photos.cutout import MAX_SIDE, cut_out, decode, encode_png, letterbox
 from pvtt.photos.prepare import PreparedPhotos, SourcePhoto, SourcePhotos, prepare_photos
-from pvtt.records.params import PhotosParams
 from tests.scenes import draw_shot
 
 

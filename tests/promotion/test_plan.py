@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pvtt.params.file import Params
+from pvtt.params.profiles import overlaid_params
 from pvtt.promotion.plan import WAN_1_3B, WAN_14B, Architecture, Cluster, count_parameters, describe_plan, plan_training
-from pvtt.records.params import Params
-from pvtt.records.profiles import overlaid_params
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pvtt.files.hashing import sha256_file
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.masks import read_masks
 from pvtt.media.video import write_video
-from pvtt.records.params import SegmentParams
+from pvtt.params.segment import SegmentParams
 from pvtt.segment.segmenter import ClipSource, Judge, key_frames, segment_clip
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pvtt.files.workspace import Workspace
+from pvtt.params.file import Params, load_params
 from pvtt.records.base import Record, read_jsonl
 from pvtt.records.catalog import Reject
-from pvtt.records.params import Params, load_params
 
 
 @pytest.fixture(scope="session")

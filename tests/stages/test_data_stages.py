@@ -16,9 +16,9 @@ from pvtt.files.hashing import sha256_file, sha256_tree
 from pvtt.files.workspace import Workspace
 from pvtt.media.masks import read_masks
 from pvtt.media.video import read_video
+from pvtt.params.file import Params
 from pvtt.records.base import read_jsonl
 from pvtt.records.clips import Clip, Mask, PhotoSet
-from pvtt.records.params import Params
 from pvtt.stages import clip, photos, segment
 from tests.scenes import Frames, add_product, draw_shot, video_bytes
 

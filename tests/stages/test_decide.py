@@ -10,11 +10,11 @@ import pytest
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.workspace import Workspace
+from pvtt.params.file import Params
 from pvtt.ratings.store import RatingStore
 from pvtt.records.base import read_jsonl
 from pvtt.records.decision import read_decision
 from pvtt.records.evaluation import EvaluatedSample, read_run
-from pvtt.records.params import Params
 from pvtt.records.ratings import Rating
 from pvtt.stages import decide
 from tests.evaluated import EvaluatedProject

@@ -11,10 +11,10 @@ from pvtt.errors import MissingInputError
 from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
 from pvtt.models.mask_contract import MaskContract
+from pvtt.params.file import Params, load_params
 from pvtt.records.base import read_jsonl, write_jsonl
 from pvtt.records.catalog import Reject
 from pvtt.records.dataset import EncodedSample
-from pvtt.records.params import Params, load_params
 from pvtt.stages import encode
 from tests.encoding.samples import tiny_encode_params, write_sample
 from tests.tiny_wan import build_tiny_base

@@ -15,7 +15,7 @@ import pytest
 from pvtt.dispatch import InlineDispatcher
 from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
-from pvtt.records.params import Params
+from pvtt.params.file import Params
 from pvtt.stages import clip, segment
 from tests.scenes import add_product, draw_shot, video_bytes
 
@@ -25,7 +25,7 @@ import importlib, sys
 from pathlib import Path
 from pvtt.dispatch import InlineDispatcher
 from pvtt.files.workspace import Workspace
-from pvtt.records.params import Params
+from pvtt.params.file import Params
 params = Params.model_validate_json(Path(sys.argv[3]).read_text())
 importlib.import_module("pvtt.stages." + sys.argv[1]).run(Workspace(Path(sys.argv[2])), params, InlineDispatcher())
 """

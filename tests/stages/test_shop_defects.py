@@ -10,7 +10,7 @@ import pytest
 from pvtt.builtin.shop.catalog import catalog
 from pvtt.dispatch import InlineDispatcher
 from pvtt.files.workspace import Workspace
-from pvtt.records.params import load_params
+from pvtt.params.file import load_params
 from pvtt.stages import clip, segment
 from tests.scenes import add_product
 

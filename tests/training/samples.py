@@ -13,9 +13,10 @@ from safetensors.torch import save_file
 
 from pvtt.files.workspace import Workspace
 from pvtt.models.mask_contract import MaskContract
+from pvtt.params.encode import MaskParams
+from pvtt.params.file import Params, load_params, parse_params
 from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import EncodedSample, Split
-from pvtt.records.params import MaskParams, Params, load_params, parse_params
 from tests.encoding.samples import tiny_encode_params
 from tests.tiny_wan import TEXT_DIM, build_tiny_base
 

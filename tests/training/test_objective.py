@@ -7,7 +7,7 @@ import torch
 
 from pvtt.files.workspace import Workspace
 from pvtt.models.transformer import ProductVideoTransformer
-from pvtt.records.params import LossParams, TrainParams
+from pvtt.params.train import LossParams, TrainParams
 from pvtt.training.dataset import Batch, EncodedDataset, SampleSequence, collate
 from pvtt.training.losses import velocity_loss
 from pvtt.training.objective import evaluate_loss

@@ -19,7 +19,7 @@ from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
 from pvtt.generation.pipeline import ProductVideoPipeline
 from pvtt.models.transformer import is_product_parameter
-from pvtt.records.params import Params
+from pvtt.params.file import Params
 from pvtt.records.training import TrainingMetrics
 from pvtt.stages import train_stage1, train_stage2
 from pvtt.training.job import TrainJob

@@ -11,8 +11,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from pvtt.errors import MissingInputError, ParamsError
-from pvtt.records.params import load_params, parse_params
-from pvtt.records.profiles import apply_profile, load_overlay
+from pvtt.params.file import load_params, parse_params
+from pvtt.params.profiles import apply_profile, load_overlay
 
 
 @pytest.fixture

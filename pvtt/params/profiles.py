@@ -8,7 +8,7 @@ from typing import Any
 
 from pvtt.errors import MissingInputError
 from pvtt.files.atomic import atomic_write_text
-from pvtt.records.params import Params, parse_params
+from pvtt.params.file import Params, parse_params
 
 
 def _merge(target: Any, overlay: Any) -> None:

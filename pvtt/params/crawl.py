@@ -1,0 +1,26 @@
+"""Where products come from, and the limits of fetching them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pvtt.params.base import Fraction, Positive
+from pvtt.records.base import Record
+
+
+class CrawlParams(Record):
+    source: Literal["shop", "feed", "folder"] = "shop"
+    start: str = "http://127.0.0.1:8765/"  # URL of a shop, path of a feed file or of a folder
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1",)
+    allow_loopback: bool = False  # private address ranges are refused; this lets the local sample shop in
+    obey_robots: bool = True
+    max_video_mb: Positive = 500
+    max_photo_mb: Positive = 25
+    max_products: int = Field(default=100_000, ge=1)
+    max_pages: int = Field(default=1_000_000, ge=1)  # a brake for shops whose links never end
+    delay_s: float = Field(default=0.5, ge=0)
+    concurrency: int = Field(default=8, ge=1, le=64)
+    license: str | None = None  # recorded where the page names none
+    max_failed_fraction: Fraction = 0.2

@@ -1,0 +1,52 @@
+"""What one sample is: length, size, photos, masks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pvtt.params.base import Fraction
+from pvtt.records.base import Record
+
+
+class MaskParams(Record):
+    """The mask contract's knobs; the contract itself is saved in every checkpoint."""
+
+    fill: float = Field(default=0.0, ge=-1, le=1)  # of the hole, in [-1, 1] pixel values
+    dilation: Fraction = 0.03  # of the frame's short side
+    box_fraction: Fraction = 0.3  # of training masks that become bounding boxes
+    grid_fraction: Fraction = 0.5  # of training masks that are rounded outwards to a grid of adaptive size
+    shape_fraction: Fraction = 0.3  # of training masks other than boxes that get random shapes at their border
+
+    @model_validator(mode="after")
+    def _fractions_fit(self) -> MaskParams:
+        if self.box_fraction + self.grid_fraction > 1:
+            raise ValueError(
+                f"box_fraction {self.box_fraction} and grid_fraction {self.grid_fraction} exceed 1 together"
+            )
+        return self
+
+
+class EncodeParams(Record):
+    num_frames: int = Field(default=49, ge=1)
+    frame_stride: int = Field(default=1, ge=1)  # source frames a sample frame
+    width: int = Field(default=720, ge=16, multiple_of=16)
+    height: int = Field(default=480, ge=16, multiple_of=16)
+    photo_size: int = Field(default=224, ge=16)  # what the image features see
+    max_photos: int = Field(default=4, ge=1)
+    image_features: Literal["vae", "clip"] = "clip"
+    image_encoder: str | None = None  # local folder of Wan2.1-I2V-14B's CLIP ViT-H/14, for `clip`
+    variants: int = Field(default=1, ge=1)  # of each training clip: colour change, window and mask shape
+    colour_augment: bool = True  # the same colour change on video and photos, in variants after the first
+    text_tokens: int = Field(default=512, ge=1)  # as the base was trained with; shorter captions are padded
+    dtype: Literal["float32", "bfloat16"] = "float32"  # of the frozen encoders' work and of the stored tensors
+    mask: MaskParams = MaskParams()
+    max_failed_fraction: Fraction = 0.2
+
+    @model_validator(mode="after")
+    def _legal_length(self) -> EncodeParams:
+        if self.num_frames % 4 != 1:
+            near = max(1, round((self.num_frames - 1) / 4) * 4 + 1)
+            raise ValueError(f"num_frames {self.num_frames} is not 4n+1; the nearest legal length is {near}")
+        return self
