@@ -20,8 +20,8 @@ from pvtt.encoding.masks import MaskShape, conditioning_mask, fill_hole, latent_
 from pvtt.encoding.windows import Window, middle, read_coverage, read_windows, window_starts
 from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_bytes
-from pvtt.models.conditioning.photo_features import ImageFeatures, flatten_photo
-from pvtt.models.loading import load_image_features, load_text_encoder, load_vae
+from pvtt.models.conditioning.photo_features import ImageFeatures, flatten_photo, load_image_features
+from pvtt.models.loading import load_text_encoder, load_vae
 from pvtt.models.text import encode_text
 from pvtt.models.vae import encode_video, to_unit_range
 from pvtt.params.encode import EncodeParams

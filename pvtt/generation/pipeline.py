@@ -17,8 +17,8 @@ from torch import Tensor
 from pvtt.encoding.masks import Mask, fill_hole, pack_mask
 from pvtt.errors import PvttError
 from pvtt.generation.composite import FEATHER, composite
-from pvtt.models.conditioning.photo_features import ImageFeatures, flatten_photo
-from pvtt.models.loading import load_image_features, load_scheduler, load_text_encoder, load_vae, require_pipeline
+from pvtt.models.conditioning.photo_features import ImageFeatures, flatten_photo, load_image_features
+from pvtt.models.loading import load_scheduler, load_text_encoder, load_vae, require_pipeline
 from pvtt.models.mask_contract import MaskContract
 from pvtt.models.sampling import sample
 from pvtt.models.text import encode_text

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pvtt.errors import MissingInputError, PvttError
-
-if TYPE_CHECKING:
-    from pvtt.models.conditioning.photo_features import ImageFeatures
 
 ModelT = TypeVar("ModelT")
 
@@ -107,37 +104,3 @@ def load_scheduler(base: Path) -> Any:
     if "FlowMatch" not in name and scheduler.config.get("prediction_type") != "flow_prediction":
         raise PvttError(f"{base}: its scheduler {name} does not predict flow", BASE_HINT)
     return scheduler
-
-
-def load_image_features(kind: str, vae: Any, image_encoder: str | None, photo_size: int) -> ImageFeatures:
-    """The network that turns photos into tokens.
-
-    Args:
-        kind: `vae` or `clip`.
-        vae: The base's VAE, for `vae`.
-        image_encoder: Local folder with `image_encoder` and `image_processor`, for `clip`.
-        photo_size: Side in pixels that photos are given in.
-
-    Raises:
-        MissingInputError: `clip` without its folder.
-    """
-    from pvtt.models.conditioning.photo_features import ClipFeatures, VaeFeatures
-
-    if kind == "vae":
-        return VaeFeatures(vae, photo_size)
-    return ClipFeatures(require_image_encoder(image_encoder), photo_size)
-
-
-def require_image_encoder(folder: str | None) -> Path:
-    """The folder with `image_encoder` and `image_processor`.
-
-    Raises:
-        MissingInputError: It is not set, or not there.
-    """
-    if folder is None or not Path(folder).is_dir():
-        raise MissingInputError(
-            "encode.image_encoder is not set" if folder is None else f"the image encoder {folder} does not exist",
-            "fetch Wan2.1-I2V-14B's CLIP with `hf download Wan-AI/Wan2.1-I2V-14B-480P-Diffusers --include 'image_*/*' "
-            "--local-dir models/clip-vit-h-14` and set encode.image_encoder to that folder",
-        )
-    return Path(folder)

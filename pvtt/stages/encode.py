@@ -51,7 +51,8 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         MissingInputError: There is no dataset, no base model, or no image encoder.
         FailureBudgetError: Too many samples failed; `outs/encode/rejects.jsonl` names them.
     """
-    from pvtt.models.loading import require_image_encoder, require_pipeline
+    from pvtt.models.conditioning.photo_features import require_image_encoder
+    from pvtt.models.loading import require_pipeline
     from pvtt.models.mask_contract import MaskContract
 
     index = workspace.out("validate") / "samples.jsonl"

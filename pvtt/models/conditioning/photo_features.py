@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pvtt.errors import PvttError
+from pvtt.errors import MissingInputError, PvttError
 from pvtt.models.loading import load_component
 from pvtt.models.vae import SPATIAL_FACTOR, encode_video, to_unit_range
 
@@ -118,3 +118,35 @@ def flatten_photo(photo: npt.NDArray[np.uint8], size: int, background: int) -> n
     interpolation = cv2.INTER_AREA if size < len(photo) else cv2.INTER_CUBIC
     resized = cv2.resize(flat, (size, size), interpolation=interpolation)
     return np.asarray(resized.round().clip(0, 255), dtype=np.uint8)
+
+
+def load_image_features(kind: str, vae: Any, image_encoder: str | None, photo_size: int) -> ImageFeatures:
+    """The network that turns photos into tokens.
+
+    Args:
+        kind: `vae` or `clip`.
+        vae: The base's VAE, for `vae`.
+        image_encoder: Local folder with `image_encoder` and `image_processor`, for `clip`.
+        photo_size: Side in pixels that photos are given in.
+
+    Raises:
+        MissingInputError: `clip` without its folder.
+    """
+    if kind == "vae":
+        return VaeFeatures(vae, photo_size)
+    return ClipFeatures(require_image_encoder(image_encoder), photo_size)
+
+
+def require_image_encoder(folder: str | None) -> Path:
+    """The folder with `image_encoder` and `image_processor`.
+
+    Raises:
+        MissingInputError: It is not set, or not there.
+    """
+    if folder is None or not Path(folder).is_dir():
+        raise MissingInputError(
+            "encode.image_encoder is not set" if folder is None else f"the image encoder {folder} does not exist",
+            "fetch Wan2.1-I2V-14B's CLIP with `hf download Wan-AI/Wan2.1-I2V-14B-480P-Diffusers --include 'image_*/*' "
+            "--local-dir models/clip-vit-h-14` and set encode.image_encoder to that folder",
+        )
+    return Path(folder)

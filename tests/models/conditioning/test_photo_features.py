@@ -9,8 +9,7 @@ import torch
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel
 
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.models.conditioning.photo_features import ClipFeatures, VaeFeatures, flatten_photo
-from pvtt.models.loading import load_image_features
+from pvtt.models.conditioning.photo_features import ClipFeatures, VaeFeatures, flatten_photo, load_image_features
 from tests.tiny_wan import tiny_vae
 
 
