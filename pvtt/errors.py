@@ -58,7 +58,7 @@ class ValidationFailedError(PvttError):
     exit_code = 6
 
 
-class DiskFullError(PvttError):
-    """No space is left; nothing half-written remains."""
+class StorageError(PvttError):
+    """The machine's storage failed: full, read-only, failing or gone. Nothing half-written remains."""
 
     exit_code = 7

@@ -39,4 +39,4 @@ class CrawlResult(Record):
     num_downloads: int = 0
     num_not_modified: int = 0
     limited: bool = False  # max_products or max_pages ended it
-    disk_full: str | None = None  # the message of a `DiskFullError`
+    disk_full: str | None = None  # the message of a `StorageError`

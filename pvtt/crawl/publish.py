@@ -121,7 +121,7 @@ def held_contents(workspace: Workspace, catalog: dict[str, Product]) -> dict[str
 
 
 def publish(workspace: Workspace, harvest: Harvest) -> Published:
-    """Bring `data/` up to date with a harvest. Raises `DiskFullError`."""
+    """Bring `data/` up to date with a harvest. Raises `StorageError`."""
     for leftover in workspace.data.rglob(".tmp-*"):
         leftover.unlink()
     before = read_catalog(workspace)

@@ -28,7 +28,7 @@ from pvtt.crawl.drafts import MediaKind, MediaRecord, PageRecord, ProductDraft
 from pvtt.crawl.job import MAX_PAGE_BYTES, CrawlJob, CrawlProgress, CrawlResult
 from pvtt.crawl.pages import read_html_page
 from pvtt.crawl.state import CrawlState, Fetched, Refusal
-from pvtt.errors import DiskFullError
+from pvtt.errors import StorageError
 from pvtt.items.runner import ItemRejectedError
 
 GONE = (404, 410)  # the source's definite answer: nothing is there
@@ -110,7 +110,7 @@ class ShopSpider(scrapy.Spider):
         problem = failure.value
         assert problem is not None
         with self._stopping_on_a_full_disk():
-            if isinstance(problem, DiskFullError):
+            if isinstance(problem, StorageError):
                 raise problem
             self._answered()
             self._note_failure(failure.request, problem)  # type: ignore[attr-defined]
@@ -165,7 +165,7 @@ class ShopSpider(scrapy.Spider):
     def _stopping_on_a_full_disk(self) -> Iterator[None]:
         try:
             yield
-        except DiskFullError as error:
+        except StorageError as error:
             self._disk_full = error.message
             raise CloseSpider("disk_full") from error
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from pvtt.crawl.drafts import MediaKind, MediaRecord, PageRecord
-from pvtt.errors import DiskFullError
+from pvtt.errors import StorageError
 from pvtt.files.hashing import sha256_file
 from pvtt.records.base import Record
 
@@ -56,7 +56,7 @@ class Refusal:
 class CrawlState:
     """The state of one source: `state.sqlite`, `staging/` with media that are not in `data/` yet, `crawl.log`.
 
-    Raises `DiskFullError` from every method that writes.
+    Raises `StorageError` from every method that writes.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -201,7 +201,7 @@ class CrawlState:
             yield
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-                raise DiskFullError(
+                raise StorageError(
                     f"no space left on the disk while writing {self.directory}",
                     "free some space, then run the same command again: it continues",
                 ) from error

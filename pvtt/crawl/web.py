@@ -15,7 +15,7 @@ from pvtt.crawl.drafts import MediaKind, MediaRecord, MediaRef, PageRecord, Prod
 from pvtt.crawl.job import CrawlJob, CrawlProgress, CrawlResult
 from pvtt.crawl.publish import STAGE, Resolved, Stored, held_contents, read_catalog
 from pvtt.crawl.state import CrawlState, Refusal
-from pvtt.errors import DiskFullError, PvttError
+from pvtt.errors import PvttError, StorageError
 from pvtt.files.atomic import atomic_write_text
 from pvtt.files.hashing import code_version, sha256_json
 from pvtt.files.workspace import Workspace
@@ -32,7 +32,7 @@ def fetch(
     """Fetch a shop's pages and media, or the media of known drafts, into the crawl state.
 
     Raises:
-        DiskFullError: No space is left.
+        StorageError: No space is left.
         PvttError: The child process died; what it has fetched is kept.
     """
     job = CrawlJob(
@@ -76,7 +76,7 @@ def fetch(
         )
     result = CrawlResult.from_json(line)
     if result.disk_full is not None:
-        raise DiskFullError(result.disk_full, "free some space, then run the same command again: it continues")
+        raise StorageError(result.disk_full, "free some space, then run the same command again: it continues")
     return result
 
 

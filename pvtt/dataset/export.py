@@ -58,7 +58,7 @@ def export_dataset(workspace: Workspace, entries: Sequence[DatasetEntry], folder
 
     Raises:
         PvttError: `folder` holds something that is no export; or a clip cannot be exported.
-        DiskFullError: There is no space for it.
+        StorageError: There is no space for it.
     """
     if folder.exists() and not (folder / "dataset.json").is_file() and any(folder.iterdir()):
         raise PvttError(f"{folder} is not empty and holds no dataset.json, so it is not replaced", "name a new folder")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -11,23 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pvtt.errors import DiskFullError
-
-TEMPORARY_PREFIX = ".tmp-"
-
-
-@contextmanager
-def disk_full_is_an_error(path: Path) -> Iterator[None]:
-    """Turn ENOSPC and EDQUOT into a `DiskFullError` that names the place."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFullError(
-                f"no space left on the disk while writing {path}",
-                "free some space (`dvc gc -w` drops old versions), then run the same command again: it continues",
-            ) from error
-        raise
+from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
 
 
 def _fsync_directory(directory: Path) -> None:
@@ -50,8 +33,8 @@ def sweep_temporaries(directory: Path, older_than_s: float = 24 * 3600) -> None:
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` with the same suffix; renamed onto it when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with disk_full_is_an_error(path):
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=path.suffix, dir=path.parent)
         os.close(descriptor)
         temporary = Path(name)
@@ -70,21 +53,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def atomic_write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path` atomically. Raises `DiskFullError`."""
+    """Write `data` to `path` atomically. Raises `StorageError`."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
 def atomic_write_text(path: Path, text: str) -> None:
-    """Write UTF-8 `text` to `path` atomically. Raises `DiskFullError`."""
+    """Write UTF-8 `text` to `path` atomically. Raises `StorageError`."""
     atomic_write_bytes(path, text.encode("utf-8"))
 
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
     """A temporary directory beside `path`, renamed onto it at the end; an existing `path` is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with disk_full_is_an_error(path):
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=path.parent))
         try:
             yield temporary

@@ -21,9 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pvtt.errors import DiskFullError, FailureBudgetError, PvttError
-from pvtt.files.atomic import atomic_directory, disk_full_is_an_error, sweep_temporaries
+from pvtt.errors import FailureBudgetError, PvttError, StorageError
+from pvtt.files.atomic import atomic_directory, sweep_temporaries
 from pvtt.files.hashing import code_version, sha256_json
+from pvtt.files.storage import storage_errors
 from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.progress import Progress
@@ -124,7 +125,7 @@ def _process_shard(shard: _Shard[Any]) -> list[Reject]:
                 for file in directory.rglob("*"):
                     if file.is_file():
                         file.chmod(0o444)  # outs may be hard links to these
-        except DiskFullError:
+        except StorageError:
             raise
         except Exception as error:  # one bad item never kills a run; it is recorded and counted
             failures.append(
@@ -173,7 +174,7 @@ def run_items(
         dispatcher: Where shards run.
 
     Raises:
-        DiskFullError: The cache's disk is full.
+        StorageError: The cache's disk is full.
     """
     names = [item.name for item in items]
     if len(set(names)) != len(names):
@@ -230,7 +231,7 @@ def _compute(
         failures: dict[str, Reject] = {}
         crashed: list[Item[PayloadT]] = []
         for shard, result in zip(shards, results, strict=True):
-            if isinstance(result, DiskFullError | KeyboardInterrupt):
+            if isinstance(result, StorageError | KeyboardInterrupt):
                 raise result
             if isinstance(result, BaseException):
                 crashed += [item for item, entry in shard.entries if not (entry / RESULT_FILE).exists()]
@@ -241,7 +242,7 @@ def _compute(
             (result,) = dispatcher.map(
                 _process_shard, [_Shard(stage, work, params, [(item, entries[item.name])])], name=stage
             )
-            if isinstance(result, DiskFullError | KeyboardInterrupt):
+            if isinstance(result, StorageError | KeyboardInterrupt):
                 raise result
             if isinstance(result, BaseException):
                 message = f"the worker died: {type(result).__name__}: {result}".splitlines()[0]
@@ -288,7 +289,7 @@ class _Watching:
 def materialise(source: Path, destination: Path) -> None:
     """Put a cache file into a stage's outs: a hard link where the file system allows it, else a copy."""
     destination.parent.mkdir(parents=True, exist_ok=True)
-    with disk_full_is_an_error(destination):
+    with storage_errors(destination):
         destination.unlink(missing_ok=True)
         try:
             os.link(source, destination)

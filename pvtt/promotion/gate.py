@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.files.atomic import disk_full_is_an_error
 from pvtt.files.git import head_commit, uncommitted
 from pvtt.files.hashing import sha256_bytes, sha256_tree
 from pvtt.files.lock import hold_lock
+from pvtt.files.storage import storage_errors
 from pvtt.files.workspace import Workspace
 from pvtt.records.base import read_jsonl
 from pvtt.records.decision import read_decision
@@ -112,7 +112,7 @@ def record_promotion(
     Raises:
         PvttError: The chain so far is broken.
         LockedError: Another decision is being recorded.
-        DiskFullError: No space is left.
+        StorageError: No space is left.
     """
     path = workspace.root / PROMOTIONS
     with hold_lock(workspace.state / "promotions.lock", "recording a promotion"):
@@ -127,7 +127,7 @@ def record_promotion(
             command=command,
         )
         path.parent.mkdir(exist_ok=True)
-        with disk_full_is_an_error(path), path.open("ab") as file:
+        with storage_errors(path), path.open("ab") as file:
             file.write(promotion.to_json().encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())

@@ -6,7 +6,7 @@ import os
 import threading
 from pathlib import Path
 
-from pvtt.files.atomic import disk_full_is_an_error
+from pvtt.files.storage import storage_errors
 from pvtt.records.base import read_jsonl
 from pvtt.records.ratings import Rating
 
@@ -28,10 +28,10 @@ class RatingStore:
         A line is written by one call in append mode, so two raters' servers on one machine may share the file.
 
         Raises:
-            DiskFullError: No space is left.
+            StorageError: No space is left.
         """
         line = (rating.to_json() + "\n").encode()
-        with self._lock, disk_full_is_an_error(self.path):
+        with self._lock, storage_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             try:

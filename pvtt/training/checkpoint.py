@@ -80,7 +80,7 @@ class CheckpointStore:
         return self._folder / f"{self._prefix}-samples"
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint and drop the oldest beyond `KEEP`. Raises `DiskFullError`."""
+        """Write a checkpoint and drop the oldest beyond `KEEP`. Raises `StorageError`."""
         with atomic_path(self._path(checkpoint.step)) as temporary:
             torch.save(asdict_shallow(checkpoint), temporary)
         for step in self.steps()[:-KEEP]:

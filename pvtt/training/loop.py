@@ -49,7 +49,7 @@ def train(job: TrainJob) -> TrainingMetrics:
         MissingInputError: The data or the model to start from is not there.
         ParamsError: A pattern of trainable parameters matches nothing, or the batch does not divide.
         PvttError: The loss is not finite; names the samples.
-        DiskFullError: A checkpoint or the result could not be written.
+        StorageError: A checkpoint or the result could not be written.
     """
     with deterministic(), accelerate_for(job.params.train, job.settings.gradient_accumulation) as accelerator:
         return Training(job, accelerator).run()

@@ -6,7 +6,7 @@ import pytest
 
 from pvtt.crawl.drafts import MediaRecord, PageRecord
 from pvtt.crawl.state import CrawlState, Fetched, Refusal
-from pvtt.errors import DiskFullError
+from pvtt.errors import StorageError
 from pvtt.files.hashing import sha256_bytes
 
 MEDIA = MediaRecord(
@@ -79,5 +79,5 @@ def test_a_full_disk_is_said_to_be_one(tmp_path: Path) -> None:
     state.begin("params", "code")
     (pages,) = state._database.execute("PRAGMA page_count").fetchone()
     state._database.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(DiskFullError):
+    with pytest.raises(StorageError):
         state.keep("page", "/a", PageRecord(links=("x" * 1_000_000,)), None, None)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pvtt.errors import DiskFullError
+from pvtt.errors import StorageError
 from pvtt.files.atomic import atomic_directory, atomic_path, atomic_write_bytes, atomic_write_text, sweep_temporaries
 from pvtt.media.video import write_video
 
@@ -91,7 +91,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_named_and_nothing_half_written_remains(full_disk: Path) -> None:
-    with pytest.raises(DiskFullError, match=r"no space left .*big\.bin") as caught:
+    with pytest.raises(StorageError, match=r"no space left .*big\.bin") as caught:
         atomic_write_bytes(full_disk / "big.bin", bytes(1 << 20))
     assert "then run the same command again" in str(caught.value.hint)
     assert list(full_disk.iterdir()) == []
@@ -104,7 +104,7 @@ def write_noise_video(path: Path) -> None:
 
 
 def test_a_disk_that_fills_under_the_encoder_is_named_too(full_disk: Path) -> None:
-    with pytest.raises(DiskFullError, match=r"clip\.mp4"):
+    with pytest.raises(StorageError, match=r"clip\.mp4"):
         write_noise_video(full_disk / "clip.mp4")
     assert list(full_disk.iterdir()) == []
 
@@ -115,6 +115,6 @@ def test_the_full_device_is_a_full_disk(tmp_path: Path) -> None:
             (directory / "a").symlink_to("/dev/full")
             (directory / "a").write_bytes(bytes(100))
 
-    with pytest.raises(DiskFullError):
+    with pytest.raises(StorageError):
         write()
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pvtt.dispatch import InlineDispatcher, LocalDispatcher
-from pvtt.errors import DiskFullError, FailureBudgetError, PvttError
+from pvtt.errors import FailureBudgetError, PvttError, StorageError
 from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Item, ItemRejectedError, Outcome, materialise, run_items
@@ -121,7 +121,7 @@ def test_past_the_failure_budget_the_items_and_reasons_are_named(workspace: Work
 
 
 def test_a_full_disk_ends_the_run(workspace: Workspace) -> None:
-    with pytest.raises(DiskFullError):
+    with pytest.raises(StorageError):
         run(workspace, numbers(1, 28, 2))
     assert run(workspace, numbers(1)).num_cached == 1
 
