@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pvtt.crawl.drafts import UNCATEGORISED, MediaRef, ProductDraft, product_id_of
 from pvtt.errors import MissingInputError, PvttError
+from pvtt.records.base import first_fault
 
 SEPARATOR = "|"  # between the media of a CSV cell
 LIST_FIELDS = ("videos", "photos")
@@ -54,9 +55,7 @@ def read_feed(path: Path) -> list[ProductDraft]:
         try:
             row = FeedRow.model_validate(data)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise _invalid(path, line, f"{where}: {first['msg']}" if where else first["msg"]) from None
+            raise _invalid(path, line, first_fault(error)) from None
         if row.product_id in lines:
             raise _invalid(path, line, f"product_id: {row.product_id!r} is on line {lines[row.product_id]} too")
         lines[row.product_id] = line

@@ -10,6 +10,7 @@ from pvtt.crawl.content import HEAD_BYTES, sniff
 from pvtt.crawl.drafts import UNCATEGORISED, MediaRef, ProductDraft, product_id_of
 from pvtt.crawl.publish import STAGE
 from pvtt.errors import MissingInputError
+from pvtt.records.base import first_fault
 from pvtt.records.catalog import Reject
 
 DETAILS = "product.json"
@@ -51,10 +52,8 @@ def read_folder(folder: Path) -> tuple[list[ProductDraft], list[Reject]]:
         try:
             drafts.append(_draft(folder, directory))
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            message = f"{DETAILS}: {where}: {first['msg']}" if where else f"{DETAILS}: {first['msg']}"
             item = f"{directory.name}/{DETAILS}"
+            message = f"{DETAILS}: {first_fault(error)}"
             rejects.append(Reject(stage=STAGE, item=item, reason="bad_product_data", message=message))
     return drafts, rejects
 

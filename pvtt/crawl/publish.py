@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
 from pvtt.crawl.drafts import MediaKind, MediaRecord, MediaRef, ProductDraft
 from pvtt.crawl.state import Refusal
-from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_path, atomic_write_text
 from pvtt.files.workspace import Workspace
+from pvtt.records.base import parse_record
 from pvtt.records.catalog import MediaFile, Product, Reject
 
 STAGE = "crawl"
@@ -96,15 +94,12 @@ def read_catalog(workspace: Workspace) -> dict[str, Product]:
     """
     catalog = {}
     for path in sorted((workspace.data / "products").glob(f"*/{RECORD}")):
-        try:
-            product = Product.from_json(path.read_bytes())
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise PvttError(
-                f"{path}: not a Product: {where}: {first['msg']}",
-                "restore data/ with `dvc checkout data.dvc`, or delete this product's directory and crawl again",
-            ) from None
+        product = parse_record(
+            Product,
+            path.read_bytes(),
+            path,
+            "restore data/ with `dvc checkout data.dvc`, or delete this product's directory and crawl again",
+        )
         catalog[product.product_id] = product
     return catalog
 

@@ -12,6 +12,7 @@ from pvtt.errors import MissingInputError, ValidationFailedError
 from pvtt.files.atomic import atomic_write_text
 from pvtt.files.hashing import sha256_file
 from pvtt.files.workspace import Workspace
+from pvtt.records.base import first_fault
 from pvtt.records.catalog import MediaFile, Product
 
 NUM_NAMED = 5  # broken rows named in the error
@@ -68,8 +69,7 @@ def _faults(folder: Path, data: Path, before: Seen, seen: Seen) -> Iterator[str]
         yield f"{name}: product.json is missing"
         return
     except ValidationError as error:
-        first = error.errors()[0]
-        yield f"{name}: product.json: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}"
+        yield f"{name}: product.json: {first_fault(error)}"
         return
     if product.product_id != name:
         yield f"{name}: product.json says product_id {product.product_id}"

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from pvtt.errors import MissingInputError, ParamsError
-from pvtt.records.base import Record
+from pvtt.records.base import Record, faults_of
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -104,8 +104,4 @@ def load_profile(path: Path) -> SlurmProfile:
             f"{path} is not YAML: {' '.join(str(error).split())}", "compare infra/slurm/h800.yaml"
         ) from None
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}".removeprefix(": ")
-            for fault in error.errors()
-        )
-        raise ParamsError(f"{path}: {faults}", "the schema is pvtt/dispatch/profile.py") from None
+        raise ParamsError(f"{path}: {'; '.join(faults_of(error))}", "the schema is pvtt/dispatch/profile.py") from None

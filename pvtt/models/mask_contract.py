@@ -10,12 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import ValidationError
-
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.atomic import atomic_write_text
 from pvtt.params.encode import MaskParams
-from pvtt.records.base import Record
+from pvtt.records.base import Record, parse_record
 
 MASK_CONTRACT_FILE = "mask_contract.json"
 
@@ -66,15 +64,9 @@ class MaskContract(Record):
                 f"{folder} has no {MASK_CONTRACT_FILE}: what its masks mean is not known",
                 "use a folder written by `pvtt train-stage1`, `pvtt train-stage2` or `pvtt encode`",
             )
-        try:
-            return cls.from_json(path.read_text(encoding="utf-8"))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise PvttError(
-                f"{path}: {where}: {first['msg']}",
-                "it was written by another version of pvtt: use that one, or train again",
-            ) from None
+        return parse_record(
+            cls, path.read_bytes(), path, "it was written by another version of pvtt: use that one, or train again"
+        )
 
     def require_equal(self, other: MaskContract, name: str) -> None:
         """Refuse masks that were made by other rules.

@@ -28,6 +28,39 @@ class Record(BaseModel):
 
 
 RecordT = TypeVar("RecordT", bound=Record)
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def faults_of(error: ValidationError) -> list[str]:
+    """What is wrong with a record, each `field: what`, or `what` alone where no one field is to blame."""
+    faults = []
+    for fault in error.errors():
+        field = ".".join(str(part) for part in fault["loc"])
+        faults.append(f"{field}: {fault['msg']}" if field else fault["msg"])
+    return faults
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first of `faults_of`."""
+    return faults_of(error)[0]
+
+
+def parse_record(kind: type[ModelT], text: str | bytes, source: Path | str, hint: str) -> ModelT:
+    """Parse one record from JSON.
+
+    Args:
+        kind: The class of the record.
+        text: JSON.
+        source: Where it was read, for the message: a file, or a file and a line.
+        hint: What to do about text that is no such record.
+
+    Raises:
+        PvttError: It is not a record of this kind; names the source and the field.
+    """
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        raise PvttError(f"{source}: not a {kind.__name__}: {first_fault(error)}", hint) from None
 
 
 def write_jsonl(path: Path, records: Iterable[Record]) -> None:
@@ -45,15 +78,12 @@ def iter_jsonl(path: Path, kind: type[RecordT]) -> Iterator[RecordT]:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            try:
-                yield kind.from_json(line)
-            except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"])
-                raise PvttError(
-                    f"{path}:{number}: not a {kind.__name__}: {where}: {first['msg']}",
-                    "the file was written by another version or by hand: run `dvc repro` to make it again",
-                ) from None
+            yield parse_record(
+                kind,
+                line,
+                f"{path}:{number}",
+                "the file was written by another version or by hand: run `dvc repro` to make it again",
+            )
 
 
 def read_jsonl(path: Path, kind: type[RecordT]) -> list[RecordT]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
-from pvtt.errors import MissingInputError, PvttError
-from pvtt.records.base import Record
+from pvtt.errors import MissingInputError
+from pvtt.records.base import Record, parse_record
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 # The seeds' ids look like JEWE001. Ids become file names, so nothing else is let in.
@@ -53,12 +53,7 @@ def read_products(data: Path) -> list[Product]:
     """
     products = []
     for path in sorted(data.glob("products/*/product.json")):
-        try:
-            products.append(Product.from_json(path.read_bytes()))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise PvttError(f"{path}: not a Product: {where}: {first['msg']}", "crawl this product again") from None
+        products.append(parse_record(Product, path.read_bytes(), path, "crawl this product again"))
     if not products:
         raise MissingInputError(
             f"{data} holds no products", "fetch the data with `dvc pull`, or crawl the sample shop with `make run`"

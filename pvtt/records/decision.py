@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from pvtt.errors import MissingInputError, PvttError
-from pvtt.records.base import Record
+from pvtt.errors import MissingInputError
+from pvtt.records.base import Record, parse_record
 from pvtt.records.dataset import Split
 from pvtt.records.evaluation import MetricValue
 
@@ -100,10 +100,7 @@ def read_decision(path: Path) -> Decision:
         PvttError: It is not in this format.
     """
     try:
-        return Decision.from_json(path.read_bytes())
+        text = path.read_bytes()
     except FileNotFoundError:
         raise MissingInputError(f"{path} does not exist", "run `dvc repro decide`, or `make run`") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise PvttError(f"{path}: {where}: {first['msg']}", "run `dvc repro decide` to make it again") from None
+    return parse_record(Decision, text, path, "run `dvc repro decide` to make it again")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
-from pydantic import Field, RootModel, ValidationError
+from pydantic import Field, RootModel
 
-from pvtt.errors import MissingInputError, PvttError
+from pvtt.errors import MissingInputError
 from pvtt.files.atomic import atomic_write_text
-from pvtt.records.base import Record
+from pvtt.records.base import ModelT, Record, parse_record
 from pvtt.records.catalog import ClipId, ProductId, Sha256
 from pvtt.records.dataset import Split
-
-ParsedT = TypeVar("ParsedT")
-
 
 MetricStatus = Literal["pass", "fail", "measured", "not_measured", "too_few"]
 
@@ -116,20 +113,17 @@ def read_metrics(path: Path) -> EvaluationMetrics:
         MissingInputError: There is no such file.
         PvttError: It is not in this format.
     """
-    return _read(path, EvaluationMetrics.model_validate_json)
+    return _read(path, EvaluationMetrics)
 
 
 def read_run(path: Path) -> EvaluationRun:
     """Read `outs/evaluate/run.json`. Raises as `read_metrics`."""
-    return _read(path, EvaluationRun.from_json)
+    return _read(path, EvaluationRun)
 
 
-def _read(path: Path, parse: Callable[[str], ParsedT]) -> ParsedT:
+def _read(path: Path, kind: type[ModelT]) -> ModelT:
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except FileNotFoundError:
         raise MissingInputError(f"{path} does not exist", "run `dvc repro evaluate`, or `make run`") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise PvttError(f"{path}: {where}: {first['msg']}", "run `dvc repro evaluate` to make it again") from None
+    return parse_record(kind, text, path, "run `dvc repro evaluate` to make it again")
