@@ -62,3 +62,8 @@ class StorageError(PvttError):
     """The machine's storage failed: full, read-only, failing or gone. Nothing half-written remains."""
 
     exit_code = 7
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; the name of its class where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pvtt.crawl.drafts import MediaKind
+from pvtt.errors import first_line
 from pvtt.items.runner import ItemRejectedError
 from pvtt.params.crawl import CrawlParams
 
@@ -165,7 +166,7 @@ def _probe_photo(path: Path, media_type: MediaType) -> None:
     except Image.DecompressionBombError:
         raise ItemRejectedError("too_large", "its header announces more pixels than can be decoded safely") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise ItemRejectedError("truncated", f"its header cannot be read: {str(error).splitlines()[0]}") from None
+        raise ItemRejectedError("truncated", f"its header cannot be read: {first_line(error)}") from None
 
 
 def _check_boxes(path: Path) -> None:

@@ -9,6 +9,7 @@ from pvtt.crawl.content import MediaReceiver, MediaType, max_bytes, probe
 from pvtt.crawl.drafts import MediaKind, MediaRecord
 from pvtt.crawl.publish import Resolved, Stored
 from pvtt.crawl.state import Refusal
+from pvtt.errors import first_line
 from pvtt.files.atomic import atomic_path
 from pvtt.items.runner import ItemRejectedError
 from pvtt.params.crawl import CrawlParams
@@ -45,7 +46,7 @@ class LocalMedia:
         except ItemRejectedError as rejected:
             return None, Refusal(rejected.reason, rejected.message)
         except (OSError, ValueError) as error:  # unreadable, or no path at all
-            return None, Refusal("missing_file", f"it cannot be read: {error}".splitlines()[0], failed=True)
+            return None, Refusal("missing_file", f"it cannot be read: {first_line(error)}", failed=True)
         record = MediaRecord(
             sha256=sha256,
             num_bytes=num_bytes,

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from pvtt.crawl.drafts import UNCATEGORISED, MediaRef, PageRecord, ProductDraft, product_id_of
+from pvtt.errors import first_line
 
 MAX_TITLE = 300  # characters kept of what a page says
 MAX_CATEGORY = 100
@@ -116,7 +117,7 @@ def _json_ld(page: Any) -> tuple[list[Node], str | None]:
             items = JsonLdExtractor().extract_items(script.root)
         except (ValueError, RecursionError) as error:
             if broken is None and "Product" in script.xpath("string()").get(""):
-                broken = f"its JSON-LD cannot be read: {str(error).splitlines()[0]}"
+                broken = f"its JSON-LD cannot be read: {first_line(error)}"
             continue
         for item in items:
             nodes += _things(item, depth=3)

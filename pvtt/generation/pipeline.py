@@ -15,7 +15,7 @@ from diffusers.utils import BaseOutput
 from torch import Tensor
 
 from pvtt.encoding.masks import Mask, fill_hole, pack_mask
-from pvtt.errors import PvttError
+from pvtt.errors import PvttError, first_line
 from pvtt.generation.composite import FEATHER, composite
 from pvtt.models.conditioning.photo_features import ImageFeatures, flatten_photo, load_image_features
 from pvtt.models.loading import load_scheduler, load_text_encoder, load_vae, require_pipeline
@@ -119,9 +119,8 @@ class ProductVideoPipeline(DiffusionPipeline):
         try:
             pipeline: Self = super().from_pretrained(str(folder), local_files_only=True, **options)
         except (OSError, ValueError, RuntimeError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise PvttError(
-                f"cannot load a pipeline from {folder}: {reason}", "train again to write it anew"
+                f"cannot load a pipeline from {folder}: {first_line(error)}", "train again to write it anew"
             ) from error
         pipeline.mask_contract = contract
         return pipeline

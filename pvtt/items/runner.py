@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pvtt.errors import FailureBudgetError, PvttError, StorageError
+from pvtt.errors import FailureBudgetError, PvttError, StorageError, first_line
 from pvtt.files.atomic import atomic_directory, sweep_temporaries
 from pvtt.files.hashing import code_version, sha256_json
 from pvtt.files.storage import storage_errors
@@ -143,7 +143,7 @@ def _process_shard(shard: _Shard[Any]) -> list[Reject]:
 
 def _one_line(error: Exception) -> str:
     """What was wrong and what to do; or, for an error not meant for a person, where it was raised."""
-    message = (str(error).strip().splitlines() or [""])[0]
+    message = first_line(error)
     if isinstance(error, PvttError):
         return f"{message} ({error.hint})" if error.hint else message
     where = traceback.extract_tb(error.__traceback__)[-1]
@@ -245,7 +245,7 @@ def _compute(
             if isinstance(result, StorageError | KeyboardInterrupt):
                 raise result
             if isinstance(result, BaseException):
-                message = f"the worker died: {type(result).__name__}: {result}".splitlines()[0]
+                message = f"the worker died: {type(result).__name__}: {first_line(result)}"
                 failures[item.name] = Reject(
                     stage=stage,
                     item=item.name,

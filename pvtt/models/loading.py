@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pvtt.errors import MissingInputError, PvttError
+from pvtt.errors import MissingInputError, PvttError, first_line
 
 ModelT = TypeVar("ModelT")
 
@@ -65,8 +65,7 @@ def load_component(folder: Path, kind: type[ModelT], **options: Any) -> ModelT:
     try:
         model: ModelT = kind.from_pretrained(str(folder), local_files_only=True, **options)  # type: ignore[attr-defined]
     except (OSError, ValueError, RuntimeError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise PvttError(f"cannot load a {kind.__name__} from {folder}: {reason}", BASE_HINT) from error
+        raise PvttError(f"cannot load a {kind.__name__} from {folder}: {first_line(error)}", BASE_HINT) from error
     return model
 
 

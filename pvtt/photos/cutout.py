@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pvtt.errors import first_line
 from pvtt.foreground.holes import foreground
 from pvtt.items.runner import ItemRejectedError
 
@@ -40,7 +41,7 @@ def decode(path: Path) -> Image:
                 upright.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
                 return upright.convert("RGBA" if upright.has_transparency_data else "RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        reason = str(error).splitlines()[0].replace(str(path), path.name)
+        reason = first_line(error).replace(str(path), path.name)
         raise ItemRejectedError("undecodable", f"{path.name}: {reason}") from None
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pvtt.errors import first_line
 from pvtt.files.atomic import atomic_path
 
 KEEP = 2
@@ -93,7 +94,7 @@ class CheckpointStore:
             try:
                 return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
             except Exception as error:  # torch.load raises many kinds; a damaged file costs some steps, no more
-                print(f"{path} cannot be read and is ignored: {error}".splitlines()[0], file=sys.stderr)
+                print(f"{path} cannot be read and is ignored: {first_line(error)}", file=sys.stderr)
         return None
 
     def clear(self) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from pvtt.errors import first_line
+
 
 class Tracker:
     """Sends a run's numbers to W&B. Its failure is reported and never stops a run.
@@ -52,8 +54,7 @@ class Tracker:
 
     def _give_up(self, error: Exception) -> None:
         self._run = None
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        print(f"W&B is off for this run: {reason}", file=sys.stderr)
+        print(f"W&B is off for this run: {first_line(error)}", file=sys.stderr)
 
     def log(self, values: dict[str, float], step: int) -> None:
         """Log numbers at a step."""

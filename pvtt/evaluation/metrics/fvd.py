@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.errors import PvttError
+from pvtt.errors import PvttError, first_line
 from pvtt.evaluation.metrics.arrays import Video
 
 SIDE = 224
@@ -37,9 +37,8 @@ class VideoEmbedder:
         try:
             self._network = torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
         except (RuntimeError, ValueError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise PvttError(
-                f"evaluate.fvd_weights: {path} is not a TorchScript file: {reason}",
+                f"evaluate.fvd_weights: {path} is not a TorchScript file: {first_line(error)}",
                 "point it at i3d_torchscript.pt, or leave it out: FVD is then not measured",
             ) from None
         self._device = device

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pvtt.errors import PvttError
+from pvtt.errors import PvttError, first_line
 from pvtt.evaluation.metrics.arrays import Region, Video, check_same_shape
 
 if TYPE_CHECKING:
@@ -42,9 +42,8 @@ class Lpips:
             renamed = {name: state[re.sub(r"^slice\d+\.", "features.", name)] for name in network.net.state_dict()}
             network.net.load_state_dict(renamed)
         except (KeyError, RuntimeError, AttributeError, TypeError, ValueError, EOFError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise PvttError(
-                f"evaluate.lpips_weights: {trunk} is not torchvision's AlexNet: {reason}",
+                f"evaluate.lpips_weights: {trunk} is not torchvision's AlexNet: {first_line(error)}",
                 "point it at alexnet-owt-7be5be79.pth, or leave it out: LPIPS is then not measured",
             ) from None
         self._network = network.to(device).requires_grad_(False)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.errors import PvttError
+from pvtt.errors import PvttError, first_line
 from pvtt.evaluation.metrics.arrays import Region, Video
 
 if TYPE_CHECKING:
@@ -43,9 +43,8 @@ class ImageEmbedder:
             self._processor = processors.from_pretrained(folder, local_files_only=True, backend="pil")
             network = loader.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, RuntimeError, KeyError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise PvttError(
-                f"evaluate.{kind}_weights: cannot load {folder}: {reason}",
+                f"evaluate.{kind}_weights: cannot load {folder}: {first_line(error)}",
                 "point it at a transformers folder with weights and preprocessor_config.json, or leave it out",
             ) from None
         self._network = network.to(device).eval().requires_grad_(False)
