@@ -2,7 +2,8 @@
 
 collect.py    everything that it shows, read from the workspace
 plots.py      curves and bars as inline SVG
-sections.py   each section as HTML
-page.py       the sections, the style and the script in one file
+sections.py   what each section shows, as plain records
+templates/    how a section looks: one file a section, and the page
+page.py       the templates, the style and the script in one file
 figure.py     the README's picture: template | mask | photos | output
 """

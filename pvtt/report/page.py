@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from pathlib import Path
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pvtt.decision.text import format_interval, format_number
+from pvtt.records.decision import Comparison
+from pvtt.records.evaluation import MetricStatus
 from pvtt.report import sections
 from pvtt.report.collect import ReportInputs
 from pvtt.report.media import within_budget
 
+TEMPLATES = Path(__file__).parent / "templates"
+STYLE = Path(__file__).with_name("report.css")
+SCRIPT = Path(__file__).with_name("report.js")
+
 # Shown first come first: the budget is spent on what a reader looks at first.
 SPLIT_ORDER = ("test", "train", "val")
-NAVIGATION = (
-    ("decision", "Decision"),
-    ("videos", "Videos"),
-    ("leak", "Photos"),
-    ("metrics", "Metrics"),
-    ("curves", "Training"),
-    ("worst", "Worst"),
-    ("data", "Data"),
-    ("method", "Method"),
-)
+STATUS_TEXT: dict[MetricStatus, str] = {
+    "pass": "pass",
+    "fail": "fail",
+    "measured": "",
+    "not_measured": "not measured",
+    "too_few": "too few samples",
+}
+SIGNS: dict[Comparison, str] = {">": ">", ">=": "≥", "<": "<", "<=": "≤"}
 
 
 def render(inputs: ReportInputs) -> str:
@@ -27,39 +34,41 @@ def render(inputs: ReportInputs) -> str:
     with_videos = [sample for sample in inputs.samples if sample.videos]
     ordered = sorted(with_videos, key=lambda sample: (SPLIT_ORDER.index(sample.split), not sample.to_rate))
     embedded = within_budget(ordered, inputs.videos)
-    links = "".join(f"<a href='#{anchor}'>{label}</a>" for anchor, label in NAVIGATION)
-    body = "".join(
-        (
-            sections.header(inputs),
-            f"<nav aria-label='Sections'>{links}<button type='button' id='all'>Pause all</button></nav>",
-            "<main>",
-            sections.criteria(inputs),
-            sections.videos(inputs, embedded),
-            sections.leak(inputs),
-            sections.metrics(inputs),
-            sections.curves(inputs),
-            sections.worst_cases(inputs, embedded),
-            sections.rejects(inputs),
-            sections.method(inputs),
-            "</main>",
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            style=STYLE.read_text(encoding="utf-8"),
+            script=SCRIPT.read_text(encoding="utf-8"),
+            verdict=inputs.decision.verdict,
+            run_id=inputs.decision.run_id,
+            header=sections.header(inputs),
+            decision=sections.decision(inputs),
+            videos=sections.videos(inputs, embedded),
+            leak=sections.leak(inputs),
+            metrics=sections.metrics(inputs),
+            training_plot=sections.training_plot(inputs),
+            worst=sections.worst_cases(inputs, embedded),
+            rejects=sections.rejects(inputs),
+            method=sections.method(inputs),
         )
     )
-    style, script = (
-        files("pvtt.report").joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "report.js")
+
+
+def _environment() -> Environment:
+    """Every value is escaped, but what a template marks `safe`; a name that is not there is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{inputs.decision.verdict} · run {inputs.decision.run_id} · PVTT</title>
-<link rel="icon" href="data:,">
-<style>
-{style}</style>
-</head>
-<body>{body}
-<script>
-{script}</script>
-</body>
-</html>
-"""
+    environment.filters |= {
+        "number": format_number,
+        "interval": lambda measured: format_interval(measured.low, measured.high),
+        "sign": SIGNS.__getitem__,
+        "status": STATUS_TEXT.__getitem__,
+    }
+    return environment

@@ -59,18 +59,32 @@ def test_equal_inputs_give_equal_bytes(page: Path, reported: EvaluatedProject) -
     assert page.read_bytes() == before
 
 
+HOSTILE = """<script>alert(1)</script>' onerror='alert(2)' x=\" onload=\"alert(3)"""
+
+
 def test_text_from_outside_is_no_markup(reported: EvaluatedProject, tmp_path: Path) -> None:
+    from lxml import html
+
     root = tmp_path / "copy"
     shutil.copytree(reported.workspace.root, root)
-    samples = root / "outs" / "evaluate" / "samples.jsonl"
-    rows = [json.loads(line) for line in samples.read_text().splitlines()]
-    for row in rows:
-        row["caption"] = "<script>alert(1)</script>"
-    samples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    samples, rejects = root / "outs" / "evaluate" / "samples.jsonl", root / "outs" / "clip" / "rejects.jsonl"
+    for path, hostile in (
+        (samples, {"caption": HOSTILE, "category": HOSTILE}),
+        (rejects, {"item": HOSTILE, "message": HOSTILE}),
+    ):
+        rows = [json.loads(line) | hostile for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     report.run(Workspace(root), reported.params, InlineDispatcher())
     text = (root / "outs" / "report" / "report.html").read_text()
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert" in text
+    page = html.fromstring(text)
+    assert len(page.findall(".//script")) == 1
+    assert not [name for element in page.iter() for name in element.attrib if name.startswith("on")]
+    shown = page.find_class("head")[0].find("span")
+    assert (shown.text, shown.get("title")) == (HOSTILE, HOSTILE)
+    assert HOSTILE in page.get_element_by_id("data").text_content()
+    assert HOSTILE in page.get_element_by_id("worst").text_content()
 
 
 def test_videos_beyond_the_budget_are_left_out(reported: EvaluatedProject) -> None:
