@@ -10,15 +10,26 @@ from pvtt.records.base import Record
 from pvtt.records.catalog import ClipId, ProductId, Sha256
 
 
-class Clip(Record):
+class ClipRecord(Record):
+    """The base of all records about one clip: of which product, and its number among that product's clips."""
+
+    schema_version: int
+    product_id: ProductId
+    clip_id: ClipId
+
+    @property
+    def key(self) -> str:
+        """`{product_id}_{clip_id}`, the seeds' file stem."""
+        return f"{self.product_id}_{self.clip_id}"
+
+
+class Clip(ClipRecord):
     """One shot of a source video, resampled to the profile's size and frame rate.
 
     `path` is relative to the clip stage's output directory.
     """
 
     schema_version: Literal[1] = 1
-    product_id: ProductId
-    clip_id: ClipId
     category: str
     caption: str
     path: str
@@ -32,21 +43,14 @@ class Clip(Record):
     width: int = Field(gt=0)
     height: int = Field(gt=0)
 
-    @property
-    def key(self) -> str:
-        """`{product_id}_{clip_id}`, the seeds' file stem."""
-        return f"{self.product_id}_{self.clip_id}"
 
-
-class Mask(Record):
+class Mask(ClipRecord):
     """The product's mask over one clip: FFV1 gray8 in Matroska, 255 = product, same frames as the clip.
 
     `path` is relative to the segment stage's output directory.
     """
 
     schema_version: Literal[1] = 1
-    product_id: ProductId
-    clip_id: ClipId
     path: str
     sha256: Sha256
     clip_sha256: Sha256
@@ -58,10 +62,6 @@ class Mask(Record):
     area_mean: float = Field(ge=0, le=1)
     area_max: float = Field(ge=0, le=1)
     border_fraction: float = Field(ge=0, le=1)  # mask pixels on the frame's border / border pixels, mean
-
-    @property
-    def key(self) -> str:
-        return f"{self.product_id}_{self.clip_id}"
 
 
 class Photo(Record):

@@ -21,13 +21,14 @@ from pydantic import Field, PlainSerializer, StringConstraints, model_validator
 from pvtt.files.atomic import atomic_write_text
 from pvtt.records.base import Record
 from pvtt.records.catalog import ClipId, ProductId, Sha256
+from pvtt.records.clips import ClipRecord
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 SCHEMA_FILE = Path(__file__).with_name("dataset.schema.json")
 
 
-class DatasetEntry(Record):
+class DatasetEntry(ClipRecord):
     """One sample: a clip, its mask, and the photos of its product.
 
     All paths are relative to the workspace's root, for example `outs/clip/videos/JEWE001_001.mp4`.
@@ -35,8 +36,6 @@ class DatasetEntry(Record):
 
     schema_version: Literal[1] = 1
     split: Split
-    product_id: ProductId
-    clip_id: ClipId
     category: str
     caption: str
     clip_path: str
@@ -50,11 +49,6 @@ class DatasetEntry(Record):
     width: int = Field(gt=0)
     height: int = Field(gt=0)
 
-    @property
-    def key(self) -> str:
-        """`{product_id}_{clip_id}`, the seeds' file stem."""
-        return f"{self.product_id}_{self.clip_id}"
-
     @model_validator(mode="after")
     def _one_hash_a_photo(self) -> Self:
         if len(self.photo_paths) != len(self.photo_sha256s):
@@ -62,13 +56,11 @@ class DatasetEntry(Record):
         return self
 
 
-class EncodedSample(Record):
+class EncodedSample(ClipRecord):
     """One sample's tensors on disk (safetensors); `path` is relative to the encode stage's output directory."""
 
     schema_version: Literal[1] = 1
     split: Split
-    product_id: ProductId
-    clip_id: ClipId
     category: str
     caption: str
     path: str
@@ -76,10 +68,6 @@ class EncodedSample(Record):
     num_views: int = Field(ge=1)
     latent_shape: tuple[int, int, int, int]  # (16, F', h, w)
     num_windows: int = Field(ge=1)  # windows of the clip that the variants draw from
-
-    @property
-    def key(self) -> str:
-        return f"{self.product_id}_{self.clip_id}"
 
 
 def _whole_number(value: float) -> float | int:

@@ -12,7 +12,8 @@ from pydantic import Field, RootModel
 from pvtt.errors import MissingInputError
 from pvtt.files.atomic import atomic_write_text
 from pvtt.records.base import ModelT, Record, parse_record
-from pvtt.records.catalog import ClipId, ProductId, Sha256
+from pvtt.records.catalog import ProductId, Sha256
+from pvtt.records.clips import ClipRecord
 from pvtt.records.dataset import Split
 
 MetricStatus = Literal["pass", "fail", "measured", "not_measured", "too_few"]
@@ -66,7 +67,7 @@ class EvaluationRun(Record):
     certified: tuple[str, ...]  # the evaluator's own checks that passed
 
 
-class EvaluatedSample(Record):
+class EvaluatedSample(ClipRecord):
     """One line of `outs/evaluate/samples.jsonl`: a sample's own metrics, and its videos where they were saved.
 
     Paths in `videos` are relative to `outs/evaluate`; `photo_paths` to the workspace.
@@ -74,8 +75,6 @@ class EvaluatedSample(Record):
 
     schema_version: Literal[1] = 1
     split: Split
-    product_id: ProductId
-    clip_id: ClipId
     category: str
     caption: str
     swapped_product_id: ProductId | None  # whose photos the swapped run saw
@@ -84,10 +83,6 @@ class EvaluatedSample(Record):
     to_rate: bool = False  # its video is among those that people rate
     videos: dict[str, str]  # generated, ground_truth, masked, mask, swapped
     metrics: dict[str, float | None]  # None: not measured on this sample
-
-    @property
-    def key(self) -> str:
-        return f"{self.product_id}_{self.clip_id}"
 
 
 def write_metrics(path: Path, metrics: Mapping[Split, Mapping[str, MetricValue]]) -> None:
