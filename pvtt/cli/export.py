@@ -16,16 +16,13 @@ def command(folder: Path) -> None:
     """
     from pvtt.dataset.export import export_dataset
     from pvtt.dispatch import from_environment
-    from pvtt.errors import MissingInputError
     from pvtt.files.lock import hold_lock
-    from pvtt.files.workspace import find_workspace
+    from pvtt.files.workspace import find_workspace, require_output
     from pvtt.records.base import read_jsonl
     from pvtt.records.dataset import DatasetEntry
 
     workspace = find_workspace()
-    samples = workspace.out("validate") / "samples.jsonl"
-    if not samples.is_file():
-        raise MissingInputError(f"{samples} is missing", "run `dvc repro validate`")
+    samples = require_output(workspace.out("validate") / "samples.jsonl", "validate")
     entries = read_jsonl(samples, DatasetEntry)
     with hold_lock(workspace.state / "export.lock", "pvtt export"):
         export_dataset(workspace, entries, folder, from_environment())

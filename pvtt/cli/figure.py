@@ -14,17 +14,14 @@ import click
 @click.option("--swapped", is_flag=True, help="Another product's photos, and what is made of them.")
 def command(destination: Path, split: str, rows: int, swapped: bool) -> None:
     """Draw template, mask, photos and output of the last evaluation into a PNG, for example docs/result.png."""
-    from pvtt.errors import MissingInputError
-    from pvtt.files.workspace import find_workspace
+    from pvtt.files.workspace import find_workspace, require_output
     from pvtt.records.base import read_jsonl
     from pvtt.records.evaluation import EvaluatedSample
     from pvtt.report.figure import draw_figure
 
     workspace = find_workspace()
     out = workspace.out("evaluate")
-    index = out / "samples.jsonl"
-    if not index.is_file():
-        raise MissingInputError(f"{index} does not exist", "run `dvc repro evaluate`, or `make run`")
+    index = require_output(out / "samples.jsonl", "evaluate")
     samples = [sample for sample in read_jsonl(index, EvaluatedSample) if sample.split == split]
     draw_figure(samples, out, workspace.root, destination, rows, swapped)
     click.echo(f"Wrote {destination}")

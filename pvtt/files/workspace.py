@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pvtt.errors import MissingInputError
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -65,3 +67,15 @@ def find_workspace(start: Path | None = None) -> Workspace:
         if (directory / "params.yaml").is_file():
             return Workspace(directory)
     return Workspace(here)
+
+
+def require_output(path: Path, stage: str) -> Path:
+    """`path`, which a stage writes.
+
+    Raises:
+        MissingInputError: It is not there; says how to run the stage.
+    """
+    if not path.exists():
+        command = stage.replace("_", "-")
+        raise MissingInputError(f"{path} does not exist", f"run `dvc repro {stage}` (or `pvtt {command}`) first")
+    return path

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_write_text
+from pvtt.files.workspace import require_output
 
 
 class Record(BaseModel):
@@ -61,6 +62,18 @@ def parse_record(kind: type[ModelT], text: str | bytes, source: Path | str, hint
         return kind.model_validate_json(text)
     except ValidationError as error:
         raise PvttError(f"{source}: not a {kind.__name__}: {first_fault(error)}", hint) from None
+
+
+def read_output(path: Path, kind: type[ModelT], stage: str) -> ModelT:
+    """Read a JSON file that a stage writes.
+
+    Raises:
+        MissingInputError: There is no such file; says how to run the stage.
+        PvttError: It is not a record of this kind.
+    """
+    return parse_record(
+        kind, require_output(path, stage).read_bytes(), path, f"run `dvc repro {stage}` to make it again"
+    )
 
 
 def write_jsonl(path: Path, records: Iterable[Record]) -> None:

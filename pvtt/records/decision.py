@@ -7,8 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pvtt.errors import MissingInputError
-from pvtt.records.base import Record, parse_record
+from pvtt.records.base import Record, read_output
 from pvtt.records.dataset import Split
 from pvtt.records.evaluation import MetricValue
 
@@ -99,8 +98,4 @@ def read_decision(path: Path) -> Decision:
         MissingInputError: There is no such file.
         PvttError: It is not in this format.
     """
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        raise MissingInputError(f"{path} does not exist", "run `dvc repro decide`, or `make run`") from None
-    return parse_record(Decision, text, path, "run `dvc repro decide` to make it again")
+    return read_output(path, Decision, "decide")

@@ -9,9 +9,8 @@ from typing import Literal
 
 from pydantic import Field, RootModel
 
-from pvtt.errors import MissingInputError
 from pvtt.files.atomic import atomic_write_text
-from pvtt.records.base import ModelT, Record, parse_record
+from pvtt.records.base import Record, read_output
 from pvtt.records.catalog import ProductId, Sha256
 from pvtt.records.clips import ClipRecord
 from pvtt.records.dataset import Split
@@ -108,17 +107,9 @@ def read_metrics(path: Path) -> EvaluationMetrics:
         MissingInputError: There is no such file.
         PvttError: It is not in this format.
     """
-    return _read(path, EvaluationMetrics)
+    return read_output(path, EvaluationMetrics, "evaluate")
 
 
 def read_run(path: Path) -> EvaluationRun:
     """Read `outs/evaluate/run.json`. Raises as `read_metrics`."""
-    return _read(path, EvaluationRun)
-
-
-def _read(path: Path, kind: type[ModelT]) -> ModelT:
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        raise MissingInputError(f"{path} does not exist", "run `dvc repro evaluate`, or `make run`") from None
-    return parse_record(kind, text, path, "run `dvc repro evaluate` to make it again")
+    return read_output(path, EvaluationRun, "evaluate")

@@ -7,8 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from pvtt.errors import MissingInputError, PvttError
-from pvtt.files.workspace import Workspace
+from pvtt.errors import PvttError
+from pvtt.files.workspace import Workspace, require_output
 from pvtt.params.file import Params
 from pvtt.records.base import read_jsonl
 from pvtt.records.catalog import Reject
@@ -55,11 +55,8 @@ def collect(workspace: Workspace, params: Params) -> ReportInputs:
         PvttError: A file is not in its format.
     """
     out = workspace.out("evaluate")
-    samples = out / "samples.jsonl"
-    entries = workspace.out("validate") / "samples.jsonl"
-    for path, stage in ((samples, "evaluate"), (entries, "validate")):
-        if not path.is_file():
-            raise MissingInputError(f"{path} does not exist", f"run `dvc repro {stage}` (or `pvtt {stage}`) first")
+    samples = require_output(out / "samples.jsonl", "evaluate")
+    entries = require_output(workspace.out("validate") / "samples.jsonl", "validate")
     rejects = [workspace.data, *(workspace.out(stage) for stage in REJECTING_STAGES)]
     return ReportInputs(
         root=workspace.root,
@@ -97,9 +94,7 @@ def read_history(workspace: Workspace, stage: str) -> TrainingHistory:
 
 
 def _read_csv(path: Path, stage: str, columns: tuple[str, ...]) -> list[tuple[float, ...]]:
-    if not path.is_file():
-        raise MissingInputError(f"{path} does not exist", f"run `dvc repro {stage}` (or `pvtt {stage}`) first")
-    with path.open(newline="", encoding="utf-8") as file:
+    with require_output(path, stage).open(newline="", encoding="utf-8") as file:
         try:
             return [tuple(float(row[column]) for column in columns) for row in csv.DictReader(file)]
         except (KeyError, TypeError, ValueError) as error:

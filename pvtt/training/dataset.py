@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pvtt.errors import MissingInputError, PvttError
+from pvtt.errors import PvttError
+from pvtt.files.workspace import require_output
 from pvtt.models.flow import quantile_at
 from pvtt.records.base import read_jsonl
 from pvtt.records.dataset import EncodedSample, Split
@@ -41,9 +42,7 @@ class EncodedDataset:
     """
 
     def __init__(self, folder: Path, split: Split, hold_up_to: int = HOLD_UP_TO_BYTES) -> None:
-        index = folder / "samples.jsonl"
-        if not index.is_file():
-            raise MissingInputError(f"{index} does not exist", "run `dvc repro encode` (or `pvtt encode`) first")
+        index = require_output(folder / "samples.jsonl", "encode")
         self.folder = folder
         self.split = split
         self.samples = [sample for sample in read_jsonl(index, EncodedSample) if sample.split == split]

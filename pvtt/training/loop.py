@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pvtt.errors import MissingInputError, ParamsError, PvttError
+from pvtt.errors import ParamsError, PvttError
 from pvtt.files.atomic import atomic_directory, atomic_write_text
+from pvtt.files.workspace import require_output
 from pvtt.items.progress import Progress
 from pvtt.models.loading import load_scheduler, load_vae, require_pipeline
 from pvtt.models.mask_contract import MaskContract
@@ -77,8 +78,8 @@ class Training:
                 f"{accelerator.num_processes} processes",
                 f"make it a multiple of {accelerator.num_processes}",
             )
-        if job.stage == "train_stage2" and not job.source.is_dir():
-            raise MissingInputError(f"{job.source} does not exist", "run `dvc repro train_stage1` first")
+        if job.stage == "train_stage2":
+            require_output(job.source, "train_stage1")
         require_pipeline(job.source)
         self.dataset = EncodedDataset(job.encoded, "train")
         self.sequence = SampleSequence(
