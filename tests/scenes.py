@@ -8,19 +8,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from pvtt.files.workspace import Workspace
+from pvtt.media.arrays import MaskVideo, Video
 from pvtt.media.video import write_video
 from pvtt.records.catalog import MediaFile, Product
 
-Frames = npt.NDArray[np.uint8]
 TIME = "2025-01-01T00:00:00Z"
 
 
 def draw_shot(
     seed: int, num_frames: int, products: int = 1, width: int = 192, height: int = 128, size: float = 0.3
-) -> tuple[Frames, Frames]:
+) -> tuple[Video, MaskVideo]:
     """A shot of `products` striped bottles sliding over a plain backdrop.
 
     Returns:
@@ -64,7 +63,7 @@ def media_file(workspace: Workspace, product_id: str, content: bytes, suffix: st
     return MediaFile(path=path, url=url, sha256=sha256, num_bytes=len(content), media_type=kind, retrieved_at=TIME)
 
 
-def video_bytes(folder: Path, shots: Sequence[Frames], fps: float = 12.0) -> bytes:
+def video_bytes(folder: Path, shots: Sequence[Video], fps: float = 12.0) -> bytes:
     """The shots, cut together, as an .mp4."""
     path = folder / "source.mp4"
     write_video(path, np.concatenate(list(shots)), fps)

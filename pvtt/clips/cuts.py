@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
-from pvtt.media.video import Frame
+from pvtt.media.arrays import Frame
 
 if TYPE_CHECKING:
     from scenedetect import SceneDetector

@@ -18,7 +18,8 @@ from pydantic import Field
 from pvtt.clips.cuts import ANALYSIS_WIDTH, CutDetector
 from pvtt.files.hashing import sha256_file
 from pvtt.items.runner import ItemRejectedError
-from pvtt.media.video import Frame, VideoError, VideoReader, VideoWriter, display_size, to_rgb
+from pvtt.media.arrays import Frame
+from pvtt.media.video import VideoError, VideoReader, VideoWriter, display_size, to_rgb
 from pvtt.params.clip import ClipParams
 from pvtt.records.base import Record
 from pvtt.records.catalog import Sha256

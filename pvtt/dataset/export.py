@@ -21,8 +21,9 @@ from pvtt.files.atomic import atomic_directory
 from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Item, run_items
+from pvtt.media.arrays import Frame
 from pvtt.media.masks import iter_masks
-from pvtt.media.video import Frame, iter_frames, write_video
+from pvtt.media.video import iter_frames, write_video
 from pvtt.records.base import Record
 from pvtt.records.dataset import DatasetEntry, DatasetFile
 

@@ -8,7 +8,7 @@ where another product is to stand. So it is a box, or rounded to a coarse grid, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Self, TypeAlias
+from typing import Literal, Self
 
 import cv2
 import numpy as np
@@ -16,10 +16,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from pvtt.media.arrays import FrameRegion, MaskVideo, Region
 from pvtt.models.vae import SPATIAL_FACTOR, TEMPORAL_FACTOR
 from pvtt.params.encode import MaskParams
-
-Mask: TypeAlias = npt.NDArray[np.bool_]  # (F, H, W)
 
 COVERED = 13  # of 255: a pixel with 5 % of the product belongs to it
 # A grid's cell as a fraction of the product's size, so that the outline is equally coarse for every product: the grid's
@@ -99,12 +98,12 @@ def _draw_border_shape(random: np.random.Generator) -> BorderShape:
     )
 
 
-def product_mask(coverage: npt.NDArray[np.uint8]) -> Mask:
+def product_mask(coverage: MaskVideo) -> Region:
     """Coverage of the product, uint8 of 255, → where it is, (F, H, W)."""
     return np.asarray(coverage >= COVERED)
 
 
-def conditioning_mask(product: Mask, shape: MaskShape, dilation: float) -> Mask:
+def conditioning_mask(product: Region, shape: MaskShape, dilation: float) -> Region:
     """Make the conditioning mask.
 
     Args:
@@ -134,13 +133,13 @@ def conditioning_mask(product: Mask, shape: MaskShape, dilation: float) -> Mask:
     return np.stack(frames)
 
 
-def subject_scale(product: Mask) -> float:
+def subject_scale(product: Region) -> float:
     """The product's size in pixels: the square root of its mean area over the frames that show it; 0 without any."""
     areas = product.sum(axis=(1, 2))
     return float(np.sqrt(areas[areas > 0].mean())) if areas.any() else 0.0
 
 
-def _bounds(mask: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
+def _bounds(mask: npt.NDArray[np.uint8] | FrameRegion) -> tuple[int, int, int, int]:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
@@ -161,7 +160,7 @@ def _round_to_grid(mask: npt.NDArray[np.uint8], cell: int, offset: tuple[float, 
     return cells.repeat(cell, axis=0).repeat(cell, axis=1)[top : top + height, left : left + width]
 
 
-def _stick(canvas: npt.NDArray[np.uint8], product: npt.NDArray[np.bool_], shape: BorderShape, scale: float) -> None:
+def _stick(canvas: npt.NDArray[np.uint8], product: FrameRegion, shape: BorderShape, scale: float) -> None:
     """Draw a border shape onto `canvas`, placed by this frame's product."""
     top, bottom, left, right = _bounds(product)
     centre = (
@@ -178,7 +177,7 @@ def _stick(canvas: npt.NDArray[np.uint8], product: npt.NDArray[np.bool_], shape:
     cv2.fillPoly(canvas, [corners[: 3 if shape.kind == "triangle" else 4].round().astype(np.int32)], 1)
 
 
-def pack_mask(mask: Mask) -> Tensor:
+def pack_mask(mask: Region) -> Tensor:
     """Pack to latent time as Wan's I2V does: the first frame's mask four times, then each four frames' masks.
 
     A latent cell is 1 where any of its 8×8 pixels is.
@@ -194,7 +193,7 @@ def pack_mask(mask: Mask) -> Tensor:
     return frames.unflatten(0, (-1, TEMPORAL_FACTOR)).transpose(0, 1).float()
 
 
-def latent_region(coverage: npt.NDArray[np.uint8]) -> Tensor:
+def latent_region(coverage: MaskVideo) -> Tensor:
     """The product's share of each latent cell's pixels, (F, H, W) uint8 of 255 → (1, F', H/8, W/8) in [0, 1]."""
     cells = _by_cell(torch.from_numpy(coverage)).float().mean(dim=-1) / 255
     return torch.cat([cells[:1], cells[1:].unflatten(0, (-1, TEMPORAL_FACTOR)).mean(dim=1)])[None]

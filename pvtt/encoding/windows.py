@@ -12,10 +12,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from pvtt.encoding.masks import Mask, MaskShape, conditioning_mask, product_mask
+from pvtt.encoding.masks import MaskShape, conditioning_mask, product_mask
 from pvtt.errors import PvttError
+from pvtt.media.arrays import Frame, MaskFrame, MaskVideo, Region, Video
 from pvtt.media.masks import read_masks
 from pvtt.media.video import select_frames, to_rgb
 from pvtt.params.encode import EncodeParams
@@ -44,11 +44,11 @@ class Window:
     """
 
     start: int
-    pixels: npt.NDArray[np.uint8]
-    coverage: npt.NDArray[np.uint8]
+    pixels: Video
+    coverage: MaskVideo
 
     @property
-    def product(self) -> Mask:
+    def product(self) -> Region:
         """Where the product is, (F, H, W)."""
         return product_mask(self.coverage)
 
@@ -63,9 +63,9 @@ class EvaluationWindow:
         mask: Conditioning mask, 1 = generate, (F, H, W).
     """
 
-    pixels: npt.NDArray[np.uint8]
-    product: Mask
-    mask: Mask
+    pixels: Video
+    product: Region
+    mask: Region
 
 
 def span(params: EncodeParams) -> int:
@@ -73,7 +73,7 @@ def span(params: EncodeParams) -> int:
     return (params.num_frames - 1) * params.frame_stride + 1
 
 
-def window_starts(coverage: npt.NDArray[np.uint8], params: EncodeParams) -> list[int]:
+def window_starts(coverage: MaskVideo, params: EncodeParams) -> list[int]:
     """The clip frames that a window can start at: all that leave it whole and show the product in its first frame.
 
     Args:
@@ -97,7 +97,7 @@ def middle(starts: Sequence[int]) -> int:
     return starts[len(starts) // 2]
 
 
-def read_coverage(entry: DatasetEntry, root: Path, params: EncodeParams) -> npt.NDArray[np.uint8]:
+def read_coverage(entry: DatasetEntry, root: Path, params: EncodeParams) -> MaskVideo:
     """The product's coverage over the whole clip at the encode size, (clip frames, H, W) uint8 of 255.
 
     Args:
@@ -117,7 +117,7 @@ def read_coverage(entry: DatasetEntry, root: Path, params: EncodeParams) -> npt.
 
 
 def read_windows(
-    entry: DatasetEntry, root: Path, params: EncodeParams, coverage: npt.NDArray[np.uint8], starts: Sequence[int]
+    entry: DatasetEntry, root: Path, params: EncodeParams, coverage: MaskVideo, starts: Sequence[int]
 ) -> list[Window]:
     """The windows at `starts`; the clip is decoded once.
 
@@ -152,7 +152,7 @@ def load_window(entry: DatasetEntry, root: Path, params: EncodeParams) -> Evalua
     return EvaluationWindow(window.pixels, window.product, mask)
 
 
-def _resize(frame: npt.NDArray[np.uint8], params: EncodeParams) -> npt.NDArray[np.uint8]:
+def _resize(frame: Frame | MaskFrame, params: EncodeParams) -> Frame | MaskFrame:
     size = (params.width, params.height)
     if frame.shape[1::-1] == size:
         return frame

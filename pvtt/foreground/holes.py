@@ -18,8 +18,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.foreground.saliency import SoftMask, saliency
-from pvtt.media.video import Frame
+from pvtt.foreground.saliency import saliency
+from pvtt.media.arrays import Frame, FrameRegion, SoftMask
 
 WORK_LINES = 160  # height at which pixels are compared
 GUARD = 2  # pixels; a hole is this far from the product's outline
@@ -29,7 +29,6 @@ SURROUNDINGS = 0.25  # of the product's extent: how far around it the backdrop i
 FLOOR = 0.01  # linear light added to both sides of a ratio, so that near-black does not decide
 
 Colours: TypeAlias = npt.NDArray[np.float64]  # (h, w, 3) linear light in [0, 1]
-Binary: TypeAlias = npt.NDArray[np.bool_]  # (h, w)
 
 
 def foreground(image: Frame) -> SoftMask:
@@ -71,7 +70,7 @@ def carve_holes(image: Frame, soft: SoftMask) -> SoftMask:
     return np.asarray(soft * (1 - enlarged), np.float32)
 
 
-def _surroundings(mask: Binary) -> Binary:
+def _surroundings(mask: FrameRegion) -> FrameRegion:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     reach = 4 + round(SURROUNDINGS * max(np.ptp(rows), np.ptp(columns)))
     near = np.zeros_like(mask)
@@ -79,7 +78,7 @@ def _surroundings(mask: Binary) -> Binary:
     return near
 
 
-def _fit_backdrop(colours: Colours, around: Binary) -> Colours:
+def _fit_backdrop(colours: Colours, around: FrameRegion) -> Colours:
     """A polynomial over the frame for each channel, fitted to the pixels `around`, shadows and specks trimmed.
 
     Quadratic, and cubic in y: a floor that bends up into a wall.
@@ -98,7 +97,7 @@ def _fit_backdrop(colours: Colours, around: Binary) -> Colours:
     return np.clip(np.einsum("hwi,ic->hwc", terms, coefficients), 1e-4, None)
 
 
-def _enclosed(perhaps: Binary, surely: Binary, mask: Binary) -> Binary:
+def _enclosed(perhaps: FrameRegion, surely: FrameRegion, mask: FrameRegion) -> FrameRegion:
     """The regions of `perhaps` that are large, away from the outline, and at least a quarter `surely` backdrop."""
     import cv2
 
@@ -114,7 +113,7 @@ def _enclosed(perhaps: Binary, surely: Binary, mask: Binary) -> Binary:
     return holes
 
 
-def _dilate(mask: Binary, radius: int) -> Binary:
+def _dilate(mask: FrameRegion, radius: int) -> FrameRegion:
     import cv2
 
     return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)) > 0)

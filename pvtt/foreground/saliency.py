@@ -10,19 +10,17 @@ from __future__ import annotations
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_file
-from pvtt.media.video import Frame
+from pvtt.media.arrays import Frame, SoftMask
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-
-SoftMask: TypeAlias = npt.NDArray[np.float32]  # (H, W), 0 = surely not, 1 = surely the product
 
 INPUT_SIZE = 320  # pixels; fixed in the graph
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet's

@@ -14,9 +14,10 @@ from diffusers import DiffusionPipeline
 from diffusers.utils import BaseOutput
 from torch import Tensor
 
-from pvtt.encoding.masks import Mask, fill_hole, pack_mask
+from pvtt.encoding.masks import fill_hole, pack_mask
 from pvtt.errors import PvttError, first_line
 from pvtt.generation.composite import FEATHER, composite
+from pvtt.media.arrays import Region
 from pvtt.models.conditioning.photo_features import ImageFeatures, flatten_photo, load_image_features
 from pvtt.models.loading import load_scheduler, load_text_encoder, load_vae, require_pipeline
 from pvtt.models.mask_contract import MaskContract
@@ -154,7 +155,7 @@ class ProductVideoPipeline(DiffusionPipeline):
     def __call__(
         self,
         video: npt.NDArray[np.uint8],
-        mask: Mask,
+        mask: Region,
         photos: Sequence[npt.NDArray[np.uint8]] = (),
         prompt: str = "",
         *,

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from pvtt.media.arrays import MaskFrame, MaskVideo
 from pvtt.media.video import StreamWriter, VideoReader, select_frames
 
 if TYPE_CHECKING:
     import av
-
-MaskFrame: TypeAlias = npt.NDArray[np.uint8]  # (H, W), 0 or 255
 
 
 class MaskWriter(StreamWriter):
@@ -51,11 +49,11 @@ def iter_masks(path: Path) -> Iterator[MaskFrame]:
             yield _to_grey(frame)
 
 
-def read_masks(path: Path) -> npt.NDArray[np.uint8]:
+def read_masks(path: Path) -> MaskVideo:
     """All masks of a file, (F, H, W) uint8. Raises as `VideoReader`."""
     return np.stack(list(iter_masks(path)))
 
 
-def read_mask_frames(path: Path, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
+def read_mask_frames(path: Path, indices: Sequence[int]) -> MaskVideo:
     """The masks at `indices`, (len(indices), H, W) uint8. Raises as `pvtt.media.video.read_frames`."""
     return select_frames(path, indices, _to_grey)

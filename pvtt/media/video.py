@@ -12,19 +12,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from pvtt.errors import PvttError
+from pvtt.media.arrays import Frame, Video
 
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer, OutputContainer
     from av.video.stream import VideoStream
-
-Frame: TypeAlias = npt.NDArray[np.uint8]  # (H, W, 3) RGB, or (H, W) grey for masks
 
 TRUNCATION_TOLERANCE_S = 0.5  # a video that ends this much before its declared duration was cut off
 HD_LINES = 720
@@ -231,12 +230,12 @@ def iter_frames(path: Path) -> Iterator[Frame]:
             yield to_rgb(frame)
 
 
-def read_video(path: Path) -> npt.NDArray[np.uint8]:
+def read_video(path: Path) -> Video:
     """The whole video, (F, H, W, 3) RGB. Raises as `VideoReader`."""
     return np.stack(list(iter_frames(path)))
 
 
-def read_frames(path: Path, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
+def read_frames(path: Path, indices: Sequence[int]) -> Video:
     """The frames at `indices` (any order, repeats allowed), (len(indices), H, W, 3) RGB; decodes up to the last one.
 
     Raises:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from pvtt.errors import first_line
 from pvtt.foreground.holes import foreground
 from pvtt.items.runner import ItemRejectedError
+from pvtt.media.arrays import Rgba
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Rgba: TypeAlias = npt.NDArray[np.uint8]  # (H, W, 4), straight alpha
 
 MAX_SIDE = 2048  # pixels kept of a larger photo
 EDGE = (0.25, 0.75)  # of the soft mask: what becomes alpha 0 and 1; soft between

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-BinaryMask: TypeAlias = npt.NDArray[np.bool_]  # (H, W), True = product
+from pvtt.media.arrays import FrameRegion
 
 
-def temporal_median(masks: Iterable[BinaryMask], window: int) -> Iterator[BinaryMask]:
+def temporal_median(masks: Iterable[FrameRegion], window: int) -> Iterator[FrameRegion]:
     """Each pixel's median over `window` frames (odd) around its own; the clip's ends are repeated.
 
     Holds `window` masks in memory.
@@ -23,8 +21,8 @@ def temporal_median(masks: Iterable[BinaryMask], window: int) -> Iterator[Binary
     if window % 2 == 0:
         raise ValueError(f"a median over {window} frames has no middle; use an odd number")
     half = window // 2
-    held: deque[BinaryMask] = deque(maxlen=window)
-    mask: BinaryMask | None = None
+    held: deque[FrameRegion] = deque(maxlen=window)
+    mask: FrameRegion | None = None
     for mask in masks:
         if not held:
             held.extend([mask] * half)
@@ -39,14 +37,14 @@ def temporal_median(masks: Iterable[BinaryMask], window: int) -> Iterator[Binary
             yield _majority(held)
 
 
-def _majority(masks: deque[BinaryMask]) -> BinaryMask:
+def _majority(masks: deque[FrameRegion]) -> FrameRegion:
     if len(masks) == 1:
         return masks[0]
     votes = np.add.reduce(list(masks), axis=0, dtype=np.uint8)
     return votes > len(masks) // 2
 
 
-def clean(mask: BinaryMask, min_component: float) -> BinaryMask:
+def clean(mask: FrameRegion, min_component: float) -> FrameRegion:
     """Fill holes and drop components smaller than `min_component` of the mask's area.
 
     Larger holes stay: a ring and a handle have one.
@@ -55,7 +53,7 @@ def clean(mask: BinaryMask, min_component: float) -> BinaryMask:
     return _drop_small(~_drop_small(~mask, smallest), smallest)
 
 
-def _drop_small(mask: BinaryMask, smallest: float) -> BinaryMask:
+def _drop_small(mask: FrameRegion, smallest: float) -> FrameRegion:
     import cv2
 
     num_labels, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)

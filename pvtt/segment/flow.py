@@ -17,8 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.foreground.saliency import SoftMask
-from pvtt.media.video import Frame
+from pvtt.media.arrays import Frame, SoftMask
 from pvtt.segment.protocols import Detection
 
 FLOW_LINES = 240  # height at which flow is computed

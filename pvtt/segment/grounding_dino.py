@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pvtt.errors import MissingInputError
-from pvtt.media.video import Frame
+from pvtt.media.arrays import Frame
 from pvtt.segment.protocols import Detection
 
 BOX_THRESHOLD = 0.3  # with TEXT_THRESHOLD, the values of the reference implementation's demo

@@ -9,8 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.foreground.saliency import SoftMask
-from pvtt.media.video import Frame
+from pvtt.media.arrays import Frame, SoftMask
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from pvtt.errors import MissingInputError
-from pvtt.foreground.saliency import SoftMask
-from pvtt.media.video import Frame
+from pvtt.media.arrays import Frame, SoftMask
 from pvtt.segment.protocols import Detection
 
 CHUNK_FRAMES = 48  # held at once; the predictor keeps each as 3 x 1024 x 1024 floats (12.6 MB) and its features

@@ -14,13 +14,14 @@ from pvtt.errors import MissingInputError
 from pvtt.files.hashing import sha256_file, sha256_tree
 from pvtt.foreground.saliency import weights_sha256
 from pvtt.items.runner import ItemRejectedError
+from pvtt.media.arrays import Frame, FrameRegion
 from pvtt.media.masks import MaskWriter
-from pvtt.media.video import Frame, iter_frames
+from pvtt.media.video import iter_frames
 from pvtt.params.segment import SegmentParams
 from pvtt.records.base import Record
 from pvtt.records.catalog import ClipId, ProductId, Sha256
 from pvtt.records.clips import Mask
-from pvtt.segment.cleaning import BinaryMask, clean, temporal_median
+from pvtt.segment.cleaning import clean, temporal_median
 from pvtt.segment.protocols import Detection, Detector, Tracker
 
 MASK_FILE = "mask.mkv"
@@ -106,7 +107,7 @@ class Judge:
                 self.counts.append(detection.num_products)
             yield frame, detection
 
-    def measure(self, mask: BinaryMask) -> None:
+    def measure(self, mask: FrameRegion) -> None:
         """Take one frame's final mask into account."""
         border = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
         self.areas.append(float(mask.mean()))

@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.foreground.holes import foreground
-from pvtt.foreground.saliency import SoftMask
-from pvtt.media.video import Frame
+from pvtt.media.arrays import Frame, FrameRegion, SoftMask
 from pvtt.segment.protocols import Detection
 
 # Parts of one product are often drawn apart: two arcs of a bangle, a pendant and its chain. What counts as a second
@@ -62,9 +61,9 @@ def separate_products(
     return boxes, scores
 
 
-def _merge_interlocked(regions: list[npt.NDArray[np.bool_]]) -> list[npt.NDArray[np.bool_]]:
+def _merge_interlocked(regions: list[FrameRegion]) -> list[FrameRegion]:
     """Join regions, the largest first, whose convex hulls overlap: they are pieces of one curved or hollow thing."""
-    products: list[npt.NDArray[np.bool_]] = []
+    products: list[FrameRegion] = []
     for region in regions:
         for index, product in enumerate(products):
             if _hulls_overlap(product, region):
@@ -75,7 +74,7 @@ def _merge_interlocked(regions: list[npt.NDArray[np.bool_]]) -> list[npt.NDArray
     return sorted(products, key=lambda product: -int(product.sum()))
 
 
-def _hulls_overlap(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> bool:
+def _hulls_overlap(a: FrameRegion, b: FrameRegion) -> bool:
     import cv2
 
     hulls = [cv2.convexHull(cv2.findNonZero(region.astype(np.uint8))).astype(np.float32) for region in (a, b)]
@@ -83,6 +82,6 @@ def _hulls_overlap(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> bool:
     return bool(overlap > 0)
 
 
-def _box(region: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
+def _box(region: FrameRegion) -> tuple[int, int, int, int]:
     rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

@@ -18,11 +18,12 @@ import pytest
 from pvtt.builtin.shop.build import ground_truth
 from pvtt.clips.shots import SourceVideo, split_video
 from pvtt.files.hashing import sha256_file
+from pvtt.media.arrays import Frame, FrameRegion
 from pvtt.media.masks import iter_masks, read_mask_frames, read_masks
-from pvtt.media.video import Frame, read_frames
+from pvtt.media.video import read_frames
 from pvtt.params.file import load_params
 from pvtt.params.segment import SegmentParams
-from pvtt.segment.cleaning import BinaryMask, clean
+from pvtt.segment.cleaning import clean
 from pvtt.segment.flow import FlowTracker
 from pvtt.segment.protocols import Detection
 from pvtt.segment.segmenter import ClipSource, key_frames, segment_clip
@@ -33,7 +34,7 @@ EVERY = 12
 SAMPLE = 7  # every which of the shop's videos is looked at
 
 
-def iou(found: BinaryMask, true: BinaryMask) -> float:
+def iou(found: FrameRegion, true: FrameRegion) -> float:
     return float((found & true).sum() / max(1, (found | true).sum()))
 
 
@@ -79,7 +80,7 @@ def shop_videos(project_root: Path) -> list[tuple[str, Path, Path, list[int]]]:
     ]
 
 
-def shrink(mask: npt.NDArray[np.uint8], size: tuple[int, int]) -> BinaryMask:
+def shrink(mask: npt.NDArray[np.uint8], size: tuple[int, int]) -> FrameRegion:
     return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA) >= 128)
 
 

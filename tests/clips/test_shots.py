@@ -14,10 +14,11 @@ import pytest
 from pvtt.clips.shots import Shot, SourceVideo, split_video
 from pvtt.files.hashing import sha256_file
 from pvtt.items.runner import ItemRejectedError
+from pvtt.media.arrays import Video
 from pvtt.media.video import MissingCodecError, read_video, write_video
 from pvtt.params.clip import ClipParams
 from tests.conftest import require_program
-from tests.scenes import Frames, draw_shot
+from tests.scenes import draw_shot
 
 PARAMS = ClipParams(min_seconds=1.0, max_seconds=2.5, min_short_side=112, width=160, height=112, fps=12.0)
 
@@ -68,12 +69,12 @@ def test_a_wide_video_is_scaled_and_cropped_at_its_centre(tmp_path: Path) -> Non
     assert clip[:, :, 4:-4].min() > 240
 
 
-def numbered(num_frames: int) -> Frames:
+def numbered(num_frames: int) -> Video:
     """Frames whose grey value tells their number."""
     return np.stack([np.full((112, 160, 3), 20 + 5 * index, np.uint8) for index in range(num_frames)])
 
 
-def numbers(clip: Frames) -> list[int]:
+def numbers(clip: Video) -> list[int]:
     return [round((float(frame.mean()) - 20) / 5) for frame in clip]
 
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from pvtt.encoding.masks import (
     CELL_FRACTION,
-    Mask,
     MaskShape,
     conditioning_mask,
     fill_hole,
@@ -17,10 +16,11 @@ from pvtt.encoding.masks import (
     product_mask,
     subject_scale,
 )
+from pvtt.media.arrays import Region
 from pvtt.params.encode import MaskParams
 
 
-def disc(radius: int = 12, num_frames: int = 5, height: int = 64, width: int = 96) -> Mask:
+def disc(radius: int = 12, num_frames: int = 5, height: int = 64, width: int = 96) -> Region:
     rows, columns = np.ogrid[:height, :width]
     return np.stack([(rows - 30) ** 2 + (columns - 40 - i) ** 2 < radius**2 for i in range(num_frames)])
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from pvtt.foreground.holes import carve_holes, foreground
-from pvtt.foreground.saliency import SoftMask
-from pvtt.media.video import Frame
+from pvtt.media.arrays import Frame, SoftMask
 
 
 def backdrop() -> Frame:

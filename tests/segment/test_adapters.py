@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pvtt.errors import MissingInputError
-from pvtt.media.video import Frame
+from pvtt.media.arrays import Frame
 from pvtt.segment import sam2 as sam2_module
 from pvtt.segment.grounding_dino import GroundingDinoDetector
 from pvtt.segment.protocols import Detection

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pvtt.segment.cleaning import BinaryMask, clean, temporal_median
+from pvtt.media.arrays import FrameRegion
+from pvtt.segment.cleaning import clean, temporal_median
 
 
-def constant(value: bool, size: int = 4) -> BinaryMask:
+def constant(value: bool, size: int = 4) -> FrameRegion:
     return np.full((size, size), value)
 
 

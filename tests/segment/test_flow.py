@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pvtt.media.video import Frame
+from pvtt.media.arrays import Frame
 from pvtt.segment.flow import FlowTracker
 from pvtt.segment.protocols import Detection
 from tests.scenes import draw_shot

@@ -14,19 +14,20 @@ from pvtt.dispatch import InlineDispatcher, LocalDispatcher
 from pvtt.errors import FailureBudgetError, MissingInputError
 from pvtt.files.hashing import sha256_file, sha256_tree
 from pvtt.files.workspace import Workspace
+from pvtt.media.arrays import Frame
 from pvtt.media.masks import read_masks
 from pvtt.media.video import read_video
 from pvtt.params.file import Params
 from pvtt.records.base import read_jsonl
 from pvtt.records.clips import Clip, Mask, PhotoSet
 from pvtt.stages import clip, photos, segment
-from tests.scenes import Frames, add_product, draw_shot, video_bytes
+from tests.scenes import add_product, draw_shot, video_bytes
 
 Reasons = Callable[[str], dict[str, str]]
 FPS = 8.0
 
 
-def encode_photo(picture: Frames) -> bytes:
+def encode_photo(picture: Frame) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="PNG")
     return buffer.getvalue()

@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from pvtt.builtin.shop.catalog import FPS, PHOTO_SIZE, Entry, catalog
 from pvtt.builtin.shop.film import write_film
 from pvtt.builtin.shop.pages import all_pages
@@ -18,6 +15,7 @@ from pvtt.builtin.shop.render import Renderer
 from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_path, atomic_write_text
 from pvtt.items.progress import Progress
+from pvtt.media.arrays import Frame
 from pvtt.media.masks import write_masks
 
 TRUNCATED_AT = 0.6  # of the file's bytes
@@ -137,7 +135,7 @@ def _render_entries(indices: Sequence[int], site: Path, truth: Path) -> None:
             render_entry(catalog()[index], renderer, site, truth)
 
 
-def _write_photo(path: Path, photo: npt.NDArray[np.uint8]) -> None:
+def _write_photo(path: Path, photo: Frame) -> None:
     from PIL import Image
 
     with atomic_path(path) as temporary:

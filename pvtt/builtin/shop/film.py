@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pvtt.builtin.shop.catalog import FPS, Film
 from pvtt.builtin.shop.render import Renderer, outline
 from pvtt.builtin.shop.scenes import framed
+from pvtt.media.arrays import MaskVideo, Video
 from pvtt.media.video import StreamWriter
 
 SAMPLE_RATE = 44_100
@@ -20,13 +21,12 @@ SAMPLE_RATE = 44_100
 # `veryfast` gave 16 different files. Without it all are the same. SSE4.2 is on every x86-64 since 2009.
 ENCODER = {"crf": "21", "preset": "slow", "x264-params": "asm=sse4.2"}
 
-Frames = npt.NDArray[np.uint8]
 Samples = npt.NDArray[np.float32]
 
 _SCALE = (0, 2, 4, 7, 9, 12, 14, 16)  # major pentatonic, semitones: any two notes go together
 
 
-def render_film(renderer: Renderer, film: Film) -> Iterator[tuple[Frames, Frames]]:
+def render_film(renderer: Renderer, film: Film) -> Iterator[tuple[Video, MaskVideo]]:
     """Yield each shot's frames (F, H, W, 3) and masks (F, H, W), as `Renderer.render`."""
     for part in film.shots:
         shot, size = part.shot, (film.width, film.height)
@@ -35,7 +35,7 @@ def render_film(renderer: Renderer, film: Film) -> Iterator[tuple[Frames, Frames
         yield renderer.render(part.products, shot, part.scene, part.num_frames, *size)
 
 
-def write_film(renderer: Renderer, film: Film, path: Path) -> Frames:
+def write_film(renderer: Renderer, film: Film, path: Path) -> MaskVideo:
     """Render a film into an .mp4 of H.264 and AAC.
 
     Returns:

@@ -24,8 +24,7 @@ from pvtt.builtin.shop.meshes import Floats, Mesh, rotation, translation
 from pvtt.builtin.shop.products import Colour, ProductSpec
 from pvtt.builtin.shop.scenes import FOV_Y_DEG, SceneSpec, Shot, camera_path, framed, random_scene
 from pvtt.errors import PvttError
-
-Frames = npt.NDArray[np.uint8]
+from pvtt.media.arrays import Frame, MaskFrame, MaskVideo, Video
 
 BACKDROP_RADIUS = 4.5  # of the flat floor, before the wall curves up
 PHOTO_FILL = 0.8  # of the photo's half-width that the product reaches from the middle
@@ -84,7 +83,7 @@ class Renderer:
 
     def render_shot(
         self, spec: ProductSpec, shot: Shot, scene: SceneSpec, num_frames: int, width: int, height: int
-    ) -> tuple[Frames, Frames]:
+    ) -> tuple[Video, MaskVideo]:
         """Film one product.
 
         Returns:
@@ -92,7 +91,7 @@ class Renderer:
         """
         return self.render([Placed(spec, yaw=shot.yaw)], shot, scene, num_frames, width, height)
 
-    def render_photo(self, spec: ProductSpec, index: int, size: int) -> tuple[Frames, Frames]:
+    def render_photo(self, spec: ProductSpec, index: int, size: int) -> tuple[Frame, MaskFrame]:
         """Photograph a product; each index has its own studio, light and side, which the videos do not share.
 
         Returns:
@@ -105,7 +104,7 @@ class Renderer:
 
     def render(
         self, products: Sequence[Placed], shot: Shot, scene: SceneSpec, num_frames: int, width: int, height: int
-    ) -> tuple[Frames, Frames]:
+    ) -> tuple[Video, MaskVideo]:
         """Film any number of products, also none. Returns as `render_shot`, one mask for all products."""
         parts = [part for placed in products for part in _placed_parts(placed)]
         middle = centre_height(parts) if parts else 0.6
