@@ -9,14 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pvtt.errors import PvttError
+from pvtt.files.own_code import run_own_code
 
 INTERRUPTED = 130  # as a shell reports it
 
 
 @contextmanager
 def exit_with_errors(debug: bool = False) -> Iterator[None]:
-    """Print a `PvttError` as the `pvtt` command does and exit with its code, without a traceback unless `debug`."""
+    """Run the workspace's own code; print a `PvttError` as the `pvtt` command does and exit with its code.
+
+    Args:
+        debug: Show an error's traceback.
+    """
     try:
+        run_own_code()
         _require_server()
         yield
     except KeyboardInterrupt:

@@ -149,7 +149,7 @@ def main(ingest: bool, commit: bool, debug: bool) -> None:
     \b
     Exit codes: 0 done, whatever the verdict; 1 a stage failed; 2 params.yaml is wrong; 3 an input is missing;
     4 too many items failed; 5 another run holds the lock; 6 the data did not pass validation; 7 the disk is full;
-    130 interrupted.
+    8 other code than this folder's would run; 130 interrupted.
     """
     if sys.stderr.isatty():
         print("Starting ...", file=sys.stderr)  # Prefect's server takes a few seconds

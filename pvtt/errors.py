@@ -64,6 +64,12 @@ class StorageError(PvttError):
     exit_code = 7
 
 
+class ForeignCodeError(PvttError):
+    """Another copy of the code would run than the one that the workspace, or the submitting process, has."""
+
+    exit_code = 8
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an error says; the name of its class where it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

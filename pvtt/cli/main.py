@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from pvtt.errors import PvttError
+from pvtt.files.own_code import run_own_code
 from pvtt.stages import STAGES
 
 STAGE_HELP = {
@@ -92,8 +93,14 @@ def command(ctx: click.Context, debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Entry point. Exit codes: 0 done, 1 error, 2 wrong usage or params, 3-7 as in `pvtt.errors`, 130 interrupted."""
+    """Entry point. Exit codes: 0 done, 1 error, 2 wrong usage or params, 3-8 as in `pvtt.errors`, 130 interrupted.
+
+    Args:
+        arguments: Of the command; None takes those of this process, which then runs the workspace's own code.
+    """
     try:
+        if arguments is None:
+            run_own_code()
         return command.main(arguments, prog_name="pvtt", standalone_mode=False)
     except PvttError as error:
         if os.environ.get("PVTT_DEBUG"):

@@ -46,9 +46,23 @@ class Workspace:
         return self.root / ".pvtt"
 
     @property
+    def home(self) -> Path:
+        """The checkout that this one is a temporary copy of; `root` where it is none.
+
+        `dvc exp run --temp` works in `<home>/.dvc/tmp/exps/standalone/<name>`, `--queue` in
+        `<home>/.dvc/tmp/exps/<name>`, and DVC deletes the copy in the end.
+        """
+        copies = (folder for folder in self.root.parents if folder.parts[-3:] == (".dvc", "tmp", "exps"))
+        folder = next(copies, None)
+        return self.root if folder is None else folder.parents[2]
+
+    @property
     def cache(self) -> Path:
-        """The item cache; `PVTT_CACHE_DIR` moves it, for example to a disk that experiments share."""
-        return Path(os.environ.get("PVTT_CACHE_DIR") or self.state / "cache")
+        """The item cache, which a temporary copy shares with its home.
+
+        `PVTT_CACHE_DIR` moves it, for example to a disk that several checkouts share.
+        """
+        return Path(os.environ.get("PVTT_CACHE_DIR") or self.home / ".pvtt" / "cache")
 
     @property
     def checkpoints(self) -> Path:
