@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pvtt.dataset.suites import build_suites
 from pvtt.errors import ValidationFailedError
 from pvtt.params.file import Params
-from pvtt.records.validation import ExpectationOutcome
+from pvtt.records.expectations import ExpectationResult
 
 if TYPE_CHECKING:
     from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
@@ -21,7 +21,7 @@ MAX_VALUE_LENGTH = 16
 NUM_NAMED = 5  # rows named in an error message; `expectations.jsonl` names them all
 
 
-def validate_tables(tables: Tables, params: Params, data_docs: Path) -> list[ExpectationOutcome]:
+def validate_tables(tables: Tables, params: Params, data_docs: Path) -> list[ExpectationResult]:
     """Hold every table to its suite, in the order of the suites.
 
     Args:
@@ -33,7 +33,7 @@ def validate_tables(tables: Tables, params: Params, data_docs: Path) -> list[Exp
     import great_expectations as gx
 
     source = context.data_sources.add_pandas("pvtt")
-    outcomes: list[ExpectationOutcome] = []
+    results: list[ExpectationResult] = []
     for table, expectations in build_suites(params).items():
         order = [expectation.description for expectation in expectations]
         frame = tables[table]
@@ -48,29 +48,29 @@ def validate_tables(tables: Tables, params: Params, data_docs: Path) -> list[Exp
         run = context.checkpoints.add(checkpoint).run(
             batch_parameters={"dataframe": frame}, run_id=gx.RunIdentifier(run_name="validate")
         )
-        (result,) = run.run_results.values()
-        found = [_outcome(table, len(frame), one.to_json_dict()) for one in result.results]
-        outcomes += sorted(found, key=lambda outcome: order.index(outcome.expectation))  # it sorts them by column
+        (of_table,) = run.run_results.values()
+        found = [_record(table, len(frame), one.to_json_dict()) for one in of_table.results]
+        results += sorted(found, key=lambda result: order.index(result.expectation))  # it sorts them by column
     context.build_data_docs()
-    return outcomes
+    return results
 
 
-def raise_critical(outcomes: Sequence[ExpectationOutcome], where: Path) -> None:
+def raise_critical(results: Sequence[ExpectationResult], where: Path) -> None:
     """Raise `ValidationFailedError`, naming expectations and rows, if a critical one failed."""
-    failed = [outcome for outcome in outcomes if outcome.severity == "critical" and not outcome.passed]
+    failed = [result for result in results if result.severity == "critical" and not result.passed]
     if not failed:
         return
     raise ValidationFailedError(
-        f"validate: {len(failed)} critical of {len(outcomes)} expectations failed: {'; '.join(map(describe, failed))}",
+        f"validate: {len(failed)} critical of {len(results)} expectations failed: {'; '.join(map(describe, failed))}",
         f"open {where / 'index.html'}, mend or remove these rows' sources, and run again",
     )
 
 
-def describe(outcome: ExpectationOutcome) -> str:
+def describe(result: ExpectationResult) -> str:
     """A failed expectation in one line: table, expectation, failed rows."""
-    named = ", ".join(outcome.failed_rows[:NUM_NAMED])
-    more = f" and {outcome.num_failed - NUM_NAMED} more" if outcome.num_failed > NUM_NAMED else ""
-    return f"{outcome.table}: {outcome.expectation}: {named or 'no row'}{more}"
+    named = ", ".join(result.failed_rows[:NUM_NAMED])
+    more = f" and {result.num_failed - NUM_NAMED} more" if result.num_failed > NUM_NAMED else ""
+    return f"{result.table}: {result.expectation}: {named or 'no row'}{more}"
 
 
 def _context(data_docs: Path) -> EphemeralDataContext:
@@ -97,14 +97,14 @@ def _context(data_docs: Path) -> EphemeralDataContext:
     return gx.get_context(mode="ephemeral", project_config=config)
 
 
-def _outcome(table: str, num_rows: int, result: dict[str, Any]) -> ExpectationOutcome:
+def _record(table: str, num_rows: int, result: dict[str, Any]) -> ExpectationResult:
     """One of Great Expectations' results, as our record."""
     configuration, details, fault = result["expectation_config"], result["result"], result["exception_info"]
     faults = [fault, *(one for one in fault.values() if isinstance(one, dict))]
     if any(one.get("raised_exception") for one in faults):
         raise RuntimeError(f"{table}: {configuration['description']}: {fault}")
     rows = details.get("unexpected_index_list") or []
-    return ExpectationOutcome(
+    return ExpectationResult(
         table=table,
         expectation=configuration["description"],
         severity=configuration["severity"],

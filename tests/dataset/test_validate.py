@@ -15,7 +15,7 @@ from pvtt.files.workspace import Workspace
 from pvtt.records.base import read_jsonl
 from pvtt.records.catalog import Reject
 from pvtt.records.dataset import SCHEMA_FILE, DatasetEntry
-from pvtt.records.validation import ExpectationOutcome
+from pvtt.records.expectations import ExpectationResult
 from pvtt.stages import validate
 from tests.dataset.build import Rows, params
 
@@ -125,9 +125,9 @@ def test_every_critical_fault_stops_it_and_names_the_rows(tmp_path: Path) -> Non
         assert expected in failure.value.message
     assert failure.value.hint is not None
     assert "data_docs/index.html" in failure.value.hint
-    outcomes = read_jsonl(workspace.out("validate") / "expectations.jsonl", ExpectationOutcome)
+    results = read_jsonl(workspace.out("validate") / "expectations.jsonl", ExpectationResult)
     metrics = json.loads((workspace.metrics / "validate.json").read_text())
-    failed = [outcome for outcome in outcomes if outcome.severity == "critical" and not outcome.passed]
+    failed = [result for result in results if result.severity == "critical" and not result.passed]
     assert metrics["expectations"]["failed_critical"] == len(failed)
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from pvtt.records.base import Record
 
 
-class ExpectationOutcome(Record):
+class ExpectationResult(Record):
     """One expectation over one table, and the rows that failed it. One a line in `outs/validate/expectations.jsonl`."""
 
     schema_version: Literal[1] = 1
