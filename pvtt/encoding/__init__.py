@@ -1,9 +1,10 @@
-"""Latents: what a training step needs of a clip, computed once.
+"""Encoding: what a training step needs of a clip, computed once.
 
     windows.py   which frames of a clip make a sample
     masks.py     the product's mask → the conditioning mask, and both in latent time
     augment.py   one colour change for video and photos
     encode.py    all of it through the base's frozen networks
+    store.py     the tensors on disk: their names and shapes, written and read
 
 Masks are 1 where the model generates, everywhere.
 """

@@ -13,19 +13,61 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from pvtt.encoding.augment import ColourChange
 from pvtt.encoding.masks import MaskShape, conditioning_mask, fill_hole, latent_region, pack_mask
-from pvtt.encoding.windows import Window, middle, read_coverage, read_windows, window_starts
+from pvtt.encoding.store import TENSORS_FILE, write_tensors
+from pvtt.encoding.windows import UnusableClipError, Window, middle, read_coverage, read_windows, window_starts
 from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_bytes
+from pvtt.items.runner import ItemRejectedError
 from pvtt.models.conditioning.photo_features import ImageFeatures, flatten_photo, load_image_features
 from pvtt.models.loading import load_text_encoder, load_vae
 from pvtt.models.text import encode_text
 from pvtt.models.vae import encode_video, to_unit_range
 from pvtt.params.encode import EncodeParams
-from pvtt.records.dataset import DatasetEntry
+from pvtt.records.base import Record
+from pvtt.records.dataset import DatasetEntry, EncodedSample
+
+
+class EncodeJob(Record):
+    """One sample to encode. Places on this machine stay out of its JSON, so that the item cache can move."""
+
+    entry: DatasetEntry
+    seed: int
+    root: Path = Field(exclude=True)
+    base: Path = Field(exclude=True)
+
+
+def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> EncodedSample:
+    """Encode one sample into `TENSORS_FILE` in `directory`.
+
+    Raises:
+        ItemRejectedError: The clip gives no window.
+        PvttError: A file is damaged or missing.
+    """
+    encoders = load_encoders(job.base, params.image_features, params.image_encoder, params.photo_size)
+    entry = job.entry
+    try:
+        tensors, num_windows = encode_sample(entry, job.root, params, job.seed, encoders)
+    except UnusableClipError as error:
+        raise ItemRejectedError(error.reason, error.message) from None
+    write_tensors(directory / TENSORS_FILE, tensors)
+    channels, frames, height, width = tensors["latents"].shape[1:]
+    return EncodedSample(
+        split=entry.split,
+        product_id=entry.product_id,
+        clip_id=entry.clip_id,
+        category=entry.category,
+        caption=entry.caption,
+        path=f"samples/{entry.key}.safetensors",
+        num_variants=len(tensors["latents"]),
+        num_views=tensors["product_tokens"].shape[1],
+        latent_shape=(channels, frames, height, width),
+        num_windows=num_windows,
+    )
 
 
 @dataclass(frozen=True)
@@ -80,10 +122,8 @@ def encode_sample(
         encoders: The base's networks.
 
     Returns:
-        The tensors, and how many windows the variants draw from. All tensors are of `params.dtype`; V variants,
-        N views, L tokens a view, T text tokens:
-        `latents`, `masked_latents` (V, 16, F', h, w) normalised; `mask` (V, 4, F', h, w), 1 = generate;
-        `region` (V, 1, F', h, w) in [0, 1]; `product_tokens` (V, N, L, Dp); `text` (T, Dt).
+        The tensors that `pvtt.encoding.store` lists, all of `params.dtype`, and how many windows the variants draw
+        from.
 
     Raises:
         UnusableClipError: The clip gives no window.

@@ -18,7 +18,7 @@ from pvtt.encoding.windows import EvaluationWindow, load_window
 from pvtt.errors import PvttError
 from pvtt.evaluation.certify import certify
 from pvtt.evaluation.fingerprint import fingerprint
-from pvtt.evaluation.generate import RUNS, Conditions, Generator, RunName, read_conditions
+from pvtt.evaluation.generate import RUNS, ConditionedSample, Generator, RunName, read_conditions
 from pvtt.evaluation.measure import Networks, SampleVideos, load_networks, measure_sample
 from pvtt.evaluation.metrics.arrays import Video
 from pvtt.evaluation.metrics.fvd import VideoEmbedder, frechet_distance
@@ -144,7 +144,7 @@ def _describe(job: EvaluateJob, chosen: Sequence[_Chosen], device: str, certifie
         dataset_sha256,
         params.seed,
         mark.protocol,
-        code_version("generation", "models", "latents"),
+        code_version("generation", "models", "encoding"),
     ]
     return EvaluationRun(
         run_id=sha256_json(identity)[:12],
@@ -209,8 +209,8 @@ def _generate(
     conditions = [read_conditions(workspace.out("encode"), one.encoded) for one in batch]
     decoded: dict[RunName, dict[str, Video]] = {}
     for run in RUNS:
-        own: list[Conditions] = conditions
-        partners: list[Conditions] = []
+        own: list[ConditionedSample] = conditions
+        partners: list[ConditionedSample] = []
         if run == "swapped":
             pairs = [(own, one.partner) for own, one in zip(conditions, batch, strict=True) if one.partner is not None]
             own = [condition for condition, _ in pairs]

@@ -14,7 +14,7 @@ an uninterrupted one would have made. Latents of finished batches are kept in th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -22,13 +22,15 @@ import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor
 
+from pvtt.encoding.store import read_variant
 from pvtt.errors import PvttError
 from pvtt.evaluation.metrics.arrays import Video
 from pvtt.files.atomic import atomic_path
 from pvtt.files.hashing import code_version, sha256_file, sha256_json
 from pvtt.generation.pipeline import ProductVideoPipeline
+from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.loading import load_component
-from pvtt.models.sampling import initial_noise, sample
+from pvtt.models.sampling import SamplingSettings, initial_noise, sample
 from pvtt.models.text import encode_text
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import decode_latents, to_pixels
@@ -42,34 +44,18 @@ CODE = ("generation", "models")  # that the latents of a run depend on
 
 
 @dataclass(frozen=True)
-class Conditions:
-    """One sample's tensors, variant 0, float32 on the CPU."""
+class ConditionedSample:
+    """One sample's conditions, variant 0, float32 on the CPU, and the file that they come from."""
 
     key: str
     path: Path
-    masked_latents: Tensor  # (16, F', h, w)
-    mask: Tensor  # (4, F', h, w)
-    product_tokens: Tensor  # (N, L, Dp)
-    text: Tensor  # (T, Dt)
+    conditions: Conditions  # B = 1
 
 
-def read_conditions(folder: Path, encoded: EncodedSample) -> Conditions:
-    """Read what a sample is generated from.
-
-    Raises:
-        PvttError: The file is missing, damaged, or lacks a tensor.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    path = folder / encoded.path
-    try:
-        with safe_open(path, framework="pt") as file:
-            first = {name: file.get_slice(name)[0].float() for name in ("masked_latents", "mask", "product_tokens")}
-            return Conditions(encoded.key, path, text=file.get_tensor("text").float(), **first)
-    except (OSError, SafetensorError, KeyError) as error:
-        raise PvttError(
-            f"{path}: cannot be read as an encoded sample: {error}", "run `dvc repro --force encode`"
-        ) from error
+def read_conditions(folder: Path, encoded: EncodedSample) -> ConditionedSample:
+    """Read what a sample is generated from. Raises as `pvtt.encoding.store.read_variant`."""
+    conditions = read_variant(folder, encoded).conditions.to(dtype=torch.float32)
+    return ConditionedSample(encoded.key, folder / encoded.path, conditions)
 
 
 class Generator:
@@ -111,7 +97,9 @@ class Generator:
         self._device = device
         self._cache = cache
 
-    def latents(self, run: RunName, batch: Sequence[Conditions], partners: Sequence[Conditions]) -> Tensor:
+    def latents(
+        self, run: RunName, batch: Sequence[ConditionedSample], partners: Sequence[ConditionedSample]
+    ) -> Tensor:
         """Normalised latents of a batch, (B, 16, F', h, w), from the cache or new.
 
         Args:
@@ -144,30 +132,29 @@ class Generator:
                 save_file({"latents": latents.contiguous()}, temporary)
         return load_file(path)["latents"]
 
-    def _sample(self, run: RunName, batch: Sequence[Conditions], sources: Sequence[Conditions]) -> Tensor:
-        tokens = torch.nn.utils.rnn.pad_sequence([one.product_tokens for one in sources], batch_first=True)
-        present = torch.arange(tokens.shape[1]) < torch.tensor([[len(one.product_tokens)] for one in sources])
-        guided = run in ("generated", "swapped")  # without product, guiding towards it changes nothing but the cost
-        settings = self._params.evaluate
+    def _sample(self, run: RunName, batch: Sequence[ConditionedSample], sources: Sequence[ConditionedSample]) -> Tensor:
+        conditions = Conditions.concatenate([one.conditions for one in batch])
+        conditions = conditions.with_photos_of(Conditions.concatenate([one.conditions for one in sources]))
+        settings = SamplingSettings(
+            self._params.evaluate.num_steps,
+            self._params.evaluate.product_guidance,
+            self._params.evaluate.text_guidance,
+        )
+        if run not in ("generated", "swapped"):  # without product, guiding towards it changes nothing but the cost
+            conditions, settings = conditions.without_product(), replace(settings, product_guidance=0.0)
         latents = sample(
             self._untrained if run == "untrained" else self._trained,
             self.pipeline.scheduler,
-            noise=self._noise(batch).to(self._device),
-            mask=torch.stack([one.mask for one in batch]).to(self._device),
-            masked_latents=torch.stack([one.masked_latents for one in batch]).to(self._device),
-            product_tokens=tokens.to(self._device),
-            product_view_mask=(present if guided else torch.zeros_like(present)).to(self._device),
-            text=torch.stack([one.text for one in batch]).to(self._device),
-            empty_text=self._empty_text.to(self._device),
-            num_steps=settings.num_steps,
-            product_guidance=settings.product_guidance if guided else 0.0,
-            text_guidance=settings.text_guidance,
+            self._noise(batch).to(self._device),
+            conditions,
+            self._empty_text,
+            settings,
         )
         return latents.cpu()
 
-    def _noise(self, batch: Sequence[Conditions]) -> Tensor:
+    def _noise(self, batch: Sequence[ConditionedSample]) -> Tensor:
         seeds = [int(sha256_json([self._params.seed, one.key])[:15], 16) for one in batch]
-        return initial_noise(batch[0].masked_latents.shape, seeds)
+        return initial_noise(batch[0].conditions.masked_latents.shape[1:], seeds)
 
     def decode(self, latents: Tensor) -> list[Video]:
         """Latents (B, 16, F', h, w) → B videos, before compositing."""

@@ -18,10 +18,11 @@ from pvtt.encoding.masks import fill_hole, pack_mask
 from pvtt.errors import PvttError, first_line
 from pvtt.generation.composite import FEATHER, composite
 from pvtt.media.arrays import Region
+from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.conditioning.photo_features import ImageFeatures, flatten_photo, load_image_features
 from pvtt.models.loading import load_scheduler, load_text_encoder, load_vae, require_pipeline
 from pvtt.models.mask_contract import MaskContract
-from pvtt.models.sampling import sample
+from pvtt.models.sampling import SamplingSettings, sample
 from pvtt.models.text import encode_text
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import TEMPORAL_FACTOR, decode_latents, encode_video, latent_frames, to_pixels, to_unit_range
@@ -212,16 +213,16 @@ class ProductVideoPipeline(DiffusionPipeline):
         generated = sample(
             self.transformer,
             self.scheduler,
-            noise=latents.to(device),
-            mask=pack_mask(hole)[None].to(device),
-            masked_latents=masked_latents,
-            product_tokens=tokens[None].to(device),
-            product_view_mask=torch.full((1, len(tokens)), has_product, device=device),
-            text=(text if prompt_embeds is None else prompt_embeds.float())[None].to(device),
-            empty_text=empty_text.to(device),
-            num_steps=num_inference_steps,
-            product_guidance=product_guidance,
-            text_guidance=text_guidance,
+            latents.to(device),
+            Conditions(
+                mask=pack_mask(hole)[None].to(device),
+                masked_latents=masked_latents,
+                product_tokens=tokens[None].to(device),
+                view_mask=torch.full((1, len(tokens)), has_product, device=device),
+                text=(text if prompt_embeds is None else prompt_embeds.float())[None].to(device),
+            ),
+            empty_text,
+            SamplingSettings(num_inference_steps, product_guidance, text_guidance),
         )
         if output_type == "latent":
             return ProductVideoOutput(frames=None, latents=generated)

@@ -14,7 +14,9 @@ BASE_HINT = (
     "set model.base to a Wan2.1-T2V folder in Diffusers layout: models/wan-tiny, which comes with the project, or one "
     "fetched with `hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir models/Wan2.1-T2V-1.3B-Diffusers`"
 )
-PIPELINE_PARTS = ("vae", "tokenizer", "text_encoder", "transformer", "scheduler")
+ENCODER_PARTS = ("vae", "tokenizer", "text_encoder")  # what encoded samples depend on
+FROZEN_PARTS = (*ENCODER_PARTS, "scheduler")  # what training takes over from its base as it is
+PIPELINE_PARTS = (*FROZEN_PARTS, "transformer")
 
 
 def read_model_index(folder: Path) -> dict[str, Any]:

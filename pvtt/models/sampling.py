@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from pvtt.models.conditioning.conditions import Conditions
 
 
 def initial_noise(shape: Sequence[int], seeds: Sequence[int]) -> Tensor:
@@ -35,73 +38,66 @@ def guidance_weights(product_guidance: float, text_guidance: float) -> tuple[flo
     return product_guidance, text_guidance - product_guidance, 1 - text_guidance
 
 
+@dataclass(frozen=True)
+class SamplingSettings:
+    """How latents are sampled.
+
+    Args:
+        num_steps: Steps of the scheduler.
+        product_guidance: 1 takes the product as it is, more exaggerates it, 0 leaves it out.
+        text_guidance: The same for the text.
+    """
+
+    num_steps: int
+    product_guidance: float = 1.0
+    text_guidance: float = 1.0
+
+
 @torch.no_grad()
 def sample(
     transformer: Any,
     scheduler: Any,
-    *,
     noise: Tensor,
-    mask: Tensor,
-    masked_latents: Tensor,
-    product_tokens: Tensor,
-    product_view_mask: Tensor,
-    text: Tensor,
+    conditions: Conditions,
     empty_text: Tensor,
-    num_steps: int,
-    product_guidance: float,
-    text_guidance: float,
+    settings: SamplingSettings,
 ) -> Tensor:
     """Generate latents for a batch.
 
     Args:
         transformer: A `ProductVideoTransformer`, in evaluation mode.
         scheduler: A flow-matching scheduler; it is copied, so that a call leaves no state behind.
-        noise: (B, 16, F', h, w).
-        mask: 1 = generate, (B, 4, F', h, w).
-        masked_latents: (B, 16, F', h, w), normalised.
-        product_tokens: (B, N, L, Dp).
-        product_view_mask: True where a view is there, (B, N).
-        text: (B, T, Dt).
+        noise: (B, 16, F', h, w); it says on which device the work is done.
+        conditions: Of the B samples.
         empty_text: The empty text's embedding, (T, Dt) or (B, T, Dt).
-        num_steps: Steps of the scheduler.
-        product_guidance: 1 takes the product as it is, more exaggerates it, 0 leaves it out.
-        text_guidance: The same for the text.
+        settings: Steps and guidance.
 
     Returns:
         Normalised latents, (B, 16, F', h, w), float32.
     """
     scheduler = type(scheduler).from_config(scheduler.config)
-    scheduler.set_timesteps(num_steps, device=noise.device)
+    scheduler.set_timesteps(settings.num_steps, device=noise.device)
     dtype = transformer.dtype
-    no_views = torch.zeros_like(product_view_mask)
-    no_text = empty_text.expand_as(text)
-    conditions = [
-        (weight, views, words)
-        for weight, views, words in zip(
-            guidance_weights(product_guidance, text_guidance),
-            (product_view_mask, no_views, no_views),
-            (text, text, no_text),
+    without_product = conditions.without_product()
+    branches = [
+        (weight, branch)
+        for weight, branch in zip(
+            guidance_weights(settings.product_guidance, settings.text_guidance),
+            (conditions, without_product, without_product.with_text(empty_text)),
             strict=True,
         )
         if weight != 0
     ]
-    copies = len(conditions)
-    weights = torch.tensor([weight for weight, _, _ in conditions], device=noise.device).view(-1, 1, 1, 1, 1, 1)
-    views = torch.cat([views for _, views, _ in conditions])
-    words = torch.cat([words for _, _, words in conditions]).to(dtype)
-    tokens = product_tokens.repeat(copies, 1, 1, 1).to(dtype)
-    condition = torch.cat([mask, masked_latents], dim=1).float()
+    weights = torch.tensor([weight for weight, _ in branches], device=noise.device).view(-1, 1, 1, 1, 1, 1)
+    together = Conditions.concatenate([branch for _, branch in branches]).to(noise.device, dtype)
 
     latents = noise.float()
     for timestep in scheduler.timesteps:
-        channels = torch.cat([latents, condition], dim=1).repeat(copies, 1, 1, 1, 1)
         velocities = transformer(
-            hidden_states=channels.to(dtype),
-            timestep=timestep.expand(len(channels)),
-            encoder_hidden_states=words,
-            product_tokens=tokens,
-            product_view_mask=views,
+            hidden_states=latents.repeat(len(branches), 1, 1, 1, 1).to(dtype),
+            timestep=timestep.expand(len(together)),
+            conditions=together,
         ).sample
-        velocity = (weights * velocities.float().unflatten(0, (copies, -1))).sum(0)
+        velocity = (weights * velocities.float().unflatten(0, (len(branches), -1))).sum(0)
         latents = scheduler.step(velocity, timestep, latents).prev_sample
     return latents

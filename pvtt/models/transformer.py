@@ -20,10 +20,11 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.normalization import FP32LayerNorm
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel, WanTransformerBlock
-from diffusers.utils import BaseOutput
+from diffusers.utils import BaseOutput, apply_lora_scale
 from torch import Tensor, nn
 
 from pvtt.errors import PvttError
+from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.conditioning.product_tokens import ProductEncoder, QueryKeyNormAttention
 
 __all__ = ["ModelMixin", "ProductTransformerOutput", "ProductVideoTransformer"]  # diffusers looks for ModelMixin here
@@ -245,13 +246,12 @@ class ProductVideoTransformer(WanTransformer3DModel):
             tensor.data = tensor.data.to(dtypes.get(name, base.dtype))  # a base in bf16 keeps some parts in fp32
         return model
 
+    @apply_lora_scale("attention_kwargs")  # type: ignore[untyped-decorator]
     def forward(
         self,
         hidden_states: Tensor,
         timestep: Tensor,
-        encoder_hidden_states: Tensor,
-        product_tokens: Tensor,
-        product_view_mask: Tensor | None = None,
+        conditions: Conditions,
         return_product_attention: bool = False,
         return_dict: bool = True,
         attention_kwargs: Mapping[str, Any] | None = None,
@@ -259,32 +259,31 @@ class ProductVideoTransformer(WanTransformer3DModel):
         """Predict the velocity.
 
         Args:
-            hidden_states: z_t (16), mask (4, 1 = generate), z_masked (16), in this order: (B, 36, F', h, w).
+            hidden_states: z_t, (B, 16, F', h, w).
             timestep: σ·1000, (B,).
-            encoder_hidden_states: Text, (B, T, Dt).
-            product_tokens: Photos' tokens, (B, N, L, Dp).
-            product_view_mask: True where a view is there, (B, N); all False drops the product. None: all are there.
+            conditions: Of the same B samples, on the same device; taken in the type of `hidden_states`.
             return_product_attention: Also return the attention on the product, for the STCA loss.
             return_dict: False returns `(velocity,)`, as diffusers' models do.
-            attention_kwargs: Taken for diffusers' LoRA interface; `scale` scales loaded adapters.
+            attention_kwargs: diffusers' LoRA interface: `scale` scales loaded adapters.
 
         Raises:
             ValueError: The channels or the frame's size do not fit.
         """
         batch_size, num_channels, num_frames, height, width = hidden_states.shape
         p_t, p_h, p_w = self.config.patch_size
-        expected = self.patch_embedding.in_channels + self.patch_embedding.condition.in_channels
-        if num_channels != expected:
-            raise ValueError(f"hidden_states has {num_channels} channels, not {expected}: z_t, mask, z_masked")
+        if num_channels != self.patch_embedding.in_channels:
+            raise ValueError(f"hidden_states has {num_channels} channels, not z_t's {self.patch_embedding.in_channels}")
         if num_frames % p_t or height % p_h or width % p_w:
             raise ValueError(f"latents of {num_frames}×{height}×{width} are no multiple of the patch {p_t}×{p_h}×{p_w}")
         grid = (num_frames // p_t, height // p_h, width // p_w)
 
         rotary_emb = self.rope(hidden_states)
-        hidden_states = self.patch_embedding(hidden_states).flatten(2).transpose(1, 2).contiguous()
-        temb, modulation, text, _ = self.condition_embedder(timestep, encoder_hidden_states)
+        conditions = conditions.to(dtype=hidden_states.dtype)
+        channels = torch.cat([hidden_states, conditions.mask, conditions.masked_latents], dim=1)
+        hidden_states = self.patch_embedding(channels).flatten(2).transpose(1, 2).contiguous()
+        temb, modulation, text, _ = self.condition_embedder(timestep, conditions.text)
         modulation = modulation.unflatten(1, (6, -1))
-        product = self.product_encoder(product_tokens, product_view_mask).type_as(hidden_states)
+        product = self.product_encoder(conditions.product_tokens, conditions.view_mask).type_as(hidden_states)
 
         attentions = []
         for block in self.blocks:

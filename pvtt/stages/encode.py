@@ -6,42 +6,27 @@ transformer.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from pydantic import Field
-
 from pvtt.errors import MissingInputError
 from pvtt.files.atomic import atomic_directory
 from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
-from pvtt.items.runner import Item, ItemRejectedError, materialise, run_items
-from pvtt.params.encode import EncodeParams
+from pvtt.items.runner import Item, materialise, run_items
 from pvtt.params.file import Params
-from pvtt.records.base import Record, read_jsonl, write_jsonl
+from pvtt.records.base import read_jsonl, write_jsonl
 from pvtt.records.dataset import DatasetEntry, EncodedSample
 
 STAGE = "encode"
 CODE = (
-    "latents",
+    "encoding",
     "media",
-    "models/image_features",
+    "models/conditioning/conditions",
+    "models/conditioning/photo_features",
     "models/loading",
     "models/mask_contract",
     "models/text",
     "models/vae",
 )
-FROZEN_PARTS = ("vae", "tokenizer", "text_encoder")  # of the base; the transformer has no part in this stage
-TENSORS_FILE = "tensors.safetensors"
-
-
-class EncodeJob(Record):
-    """One item's payload. Places on this machine stay out of its JSON, so that the item cache can move."""
-
-    entry: DatasetEntry
-    seed: int
-    root: Path = Field(exclude=True)
-    base: Path = Field(exclude=True)
 
 
 def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
@@ -51,8 +36,10 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         MissingInputError: There is no dataset, no base model, or no image encoder.
         FailureBudgetError: Too many samples failed; `outs/encode/rejects.jsonl` names them.
     """
+    from pvtt.encoding.encode import EncodeJob, encode_item
+    from pvtt.encoding.store import TENSORS_FILE
     from pvtt.models.conditioning.photo_features import require_image_encoder
-    from pvtt.models.loading import require_pipeline
+    from pvtt.models.loading import ENCODER_PARTS, require_pipeline
     from pvtt.models.mask_contract import MaskContract
 
     index = workspace.out("validate") / "samples.jsonl"
@@ -60,7 +47,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         raise MissingInputError(f"{index} does not exist", "run `dvc repro validate` (or `pvtt validate`) first")
     base = workspace.root / params.model.base
     require_pipeline(base)
-    networks = [sha256_tree(base / part) for part in FROZEN_PARTS]
+    networks = [sha256_tree(base / part) for part in ENCODER_PARTS]
     if params.encode.image_features == "clip":
         networks.append(sha256_tree(require_image_encoder(params.encode.image_encoder)))
     items = [
@@ -80,32 +67,3 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         write_jsonl(out / "rejects.jsonl", outcome.rejects)
         MaskContract.from_params(params.encode.mask).save(out)
     outcome.enforce_budget(STAGE, params.encode.max_failed_fraction)
-
-
-def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> EncodedSample:
-    """Encode one sample into `directory`."""
-    from safetensors.torch import save_file
-
-    from pvtt.encoding.encode import encode_sample, load_encoders
-    from pvtt.encoding.windows import UnusableClipError
-
-    encoders = load_encoders(job.base, params.image_features, params.image_encoder, params.photo_size)
-    entry = job.entry
-    try:
-        tensors, num_windows = encode_sample(entry, job.root, params, job.seed, encoders)
-    except UnusableClipError as error:
-        raise ItemRejectedError(error.reason, error.message) from None
-    save_file(tensors, directory / TENSORS_FILE)
-    channels, frames, height, width = tensors["latents"].shape[1:]
-    return EncodedSample(
-        split=entry.split,
-        product_id=entry.product_id,
-        clip_id=entry.clip_id,
-        category=entry.category,
-        caption=entry.caption,
-        path=f"samples/{entry.key}.safetensors",
-        num_variants=len(tensors["latents"]),
-        num_views=tensors["product_tokens"].shape[1],
-        latent_shape=(channels, frames, height, width),
-        num_windows=num_windows,
-    )

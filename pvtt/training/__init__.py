@@ -1,12 +1,12 @@
 """Training: encoded samples and a base model in, a complete pipeline folder out.
 
-    dataset.py         encoded samples, and the sequence in which they are drawn
-    flow_matching.py   noise levels, noisy latents, velocity
-    losses.py          the terms of the loss
-    parameters.py      which parameters are trained
-    checkpoint.py      a run's whole state on disk, for an exact resume
-    validation.py      loss at fixed noise levels, sample pictures
-    loop.py            the run itself
+    dataset.py      the sequence in which encoded samples are drawn, and their batches
+    objective.py    a batch → its loss
+    losses.py       the terms of the loss
+    parameters.py   which parameters are trained
+    checkpoint.py   a run's whole state on disk, for an exact resume
+    held_out.py     loss of held-out samples at fixed noise levels, sample pictures
+    loop.py         the run itself
 
 Every random draw is a function of the seed and the sample's position in the training sequence. So a resumed run needs
 nothing but the position to continue exactly, and how samples are spread over batches, processes or machines does not

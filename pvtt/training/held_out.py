@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pvtt.encoding.store import EncodedDataset
 from pvtt.files.atomic import atomic_path
 from pvtt.models.flow import sigmas_at
-from pvtt.models.sampling import sample
+from pvtt.models.sampling import SamplingSettings, sample
 from pvtt.models.vae import decode_latents, to_pixels
 from pvtt.params.train import LossParams, TrainParams
-from pvtt.training.dataset import Batch, Draw, EncodedDataset, collate, validation_draw
+from pvtt.training.dataset import Batch, Draw, collate, validation_draw
 from pvtt.training.model import Constants
 from pvtt.training.objective import Model, evaluate_loss
 
@@ -98,18 +99,13 @@ class Validation:
         generated = sample(
             transformer,
             scheduler,
-            noise=batch.noise,
-            mask=batch.mask,
-            masked_latents=batch.masked_latents,
-            product_tokens=batch.product_tokens,
-            product_view_mask=batch.view_mask,
-            text=batch.text,
-            empty_text=self._constants.empty_text.to(self._device),
-            num_steps=PICTURE_STEPS,
-            product_guidance=1,
-            text_guidance=1,
+            batch.noise,
+            batch.conditions,
+            self._constants.empty_text,
+            SamplingSettings(PICTURE_STEPS),
         )
-        write_grid(path, [decode_latents(vae, latents) for latents in (batch.masked_latents, generated, batch.latents)])
+        columns = (batch.conditions.masked_latents, generated, batch.latents)
+        write_grid(path, [decode_latents(vae, latents) for latents in columns])
 
 
 def write_grid(path: Path, columns: Sequence[Tensor]) -> None:

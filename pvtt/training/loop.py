@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from pvtt.encoding.store import EncodedDataset
 from pvtt.errors import ParamsError, PvttError
 from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.files.workspace import require_output
@@ -26,7 +27,7 @@ from pvtt.models.mask_contract import MaskContract
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.records.training import TrainingMetrics
 from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
-from pvtt.training.dataset import EncodedDataset, SampleSequence, collate
+from pvtt.training.dataset import SampleSequence, collate
 from pvtt.training.held_out import Validation
 from pvtt.training.history import summarise_history, write_csv
 from pvtt.training.job import TrainJob, run_key
@@ -133,8 +134,8 @@ class Training:
         return unwrapped
 
     def _start_model(self) -> ProductVideoTransformer:
-        tokens = self.dataset.read(0, 0)["product_tokens"]  # (N, L, Dp)
-        shape = (tokens.shape[1], tokens.shape[2])
+        tokens = self.dataset.read(0, 0).conditions.product_tokens  # (1, N, L, Dp)
+        shape = (tokens.shape[2], tokens.shape[3])
         if self.job.stage == "train_stage1":
             return new_model(
                 self.job.source, self.job.params.model, self.job.params.encode.max_photos, shape, self.job.params.seed

@@ -12,15 +12,20 @@ from torch import Tensor
 
 from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_write_text
-from pvtt.models.loading import load_component, load_text_encoder, load_vae, read_model_index, require_pipeline
+from pvtt.models.loading import (
+    FROZEN_PARTS,
+    load_component,
+    load_text_encoder,
+    load_vae,
+    read_model_index,
+    require_pipeline,
+)
 from pvtt.models.mask_contract import MaskContract
 from pvtt.models.text import encode_text
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import TEMPORAL_FACTOR, encode_video
 from pvtt.params.encode import EncodeParams
 from pvtt.params.model import ModelParams
-
-FROZEN_PARTS = ("vae", "text_encoder", "tokenizer", "scheduler")
 
 
 def new_model(

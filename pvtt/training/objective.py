@@ -46,11 +46,9 @@ def evaluate_loss(model: Model, batch: Batch, params: TrainParams, empty_latents
     target = velocity_target(batch.latents, batch.noise)
     timesteps = timesteps_of(sigmas)
     output = model(
-        hidden_states=torch.cat([noisy, batch.mask, batch.masked_latents], dim=1),
+        hidden_states=noisy,
         timestep=timesteps,
-        encoder_hidden_states=batch.text,
-        product_tokens=batch.product_tokens,
-        product_view_mask=batch.view_mask,
+        conditions=batch.conditions,
         return_product_attention=weights.stca > 0,
     )
     total = velocity_loss(output.sample, target, _extra_weight(batch, weights))
@@ -58,8 +56,8 @@ def evaluate_loss(model: Model, batch: Batch, params: TrainParams, empty_latents
     if weights.temporal_difference > 0:
         terms["temporal_difference"] = temporal_difference_loss(output.sample, target)
     if weights.stca > 0:
-        with_product = batch.view_mask.any(1)  # a dropped product has no place
-        terms["stca"] = stca_loss(output.product_attention, batch.region) * with_product
+        # A dropped product has no place.
+        terms["stca"] = stca_loss(output.product_attention, batch.region) * batch.conditions.has_product
     if weights.preservation > 0:
         if empty_latents is None:
             raise ValueError("the preservation loss needs empty_latents")
@@ -79,7 +77,7 @@ def _extra_weight(batch: Batch, weights: LossParams) -> Tensor | None:
     if weights.region > 0:
         extra = weights.region * batch.region
     if weights.hole > 0:
-        hole = weights.hole * batch.mask.amax(1, keepdim=True)
+        hole = weights.hole * batch.conditions.mask.amax(1, keepdim=True)
         extra = hole if extra is None else extra + hole
     return extra
 
@@ -94,12 +92,6 @@ def _preservation_loss(
 ) -> Tensor:
     """Error of generating the whole video from its text alone: all of it a hole, and no product (MotionBooth's video
     preservation loss, arXiv:2406.17758). Keeps the base's ability while the product is learned. (B,)"""
-    hidden_states = torch.cat([noisy, torch.ones_like(batch.mask), empty_latents.expand_as(noisy)], dim=1)
-    output = model(
-        hidden_states=hidden_states,
-        timestep=timesteps,
-        encoder_hidden_states=batch.text,
-        product_tokens=batch.product_tokens,
-        product_view_mask=torch.zeros_like(batch.view_mask),
-    )
+    conditions = batch.conditions.all_hole(empty_latents).without_product()
+    output = model(hidden_states=noisy, timestep=timesteps, conditions=conditions)
     return velocity_loss(output.sample, target)

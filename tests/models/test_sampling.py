@@ -7,7 +7,8 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 
-from pvtt.models.sampling import guidance_weights, initial_noise, sample
+from pvtt.models.conditioning.conditions import Conditions
+from pvtt.models.sampling import SamplingSettings, guidance_weights, initial_noise, sample
 from pvtt.models.transformer import ProductVideoTransformer
 from tests.tiny_wan import TEXT_DIM, tiny_transformer
 
@@ -25,29 +26,27 @@ class Oracle:
     def __init__(self) -> None:
         self.num_evaluations = 0
 
-    def __call__(
-        self, hidden_states: torch.Tensor, timestep: torch.Tensor, encoder_hidden_states: torch.Tensor, **given: Any
-    ) -> SimpleNamespace:
+    def __call__(self, hidden_states: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> SimpleNamespace:
         self.num_evaluations += len(hidden_states)
-        has_product = given["product_view_mask"].any(1).float()
-        has_text = encoder_hidden_states.flatten(1).any(1).float()
-        target = (1 + has_text + 2 * has_product).view(-1, 1, 1, 1, 1)
+        has_text = conditions.text.flatten(1).any(1).float()
+        target = (1 + has_text + 2 * conditions.has_product.float()).view(-1, 1, 1, 1, 1)
         sigma = (timestep.float() / 1000).view(-1, 1, 1, 1, 1)
-        return SimpleNamespace(sample=(hidden_states[:, :16] - target) / sigma)
+        return SimpleNamespace(sample=(hidden_states - target) / sigma)
 
 
-def arguments(batch_size: int = 2) -> dict[str, Any]:
+EMPTY_TEXT = torch.zeros(5, TEXT_DIM)
+
+
+def conditions_of(batch_size: int) -> Conditions:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    return {
-        "noise": initial_noise((16, 2, 4, 4), range(batch_size)),
-        "mask": torch.ones(batch_size, 4, 2, 4, 4),
-        "masked_latents": torch.zeros(batch_size, 16, 2, 4, 4),
-        "product_tokens": torch.randn(batch_size, 3, 9, 24),
-        "product_view_mask": torch.ones(batch_size, 3, dtype=torch.bool),
-        "text": torch.ones(batch_size, 5, TEXT_DIM),
-        "empty_text": torch.zeros(5, TEXT_DIM),
-    }
+    return Conditions(
+        mask=torch.ones(batch_size, 4, 2, 4, 4),
+        masked_latents=torch.zeros(batch_size, 16, 2, 4, 4),
+        product_tokens=torch.randn(batch_size, 3, 9, 24),
+        view_mask=torch.ones(batch_size, 3, dtype=torch.bool),
+        text=torch.ones(batch_size, 5, TEXT_DIM),
+    )
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS, ids=["euler", "unipc"])
@@ -64,7 +63,8 @@ def test_guidance_weighs_product_and_text_and_evaluates_no_more_than_needed(
     scheduler: Any, product: float, text: float, evaluations: int, expected: float
 ) -> None:
     oracle = Oracle()
-    latents = sample(oracle, scheduler, **arguments(), num_steps=5, product_guidance=product, text_guidance=text)
+    noise, settings = initial_noise((16, 2, 4, 4), range(2)), SamplingSettings(5, product, text)
+    latents = sample(oracle, scheduler, noise, conditions_of(2), EMPTY_TEXT, settings)
     assert oracle.num_evaluations == 5 * 2 * evaluations
     # UniPC rounds its timesteps to whole ones, so the oracle's σ is off by up to 1/1000 of the schedule.
     assert torch.allclose(latents, torch.full_like(latents, expected), atol=0.15)
@@ -79,9 +79,9 @@ def test_a_sample_does_not_depend_on_its_batch_and_the_scheduler_keeps_no_state(
         tiny_transformer(), product_dim=24, tokens_per_view=9, num_product_tokens=6, product_heads=2
     ).eval()
     scheduler = SCHEDULERS[1]
-    options: dict[str, Any] = {"num_steps": 3, "product_guidance": 2.0, "text_guidance": 1.0}
-    given = arguments(3)
-    whole = sample(model, scheduler, **given, **options)
-    assert torch.equal(whole, sample(model, scheduler, **given, **options))
-    second = {name: value if name == "empty_text" else value[1:2] for name, value in given.items()}
-    assert torch.allclose(sample(model, scheduler, **second, **options), whole[1:2], atol=1e-4)
+    settings = SamplingSettings(num_steps=3, product_guidance=2.0)
+    noise, conditions = initial_noise((16, 2, 4, 4), range(3)), conditions_of(3)
+    whole = sample(model, scheduler, noise, conditions, EMPTY_TEXT, settings)
+    assert torch.equal(whole, sample(model, scheduler, noise, conditions, EMPTY_TEXT, settings))
+    second = sample(model, scheduler, noise[1:2], conditions[1], EMPTY_TEXT, settings)
+    assert torch.allclose(second, whole[1:2], atol=1e-4)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from diffusers import WanTransformer3DModel
 
 from pvtt.errors import PvttError
+from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.transformer import ProductVideoTransformer, is_product_parameter
 from tests.tiny_wan import TEXT_DIM, tiny_transformer
 
@@ -18,15 +21,27 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def inputs(dtype: torch.dtype = torch.float32, batch_size: int = 2, num_views: int = 3) -> dict[str, torch.Tensor]:
+def inputs(
+    dtype: torch.dtype = torch.float32, batch_size: int = 2, num_views: int = 3, size: tuple[int, int] = (6, 8)
+) -> dict[str, Any]:
     torch.manual_seed(1)
     return {
-        "hidden_states": torch.randn(batch_size, 36, 3, 6, 8, dtype=dtype),
+        "hidden_states": torch.randn(batch_size, 16, 3, *size, dtype=dtype),
         "timestep": torch.linspace(900, 100, batch_size),
-        "encoder_hidden_states": torch.randn(batch_size, 5, TEXT_DIM, dtype=dtype),
-        "product_tokens": torch.randn(batch_size, num_views, 9, 24, dtype=dtype),
-        "product_view_mask": torch.ones(batch_size, num_views, dtype=torch.bool),
+        "conditions": Conditions(
+            mask=torch.randn(batch_size, 4, 3, *size, dtype=dtype),
+            masked_latents=torch.randn(batch_size, 16, 3, *size, dtype=dtype),
+            product_tokens=torch.randn(batch_size, num_views, 9, 24, dtype=dtype),
+            view_mask=torch.ones(batch_size, num_views, dtype=torch.bool),
+            text=torch.randn(batch_size, 5, TEXT_DIM, dtype=dtype),
+        ),
     }
+
+
+def velocity_of(base: WanTransformer3DModel, given: dict[str, Any]) -> torch.Tensor:
+    """What the base makes of the part of the inputs that it knows."""
+    velocity: torch.Tensor = base(given["hidden_states"], given["timestep"], given["conditions"].text).sample
+    return velocity
 
 
 def opened(model: ProductVideoTransformer) -> ProductVideoTransformer:
@@ -45,9 +60,9 @@ def test_a_new_model_equals_its_base_bit_for_bit(dtype: torch.dtype, dropped: bo
     base = tiny_transformer().to(dtype)
     model = ProductVideoTransformer.from_base(base, **PRODUCT)
     given = inputs(dtype)
-    given["product_view_mask"] &= not dropped
-    expected = base(given["hidden_states"][:, :16].contiguous(), given["timestep"], given["encoder_hidden_states"])
-    assert torch.equal(model(**given).sample, expected.sample)
+    if dropped:
+        given["conditions"] = given["conditions"].without_product()
+    assert torch.equal(model(**given).sample, velocity_of(base, given))
 
 
 @torch.no_grad()
@@ -56,8 +71,7 @@ def test_a_new_model_equals_its_base_under_autocast() -> None:
     model = ProductVideoTransformer.from_base(base, **PRODUCT)
     given = inputs()
     with torch.autocast("cpu", torch.bfloat16):
-        expected = base(given["hidden_states"][:, :16].contiguous(), given["timestep"], given["encoder_hidden_states"])
-        assert torch.equal(model(**given).sample, expected.sample)
+        assert torch.equal(model(**given).sample, velocity_of(base, given))
 
 
 @torch.no_grad()
@@ -66,18 +80,15 @@ def test_a_new_model_equals_a_base_loaded_in_bf16_which_keeps_parts_in_fp32(tmp_
     base = WanTransformer3DModel.from_pretrained(tmp_path, torch_dtype=torch.bfloat16)
     model = ProductVideoTransformer.from_base(base, **PRODUCT)
     given = inputs(torch.bfloat16)
-    expected = base(given["hidden_states"][:, :16].contiguous(), given["timestep"], given["encoder_hidden_states"])
-    assert torch.equal(model(**given).sample, expected.sample)
+    assert torch.equal(model(**given).sample, velocity_of(base, given))
 
 
 @torch.no_grad()
 def test_the_last_bits_hold_at_the_tiny_profiles_size_and_batch() -> None:
     base = tiny_transformer(num_attention_heads=4, attention_head_dim=32)
     model = ProductVideoTransformer.from_base(base, **PRODUCT)
-    given = inputs(batch_size=4)
-    given["hidden_states"] = torch.randn(4, 36, 3, 12, 18)
-    expected = base(given["hidden_states"][:, :16].contiguous(), given["timestep"], given["encoder_hidden_states"])
-    assert torch.equal(model(**given).sample, expected.sample)
+    given = inputs(batch_size=4, size=(12, 18))
+    assert torch.equal(model(**given).sample, velocity_of(base, given))
 
 
 @torch.no_grad()
@@ -85,27 +96,21 @@ def test_an_opened_model_uses_photos_mask_and_masked_video() -> None:
     model = opened(ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT))
     given = inputs()
     before = model(**given).sample
-    photos, mask, masked = (
-        ("product_tokens", slice(None)),
-        ("hidden_states", slice(16, 20)),
-        ("hidden_states", slice(20, 36)),
-    )
-    for name, channels in (photos, mask, masked):
-        changed = dict(given)
-        changed[name] = given[name].clone()
-        changed[name][:, channels] += 1
-        assert not torch.allclose(model(**changed).sample, before, atol=1e-4)
+    conditions = given["conditions"]
+    for name in ("product_tokens", "mask", "masked_latents"):
+        changed = replace(conditions, **{name: getattr(conditions, name) + 1})
+        assert not torch.allclose(model(**(given | {"conditions": changed})).sample, before, atol=1e-4)
 
 
 @torch.no_grad()
 def test_masked_views_do_not_matter_and_a_dropped_product_gives_finite_output() -> None:
     model = opened(ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT))
     given = inputs()
-    given["product_view_mask"] = torch.tensor([[True, False, True], [False, False, False]])
+    given["conditions"].view_mask[:] = torch.tensor([[True, False, True], [False, False, False]])
     before = model(**given).sample
     assert before.isfinite().all()
-    given["product_tokens"][0, 1] = float("nan")
-    given["product_tokens"][1] = 7
+    given["conditions"].product_tokens[0, 1] = float("nan")
+    given["conditions"].product_tokens[1] = 7
     assert torch.equal(model(**given).sample, before)
 
 
@@ -139,7 +144,7 @@ def test_gradients_reach_gate_condition_and_then_everything_new(checkpointing: b
     assert model.patch_embedding.condition.weight.grad.abs().sum() > 0
     model.zero_grad()
     given = inputs()
-    given["product_view_mask"][1] = False
+    given["conditions"].view_mask[1] = False
     opened(model)(**given).sample.square().mean().backward()
     still = [name for name, p in model.named_parameters() if is_product_parameter(name) and not p.grad.abs().sum() > 0]
     assert still == []
@@ -168,7 +173,8 @@ def test_an_image_to_video_base_is_refused() -> None:
 def test_wrong_channels_and_token_counts_are_named() -> None:
     model = ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT)
     given = inputs()
-    with pytest.raises(ValueError, match="35 channels, not 36"):
-        model(**(given | {"hidden_states": given["hidden_states"][:, :35]}))
+    with pytest.raises(ValueError, match="15 channels, not z_t's 16"):
+        model(**(given | {"hidden_states": given["hidden_states"][:, :15]}))
+    conditions = replace(given["conditions"], product_tokens=given["conditions"].product_tokens[:, :, :4])
     with pytest.raises(ValueError, match="4 tokens a view"):
-        model(**(given | {"product_tokens": given["product_tokens"][:, :, :4]}))
+        model(**(given | {"conditions": conditions}))

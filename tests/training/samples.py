@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
+from pvtt.encoding.store import write_tensors
 from pvtt.files.workspace import Workspace
 from pvtt.models.mask_contract import MaskContract
 from pvtt.params.encode import MaskParams
@@ -102,7 +102,7 @@ def write_encoded(
             views = 1 + number % max_views
             random = np.random.default_rng(len(records))
             path = f"samples/{product_id}_001.safetensors"
-            save_file(sample_tensors(random, variants, views, shape), folder / path)
+            write_tensors(folder / path, sample_tensors(random, variants, views, shape))
             records.append(
                 EncodedSample(
                     split=split,

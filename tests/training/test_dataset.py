@@ -1,70 +1,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from pvtt.errors import MissingInputError, PvttError
+from pvtt.encoding.store import EncodedDataset
+from pvtt.errors import PvttError
 from pvtt.files.workspace import Workspace
-from pvtt.records.base import write_jsonl
-from pvtt.training.dataset import PER_VARIANT, EncodedDataset, SampleSequence, collate, validation_draw
+from pvtt.training.dataset import SampleSequence, collate, validation_draw
 from tests.tiny_wan import TEXT_DIM
-from tests.training.samples import TEXT_TOKENS, write_encoded
+from tests.training.samples import TEXT_TOKENS
 
 CPU = torch.device("cpu")
 EMPTY_TEXT = torch.zeros(TEXT_TOKENS, TEXT_DIM)
-
-
-def test_mapped_and_held_samples_read_the_same(workspace: Workspace) -> None:
-    held = EncodedDataset(workspace.out("encode"), "train")
-    mapped = EncodedDataset(workspace.out("encode"), "train", hold_up_to=0)
-    assert len(held) == len(mapped) == 6
-    for name, tensor in held.read(4, 2).items():
-        assert torch.equal(tensor, mapped.read(4, 2)[name])
-    stored = load_file(workspace.out("encode") / held.samples[4].path)
-    assert all(torch.equal(held.read(4, 2)[name], stored[name][2]) for name in PER_VARIANT)
-
-
-def test_splits_are_apart(workspace: Workspace) -> None:
-    keys = [
-        {s.key for s in EncodedDataset(workspace.out("encode"), split).samples} for split in ("train", "val", "test")
-    ]
-    assert [len(split) for split in keys] == [6, 2, 1]
-    assert len(set.union(*keys)) == 9
-
-
-@pytest.mark.parametrize("hold_up_to", [0, 1 << 30])
-def test_a_damaged_file_is_named(workspace: Workspace, hold_up_to: int) -> None:
-    broken = workspace.out("encode") / "samples" / "TRAIN002_001.safetensors"
-    broken.write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00garbage!")
-    with pytest.raises(PvttError, match="TRAIN002_001"):
-        EncodedDataset(workspace.out("encode"), "train", hold_up_to).read(2, 0)
-
-
-def test_a_missing_tensor_is_named(workspace: Workspace) -> None:
-    path = workspace.out("encode") / "samples" / "TRAIN002_001.safetensors"
-    tensors = load_file(path)
-    del tensors["region"]
-    save_file(tensors, path)
-    with pytest.raises(PvttError, match=r"TRAIN002_001.*region"):
-        EncodedDataset(workspace.out("encode"), "train", hold_up_to=0).read(2, 0)
-
-
-def test_no_data_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(MissingInputError) as error:
-        EncodedDataset(tmp_path, "train")
-    assert "dvc repro encode" in str(error.value.hint)
-
-
-def test_samples_of_different_shapes_are_refused(tmp_path: Path) -> None:
-    records = write_encoded(tmp_path / "encode", {"train": 2})
-    other = records[1].model_copy(update={"latent_shape": (16, 4, 4, 6)})
-    write_jsonl(tmp_path / "encode" / "samples.jsonl", [records[0], other])
-    with pytest.raises(PvttError, match="TRAIN001_001"):
-        EncodedDataset(tmp_path / "encode", "train")
 
 
 def test_an_empty_training_split_is_an_error() -> None:
@@ -108,10 +58,14 @@ def test_a_batch_holds_what_was_drawn(workspace: Workspace) -> None:
     for place, draw in enumerate(draws):
         stored = load_file(workspace.out("encode") / dataset.samples[draw.index].path)
         assert torch.equal(batch.latents[place], stored["latents"][draw.variant])
-        assert batch.view_mask[place].tolist() == [view < len(draw.views) for view in range(3)]
+        assert torch.equal(batch.region[place], stored["region"][draw.variant])
+        conditions = batch.conditions
+        assert torch.equal(conditions.mask[place], stored["mask"][draw.variant])
+        assert torch.equal(conditions.masked_latents[place], stored["masked_latents"][draw.variant])
+        assert conditions.view_mask[place].tolist() == [view < len(draw.views) for view in range(3)]
         for slot, view in enumerate(draw.views):
-            assert torch.equal(batch.product_tokens[place, slot], stored["product_tokens"][draw.variant, view])
-        assert torch.equal(batch.text[place], stored["text"] if draw.keep_text else EMPTY_TEXT)
+            assert torch.equal(conditions.product_tokens[place, slot], stored["product_tokens"][draw.variant, view])
+        assert torch.equal(conditions.text[place], stored["text"] if draw.keep_text else EMPTY_TEXT)
 
 
 def test_noise_does_not_depend_on_the_batch(workspace: Workspace) -> None:

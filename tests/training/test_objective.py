@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 import torch
 
+from pvtt.encoding.store import EncodedDataset
 from pvtt.files.workspace import Workspace
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.params.train import LossParams, TrainParams
-from pvtt.training.dataset import Batch, EncodedDataset, SampleSequence, collate
+from pvtt.training.dataset import Batch, SampleSequence, collate
 from pvtt.training.losses import velocity_loss
 from pvtt.training.objective import evaluate_loss
 from tests.tiny_wan import TEXT_DIM, tiny_transformer
@@ -69,7 +70,7 @@ def test_the_product_and_the_hole_count_more_where_they_are(batch: Batch, monkey
         return velocity_loss(predicted, target, extra_weight)
 
     monkeypatch.setattr("pvtt.training.objective.velocity_loss", keep)
-    hole = batch.mask.amax(1, keepdim=True)
+    hole = batch.conditions.mask.amax(1, keepdim=True)
     for weights, expected in (
         ({}, None),
         ({"region": 2.0}, 2 * batch.region),
@@ -95,25 +96,28 @@ def test_each_term_is_added_with_its_weight(batch: Batch, name: str) -> None:
 
 def test_the_channels_are_noise_mask_and_masked_video_in_this_order(batch: Batch) -> None:
     model = CountedModel()
+    given: list[torch.Tensor] = []
+    model.model.patch_embedding.register_forward_pre_hook(lambda _, arguments: given.append(*arguments))
     evaluate_loss(model, batch, params_with())
-    given = model.calls[0]["hidden_states"]
-    assert given.shape[1] == 36
-    assert torch.equal(given[:, 16:20], batch.mask)
-    assert torch.equal(given[:, 20:], batch.masked_latents)
+    (channels,) = given
+    assert channels.shape[1] == 36
+    assert torch.equal(channels[:, :16], model.calls[0]["hidden_states"])
+    assert torch.equal(channels[:, 16:20], batch.conditions.mask)
+    assert torch.equal(channels[:, 20:], batch.conditions.masked_latents)
 
 
 def test_stca_leaves_dropped_products_out(batch: Batch) -> None:
     loss = evaluate_loss(CountedModel(), batch, params_with(stca=1.0))
-    assert ((loss.parts["stca"] > 0) == batch.view_mask.any(1)).all()
+    assert ((loss.parts["stca"] > 0) == batch.conditions.view_mask.any(1)).all()
 
 
 def test_preservation_generates_the_whole_video_without_product(batch: Batch) -> None:
     model = CountedModel()
     evaluate_loss(model, batch, params_with(preservation=1.0), EMPTY_LATENTS)
     _, second = model.calls
-    assert (second["hidden_states"][:, 16:20] == 1).all()
-    assert (second["hidden_states"][:, 20:] == 0.25).all()
-    assert not second["product_view_mask"].any()
+    assert (second["conditions"].mask == 1).all()
+    assert (second["conditions"].masked_latents == 0.25).all()
+    assert not second["conditions"].view_mask.any()
 
 
 def test_all_trained_parameters_get_gradients_once_the_gates_open(batch: Batch) -> None:

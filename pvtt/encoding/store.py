@@ -1,0 +1,176 @@
+"""Encoded samples on disk: their tensors' names and shapes, the writer, and the only reader.
+
+A sample is one safetensors file of floating-point tensors, all of one type. With V variants:
+
+    latents         (V, 16, F', h, w)   x₀, normalised
+    region          (V, 1, F', h, w)    the product's share of each latent cell, in [0, 1]
+    mask            (V, 4, F', h, w)    ┐
+    masked_latents  (V, 16, F', h, w)   │ the parts of `Conditions`, except the view mask: the template's and the
+    product_tokens  (V, N, L, Dp)       │ photos' for each variant, the text's once
+    text            (T, Dt)             ┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pvtt.errors import PvttError
+from pvtt.files.workspace import require_output
+from pvtt.models.conditioning.conditions import Conditions
+from pvtt.records.base import read_jsonl
+from pvtt.records.dataset import EncodedSample, Split
+
+SAMPLES_FILE = "samples.jsonl"  # of outs/encode
+TENSORS_FILE = "tensors.safetensors"  # of one encoded item
+HOLD_UP_TO_BYTES = 2 << 30  # splits up to this size are held in memory
+
+PER_VARIANT = ("latents", "region", *(name for name in Conditions.names("template", "photos") if name != "view_mask"))
+SHARED = Conditions.names("text")  # by all variants
+
+
+@dataclass(frozen=True)
+class EncodedVariant:
+    """One variant of an encoded sample, as a batch of one; types are as stored."""
+
+    latents: Tensor  # x₀, (1, 16, F', h, w)
+    region: Tensor  # the product's coverage, (1, 1, F', h, w)
+    conditions: Conditions  # with all views
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write one sample's tensors.
+
+    Args:
+        path: The file.
+        tensors: Those that the module's head lists, all of them.
+
+    Raises:
+        ValueError: One is missing or none of them.
+    """
+    from safetensors.torch import save_file
+
+    if set(tensors) != {*PER_VARIANT, *SHARED}:
+        raise ValueError(f"an encoded sample has {sorted((*PER_VARIANT, *SHARED))}, not {sorted(tensors)}")
+    save_file(dict(tensors), path)
+
+
+def read_variant(folder: Path, sample: EncodedSample, variant: int = 0) -> EncodedVariant:
+    """Read one variant, and nothing else of the file.
+
+    Args:
+        folder: The encode stage's output directory.
+        sample: Which sample.
+        variant: Which of its variants; 0 is the one that is evaluated.
+
+    Raises:
+        PvttError: The file is missing, damaged, lacks a tensor, or is another sample's.
+    """
+    from safetensors import safe_open
+
+    path = folder / sample.path
+    with _reading(path), safe_open(path, framework="pt") as file:
+        _require_shapes({name: tuple(file.get_slice(name).get_shape()) for name in (*PER_VARIANT, *SHARED)}, sample)
+        of_variant = {name: file.get_slice(name)[variant] for name in PER_VARIANT}
+        return _as_variant(of_variant | {name: file.get_tensor(name) for name in SHARED})
+
+
+class EncodedDataset:
+    """The encoded samples of one split.
+
+    Only the variant that is asked for is read; a split that is small enough is held in memory instead.
+
+    Args:
+        folder: The encode stage's output directory.
+        split: Which samples.
+        hold_up_to: Hold the split in memory if its files have at most this many bytes.
+
+    Raises:
+        MissingInputError: There is no `samples.jsonl`.
+        PvttError: Samples differ in shape; otherwise as `read_variant`.
+    """
+
+    def __init__(self, folder: Path, split: Split, hold_up_to: int = HOLD_UP_TO_BYTES) -> None:
+        index = require_output(folder / SAMPLES_FILE, "encode")
+        self.folder = folder
+        self.split = split
+        self.samples = [sample for sample in read_jsonl(index, EncodedSample) if sample.split == split]
+        for sample in self.samples:
+            if sample.latent_shape != self.samples[0].latent_shape:
+                raise PvttError(
+                    f"{index}: {sample.key} has latents {sample.latent_shape}, {self.samples[0].key} "
+                    f"{self.samples[0].latent_shape}: samples of different shapes cannot share a batch",
+                    "encode all of them with the same params: `dvc repro --force encode`",
+                )
+        self._held: list[dict[str, Tensor]] = []
+        if sum(_size(folder / sample.path) for sample in self.samples) <= hold_up_to:
+            self._held = [_load(folder, sample) for sample in self.samples]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def max_views(self) -> int:
+        """The most photos that any product has."""
+        return max((sample.num_views for sample in self.samples), default=0)
+
+    def read(self, index: int, variant: int) -> EncodedVariant:
+        """One variant of a sample. Raises as `read_variant`."""
+        if not self._held:
+            return read_variant(self.folder, self.samples[index], variant)
+        held = self._held[index]
+        with _reading(self.folder / self.samples[index].path):
+            return _as_variant({name: held[name] if name in SHARED else held[name][variant] for name in held})
+
+
+def _size(path: Path) -> int:
+    with _reading(path):
+        return path.stat().st_size
+
+
+def _load(folder: Path, sample: EncodedSample) -> dict[str, Tensor]:
+    """All variants of a sample."""
+    from safetensors.torch import load_file
+
+    with _reading(folder / sample.path):
+        tensors = load_file(folder / sample.path)
+        tensors = {name: tensors[name] for name in (*PER_VARIANT, *SHARED)}
+        _require_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, sample)
+        return tensors
+
+
+def _as_variant(tensors: Mapping[str, Tensor]) -> EncodedVariant:
+    """Tensors without their dimension of variants → a batch of one."""
+    batch = {name: tensor[None] for name, tensor in tensors.items()}
+    latents, region = batch.pop("latents"), batch.pop("region")
+    num_views = batch["product_tokens"].shape[1]
+    return EncodedVariant(latents, region, Conditions(view_mask=torch.ones(1, num_views, dtype=torch.bool), **batch))
+
+
+def _require_shapes(shapes: Mapping[str, Sequence[int]], sample: EncodedSample) -> None:
+    """Check tensors against the sample's record; `ValueError` where they differ."""
+    channels, *space = sample.latent_shape
+    whole = {"latents": (channels, *space), "masked_latents": (channels, *space), "region": (1, *space)}
+    for name in PER_VARIANT:
+        views = (sample.num_views,) if name in Conditions.names("photos") else ()
+        expected = (sample.num_variants, *whole.get(name, views))
+        found = tuple(shapes[name])
+        if found[: len(expected)] != expected:
+            raise ValueError(f"{name} is {found}, which does not begin with {expected} as {sample.key}'s does")
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise PvttError(
+            f"{path}: cannot be read as an encoded sample: {error}", "run `dvc repro --force encode`"
+        ) from error
