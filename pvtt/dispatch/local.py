@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -18,6 +17,8 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from pvtt.dispatch.outcome import Outcome, WorkerDiedError, call
+from pvtt.dispatch.sent_call import SentCall, send
+from pvtt.errors import ForeignCodeError
 from pvtt.items.dispatcher import ArgumentT, ResultT
 
 # OpenCV's own pool does not follow OpenMP's variable.
@@ -53,20 +54,26 @@ class LocalDispatcher:
     def map(
         self, function: Callable[[ArgumentT], ResultT], arguments: Sequence[ArgumentT], *, name: str
     ) -> list[ResultT | BaseException]:
-        """See `Dispatcher.map`. A worker that died is a `WorkerDiedError`."""
+        """See `Dispatcher.map`. A worker that died is a `WorkerDiedError`.
+
+        Raises:
+            ForeignCodeError: A worker would run other code than this process sent.
+        """
         results: dict[int, ResultT | BaseException] = {}
-        waiting = list(enumerate(arguments))
+        waiting = list(enumerate(send(function, arguments)))
         working: dict[int, tuple[SpawnProcess, Connection]] = {}
         try:
             while waiting or working:
                 while waiting and len(working) < self._num_workers:
-                    index, argument = waiting.pop(0)
-                    working[index] = self._start(function, argument, f"{name}-{index}")
+                    index, sent = waiting.pop(0)
+                    working[index] = self._start(sent, f"{name}-{index}")
                 wait([connection for _, connection in working.values()])  # a dead worker's end is closed: readable
                 for index, (process, connection) in list(working.items()):
                     if connection.poll():
-                        results[index] = _receive(process, connection)
+                        result = results[index] = _receive(process, connection)
                         del working[index]
+                        if isinstance(result, ForeignCodeError):
+                            raise result
         finally:
             _stop([process for process, _ in working.values()])
         return [results[index] for index in range(len(arguments))]
@@ -75,12 +82,10 @@ class LocalDispatcher:
         """See `Dispatcher.run`: in this process, with all its cores."""
         return function(argument)
 
-    def _start(self, function: Callable[[Any], Any], argument: Any, name: str) -> tuple[SpawnProcess, Connection]:
+    def _start(self, sent: SentCall, name: str) -> tuple[SpawnProcess, Connection]:
         receiver, sender = self._context.Pipe(duplex=False)
         num_threads = max(1, count_cores() // self._num_workers)
-        # Pickled here, so that the worker sets its threads before it imports what the function needs.
-        work = pickle.dumps((function, argument))
-        process = self._context.Process(target=_work, args=(sender, work, num_threads), name=name, daemon=True)
+        process = self._context.Process(target=_work, args=(sender, sent, num_threads), name=name, daemon=True)
         process.start()
         sender.close()  # the worker has its own copy; ours would keep the pipe open after its death
         return process, receiver
@@ -119,20 +124,21 @@ def _stop(processes: list[SpawnProcess]) -> None:
             process.join()
 
 
-def _work(connection: Connection, work: bytes, num_threads: int) -> None:
+def _work(connection: Connection, sent: SentCall, num_threads: int) -> None:
     """The worker process's main function."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(num_threads)
 
-    def unpickle_and_call(work: bytes) -> Any:
-        function, argument = pickle.loads(work)
+    def check_and_call(sent: SentCall) -> Any:
+        sent.check()
+        function, argument = sent.unpack()  # imports what they need, with the threads set
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(num_threads)
         return function(argument)
 
-    connection.send(call(unpickle_and_call, work))
+    connection.send(call(check_and_call, sent))
 
 
 def _end_with_parent() -> None:

@@ -15,6 +15,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 from pvtt.dispatch.outcome import Outcome, WorkerDiedError, call
 from pvtt.dispatch.profile import SlurmProfile
-from pvtt.errors import PvttError
+from pvtt.dispatch.sent_call import SentCall, send
+from pvtt.errors import ForeignCodeError, PvttError
+from pvtt.files.own_code import running_root
 from pvtt.items.dispatcher import ArgumentT, ResultT
 
 if TYPE_CHECKING:
@@ -56,7 +59,11 @@ class SlurmDispatcher:
     def map(
         self, function: Callable[[ArgumentT], ResultT], arguments: Sequence[ArgumentT], *, name: str
     ) -> list[ResultT | BaseException]:
-        """See `Dispatcher.map`. A job that died is a `WorkerDiedError`."""
+        """See `Dispatcher.map`. A job that died is a `WorkerDiedError`.
+
+        Raises:
+            ForeignCodeError: A job would run other code than this process sent.
+        """
         if not arguments:
             return []
         shards = self._profile.stages.get(name, self._profile.shards)
@@ -66,7 +73,7 @@ class SlurmDispatcher:
             "mem": _gigabytes(shards.memory_gb),
             "array_parallelism": shards.parallel,
         }
-        calls = [_Call(function, argument) for argument in arguments]
+        calls = [_Call(sent) for sent in send(function, arguments)]
         jobs = self._submit(name, calls, shards.cpus, shards.minutes, resources)
         outcomes = self._wait(name, jobs, stop_at_error=False)
         return [outcome.value if outcome.error is None else outcome.error for outcome in outcomes]
@@ -83,9 +90,8 @@ class SlurmDispatcher:
             "exclusive": run.exclusive or None,
         }
         distributed = run.nodes * run.num_processes_per_node > 1
-        jobs = self._submit(
-            name, [_Call(function, argument, distributed)], run.cpus_per_process, run.minutes, resources
-        )
+        calls = [_Call(sent, distributed) for sent in send(function, [argument])]
+        jobs = self._submit(name, calls, run.cpus_per_process, run.minutes, resources)
         result: ResultT = self._wait(name, jobs, stop_at_error=True)[0].unwrap()
         return result
 
@@ -167,11 +173,12 @@ class SlurmDispatcher:
         return arguments
 
     def _setup(self, cpus: int) -> list[str]:
+        """Shell lines before the work; the last word is theirs that say what code runs, and with how many threads."""
         exports = [f"export {key}={shlex.quote(value)}" for key, value in sorted(self._profile.env.items())]
         threads = [
             f'export {variable}="${{{variable}:-{cpus}}}"' for variable in ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
         ]
-        return [*self._profile.setup, *exports, *threads]
+        return [*self._profile.setup, *exports, *_own_code(), *threads]
 
     def _wait(self, name: str, jobs: Sequence[Job[Outcome]], stop_at_error: bool) -> list[Outcome]:
         """The outcomes of all tasks of all jobs. Jobs that still run when this ends, however it ends, are cancelled."""
@@ -200,8 +207,9 @@ class SlurmDispatcher:
                         continue
                     del pending[index]
                     error = outcomes[index].error
-                    if error is not None and stop_at_error:
-                        raise error  # the other ranks wait for this one, and would for ever
+                    # The other ranks wait for this one, and would for ever; other code is every task's trouble.
+                    if error is not None and (stop_at_error or isinstance(error, ForeignCodeError)):
+                        raise error
         finally:
             if pending:
                 self._cancel(name)
@@ -232,23 +240,37 @@ class SlurmDispatcher:
 class _Call:
     """What a job calls. Preempted or out of time, it starts again from the start: the work itself resumes."""
 
-    function: Callable[[Any], Any]
-    argument: Any
+    sent: SentCall
     distributed: bool = False
 
     def __call__(self) -> Outcome:
+        try:
+            self.sent.check()
+        except ForeignCodeError as error:
+            return Outcome(error=error)
         if self.distributed:
             from submitit.helpers import TorchDistributedEnvironment
 
             # A process sees all GPUs of its node, as NCCL wants it, and takes the one of its LOCAL_RANK.
             TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
-        return call(self.function, self.argument)
+        return call(*self.sent.unpack())
 
     def checkpoint(self) -> DelayedSubmission:
         """What submitit puts back in the queue."""
         from submitit.core.utils import DelayedSubmission
 
         return DelayedSubmission(self)
+
+
+def _own_code() -> list[str]:
+    """Put this process's checkout first on a job's PYTHONPATH; an installed copy is the nodes' own to find.
+
+    Slurm hands the variable on, but a profile's `env`, a module or a login shell can set another.
+    """
+    root = running_root()
+    if root == Path(sysconfig.get_path("purelib")).resolve():
+        return []
+    return [f'export PYTHONPATH={shlex.quote(str(root))}"${{PYTHONPATH:+:$PYTHONPATH}}"']
 
 
 def _gigabytes(memory: int | None) -> str | None:
