@@ -110,7 +110,7 @@ def ground_truth() -> dict[str, Any]:
             "fps": FPS,
             "num_frames": film.num_frames,
             "cut_frames": list(film.cuts),  # the first frame of every shot but the first
-            "motions": [part.shot.motion for part in film.shots],
+            "moves": [part.move.kind for part in film.shots],
         }
         for entry in catalog()
         if entry.defect is None

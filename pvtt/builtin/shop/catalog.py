@@ -10,7 +10,7 @@ import numpy as np
 
 from pvtt.builtin.shop.products import CATEGORIES, ProductSpec, product_spec
 from pvtt.builtin.shop.render import Placed
-from pvtt.builtin.shop.scenes import MOTIONS, SceneSpec, Shot, random_scene, random_shot
+from pvtt.builtin.shop.scenes import MOVE_KINDS, CameraMove, SceneSpec, random_move, random_scene
 
 NAMESPACE = "shop"
 NUM_PRODUCTS = 50
@@ -61,14 +61,14 @@ class FilmShot:
 
     Attributes:
         products: What it shows; may be nothing.
-        shot: Its camera move, at a distance that `fill` decides.
+        move: The camera's, at a distance that `fill` decides.
         scene: Its studio.
         num_frames: Its length.
         fill: How far towards the frame's border the products reach, as of `pvtt.builtin.shop.scenes.framed`.
     """
 
     products: tuple[Placed, ...]
-    shot: Shot
+    move: CameraMove
     scene: SceneSpec
     num_frames: int
     fill: float
@@ -190,24 +190,24 @@ def _film(
     rank = spec.index // len(CATEGORIES)
     shots: list[FilmShot] = []
     for place in range(num_shots):
-        motion = MOTIONS[(spec.index + rank + 2 * number + place) % len(MOTIONS)]
-        shot = random_shot(rng, motion, spec.category)
+        kind = MOVE_KINDS[(spec.index + rank + 2 * number + place) % len(MOVE_KINDS)]
+        move = random_move(rng, kind, spec.category)
         scene = random_scene(rng, avoid=tuple(other.scene for other in shots), against=spec.colour)
-        products: tuple[Placed, ...] = (Placed(spec, yaw=shot.yaw),)
+        products: tuple[Placed, ...] = (Placed(spec, yaw=move.yaw),)
         if companion is not None:  # side by side, apart from every direction that the camera looks from
-            products = (Placed(spec, x=-1.25, yaw=shot.yaw), Placed(companion, x=1.25))
+            products = (Placed(spec, x=-1.25, yaw=move.yaw), Placed(companion, x=1.25))
         num_frames = int(rng.integers(*frames))
         fill = 0.9 if companion is not None else _FILLS[place % len(_FILLS)]
-        shots.append(FilmShot(products, shot, scene, num_frames, fill))
+        shots.append(FilmShot(products, move, scene, num_frames, fill))
     return Film(tuple(shots), width, height, spec.seed % 2**31 + number)
 
 
 def _empty_film(spec: ProductSpec) -> Film:
     rng = np.random.default_rng([spec.seed, 2000])
     shots: list[FilmShot] = []
-    for motion in MOTIONS[:2]:
+    for kind in MOVE_KINDS[:2]:
         scene = random_scene(rng, avoid=tuple(other.scene for other in shots))
-        shots.append(FilmShot((), random_shot(rng, motion), scene, 40, _FILLS[0]))
+        shots.append(FilmShot((), random_move(rng, kind), scene, 40, _FILLS[0]))
     return Film(tuple(shots), WIDTH, HEIGHT, spec.seed % 2**31)
 
 

@@ -29,10 +29,10 @@ _SCALE = (0, 2, 4, 7, 9, 12, 14, 16)  # major pentatonic, semitones: any two not
 def render_film(renderer: Renderer, film: Film) -> Iterator[tuple[Video, MaskVideo]]:
     """Yield each shot's frames (F, H, W, 3) and masks (F, H, W), as `Renderer.render`."""
     for part in film.shots:
-        shot, size = part.shot, (film.width, film.height)
+        move, size = part.move, (film.width, film.height)
         if part.products:
-            shot = framed(shot, outline(part.products), part.num_frames, film.width / film.height, part.fill)
-        yield renderer.render(part.products, shot, part.scene, part.num_frames, *size)
+            move = framed(move, outline(part.products), part.num_frames, film.width / film.height, part.fill)
+        yield renderer.render(part.products, move, part.scene, part.num_frames, *size)
 
 
 def write_film(renderer: Renderer, film: Film, path: Path) -> MaskVideo:

@@ -1,7 +1,7 @@
 """Renders products with Filament (`filly`), off-screen, on the CPU or a GPU through EGL.
 
     with Renderer() as renderer:
-        frames, masks = renderer.render_shot(product_spec("shop", 0), shot, scene, 40, 720, 480)
+        frames, masks = renderer.render_shot(product_spec("shop", 0), move, scene, 40, 720, 480)
 
 The engine takes seconds to start (its reflections are filtered for each environment): keep one `Renderer` and reuse it.
 """
@@ -22,7 +22,7 @@ from pvtt.builtin.shop import meshes, textures
 from pvtt.builtin.shop.assembly import Part, build, centre_height
 from pvtt.builtin.shop.meshes import Floats, Mesh, rotation, translation
 from pvtt.builtin.shop.products import Colour, ProductSpec
-from pvtt.builtin.shop.scenes import FOV_Y_DEG, SceneSpec, Shot, camera_path, framed, random_scene
+from pvtt.builtin.shop.scenes import FOV_Y_DEG, CameraMove, SceneSpec, camera_path, framed, random_scene
 from pvtt.errors import PvttError
 from pvtt.media.arrays import Frame, MaskFrame, MaskVideo, Video
 
@@ -82,14 +82,14 @@ class Renderer:
         self._engine.close()
 
     def render_shot(
-        self, spec: ProductSpec, shot: Shot, scene: SceneSpec, num_frames: int, width: int, height: int
+        self, spec: ProductSpec, move: CameraMove, scene: SceneSpec, num_frames: int, width: int, height: int
     ) -> tuple[Video, MaskVideo]:
         """Film one product.
 
         Returns:
             Frames (F, H, W, 3), sRGB, and masks (F, H, W), 255 where the product is and 0 elsewhere.
         """
-        return self.render([Placed(spec, yaw=shot.yaw)], shot, scene, num_frames, width, height)
+        return self.render([Placed(spec, yaw=move.yaw)], move, scene, num_frames, width, height)
 
     def render_photo(self, spec: ProductSpec, index: int, size: int) -> tuple[Frame, MaskFrame]:
         """Photograph a product; each index has its own studio, light and side, which the videos do not share.
@@ -97,18 +97,18 @@ class Renderer:
         Returns:
             Photo (S, S, 3), sRGB, and mask (S, S) as `render_shot`'s.
         """
-        shot, scene = photo_setup(spec, index)
-        shot = framed(shot, outline([Placed(spec, yaw=shot.yaw)]), 1, 1.0, PHOTO_FILL)
-        photos, masks = self.render([Placed(spec, yaw=shot.yaw)], shot, scene, 1, size, size)
+        move, scene = photo_setup(spec, index)
+        move = framed(move, outline([Placed(spec, yaw=move.yaw)]), 1, 1.0, PHOTO_FILL)
+        photos, masks = self.render([Placed(spec, yaw=move.yaw)], move, scene, 1, size, size)
         return photos[0], masks[0]
 
     def render(
-        self, products: Sequence[Placed], shot: Shot, scene: SceneSpec, num_frames: int, width: int, height: int
+        self, products: Sequence[Placed], move: CameraMove, scene: SceneSpec, num_frames: int, width: int, height: int
     ) -> tuple[Video, MaskVideo]:
         """Film any number of products, also none. Returns as `render_shot`, one mask for all products."""
         parts = [part for placed in products for part in _placed_parts(placed)]
         middle = centre_height(parts) if parts else 0.6
-        positions, targets = camera_path(shot, num_frames, middle)
+        positions, targets = camera_path(move, num_frames, middle)
         frames = np.empty((num_frames, height, width, 3), dtype=np.uint8)
         masks = np.zeros((num_frames, height, width), dtype=np.uint8)
         target = self._target(width, height)
@@ -214,19 +214,19 @@ class Renderer:
         return self._targets[width, height]
 
 
-def photo_setup(spec: ProductSpec, index: int) -> tuple[Shot, SceneSpec]:
-    """How photo `index` of a product is taken: the camera as a still `Shot`, and the studio."""
+def photo_setup(spec: ProductSpec, index: int) -> tuple[CameraMove, SceneSpec]:
+    """How photo `index` of a product is taken: the camera, which stands still, and the studio."""
     rng = np.random.default_rng([spec.seed, 1000 + index])
     around = (0.0, 36.0, -40.0, 58.0, -62.0)[index % 5]
     high = spec.category in ("bracelet", "box")
-    shot = Shot(
-        motion="handheld",
+    move = CameraMove(
+        kind="handheld",
         azimuth=around + float(rng.uniform(-8.0, 8.0)),
         elevation=float(rng.uniform(24.0, 40.0) if high else rng.uniform(8.0, 30.0)),
         distance=float(rng.uniform(4.5, 5.1)),
         amount=0.0,
     )
-    return shot, random_scene(rng, against=spec.colour)
+    return move, random_scene(rng, against=spec.colour)
 
 
 def outline(products: Sequence[Placed]) -> npt.NDArray[np.float64]:

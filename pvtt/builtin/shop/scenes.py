@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from pvtt.builtin.shop.products import Colour
 
-Motion = Literal["orbit", "dolly", "pan", "handheld"]
-MOTIONS: tuple[Motion, ...] = ("orbit", "dolly", "pan", "handheld")
+MoveKind = Literal["orbit", "dolly", "pan", "handheld"]
+MOVE_KINDS: tuple[MoveKind, ...] = ("orbit", "dolly", "pan", "handheld")
 BACKDROPS = ("plain", "gradient", "velvet", "spot", "marble")
 ENVIRONMENTS = ("softbox", "window")
 FOV_Y_DEG = 30.0
@@ -65,11 +65,11 @@ class SceneSpec:
 
 
 @dataclass(frozen=True)
-class Shot:
-    """A camera move about the product, uncut.
+class CameraMove:
+    """How the camera moves about the product during one shot.
 
     Attributes:
-        motion: "orbit" (about the product), "dolly" (towards it or away), "pan" (sideways), "handheld" (breathing).
+        kind: "orbit" (about the product), "dolly" (towards it or away), "pan" (sideways), "handheld" (breathing).
         azimuth: Where the camera stands in the middle of the shot; 0 is in front.
         elevation: Above the horizon.
         distance: To the product's middle; at 4 it about fills the height of the frame.
@@ -79,7 +79,7 @@ class Shot:
         yaw: How far the product itself is turned.
     """
 
-    motion: Motion
+    kind: MoveKind
     azimuth: float = 0.0
     elevation: float = 18.0
     distance: float = 5.0
@@ -89,7 +89,7 @@ class Shot:
 
 
 def camera_path(
-    shot: Shot, num_frames: int, centre_height: float
+    move: CameraMove, num_frames: int, centre_height: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Where the camera is and what it looks at, frame by frame.
 
@@ -98,25 +98,25 @@ def camera_path(
     """
     t = np.linspace(-0.5, 0.5, num_frames) if num_frames > 1 else np.zeros(1)
     eased = t * (1.5 - 2.0 * t**2)  # slow in, slow out; -0.5 and 0.5 stay
-    azimuth = np.full(num_frames, shot.azimuth)
-    elevation = np.full(num_frames, shot.elevation)
-    distance = np.full(num_frames, shot.distance)
+    azimuth = np.full(num_frames, move.azimuth)
+    elevation = np.full(num_frames, move.elevation)
+    distance = np.full(num_frames, move.distance)
     shift = np.zeros(num_frames)
     rise = np.zeros(num_frames)
-    match shot.motion:
+    match move.kind:
         case "orbit":
-            azimuth = azimuth + shot.amount * eased
+            azimuth = azimuth + move.amount * eased
         case "dolly":
-            distance = distance - shot.amount * eased
+            distance = distance - move.amount * eased
         case "pan":
-            shift = shot.amount * eased
+            shift = move.amount * eased
         case "handheld":
-            rng = np.random.default_rng(shot.seed)
+            rng = np.random.default_rng(move.seed)
             seconds = np.arange(num_frames) / 12.0
-            azimuth = azimuth + 3.0 * shot.amount * _wobble(rng, seconds)
-            elevation = elevation + 1.5 * shot.amount * _wobble(rng, seconds)
-            shift = 0.10 * shot.amount * _wobble(rng, seconds)
-            rise = 0.07 * shot.amount * _wobble(rng, seconds)
+            azimuth = azimuth + 3.0 * move.amount * _wobble(rng, seconds)
+            elevation = elevation + 1.5 * move.amount * _wobble(rng, seconds)
+            shift = 0.10 * move.amount * _wobble(rng, seconds)
+            rise = 0.07 * move.amount * _wobble(rng, seconds)
     az, el = np.radians(azimuth), np.radians(elevation)
     back = np.stack([np.sin(az) * np.cos(el), np.sin(el), np.cos(az) * np.cos(el)], axis=1)
     right = np.stack([np.cos(az), np.zeros(num_frames), -np.sin(az)], axis=1)
@@ -124,13 +124,15 @@ def camera_path(
     return target + back * distance[:, None], target
 
 
-def framed(shot: Shot, points: npt.NDArray[np.float64], num_frames: int, aspect: float, fill: float) -> Shot:
-    """The shot at the distance from which the product just stays inside the middle of the frame.
+def framed(
+    move: CameraMove, points: npt.NDArray[np.float64], num_frames: int, aspect: float, fill: float
+) -> CameraMove:
+    """The move at the distance from which the product just stays inside the middle of the frame.
 
     Args:
-        shot: Its distance is replaced.
+        move: Its distance is replaced.
         points: (N, 3) points of the product.
-        num_frames: Of the shot.
+        num_frames: Of the move.
         aspect: Width of the frame over its height.
         fill: How far from the middle to the border the product may reach, in (0, 1).
     """
@@ -138,14 +140,14 @@ def framed(shot: Shot, points: npt.NDArray[np.float64], num_frames: int, aspect:
     near, far = 2.5, 14.0
     for _ in range(24):
         distance = (near + far) / 2.0
-        reach = _reach(replace(shot, distance=distance), points, num_frames, aspect, middle)
+        reach = _reach(replace(move, distance=distance), points, num_frames, aspect, middle)
         near, far = (distance, far) if reach > fill else (near, distance)
-    return replace(shot, distance=far)
+    return replace(move, distance=far)
 
 
-def _reach(shot: Shot, points: npt.NDArray[np.float64], num_frames: int, aspect: float, middle: float) -> float:
+def _reach(move: CameraMove, points: npt.NDArray[np.float64], num_frames: int, aspect: float, middle: float) -> float:
     """The farthest that any point gets from the middle of any frame; 1 is the border."""
-    positions, targets = camera_path(shot, num_frames, middle)
+    positions, targets = camera_path(move, num_frames, middle)
     forward = targets - positions
     forward /= np.linalg.norm(forward, axis=1, keepdims=True)
     right = np.cross(forward, [0.0, 1.0, 0.0])
@@ -190,19 +192,19 @@ def random_scene(
     return scene
 
 
-def random_shot(rng: np.random.Generator, motion: Motion | None = None, category: str | None = None) -> Shot:
+def random_move(rng: np.random.Generator, kind: MoveKind | None = None, category: str | None = None) -> CameraMove:
     """A camera move drawn at random that keeps a product of this category fully in a frame of 3:2.
 
     Args:
         rng: Source of randomness.
-        motion: One of `MOTIONS`; at random if None.
+        kind: One of `MOVE_KINDS`; at random if None.
         category: Flat things are seen from higher up.
     """
-    chosen = motion or MOTIONS[int(rng.integers(len(MOTIONS)))]
+    chosen = kind or MOVE_KINDS[int(rng.integers(len(MOVE_KINDS)))]
     sign = float(rng.choice([-1.0, 1.0]))
     high = category in ("bracelet", "box")
-    shot = Shot(
-        motion=chosen,
+    move = CameraMove(
+        kind=chosen,
         azimuth=float(rng.uniform(-25.0, 25.0)),
         elevation=float(rng.uniform(20.0, 34.0) if high else rng.uniform(8.0, 24.0)),
         distance=float(rng.uniform(4.5, 5.4)),
@@ -211,13 +213,13 @@ def random_shot(rng: np.random.Generator, motion: Motion | None = None, category
     )
     match chosen:
         case "orbit":
-            return replace(shot, amount=sign * float(rng.uniform(35.0, 70.0)))
+            return replace(move, amount=sign * float(rng.uniform(35.0, 70.0)))
         case "dolly":
-            return replace(shot, distance=shot.distance + 0.7, amount=sign * float(rng.uniform(1.2, 2.0)))
+            return replace(move, distance=move.distance + 0.7, amount=sign * float(rng.uniform(1.2, 2.0)))
         case "pan":
-            return replace(shot, distance=shot.distance + 0.3, amount=sign * float(rng.uniform(0.7, 1.2)))
+            return replace(move, distance=move.distance + 0.3, amount=sign * float(rng.uniform(0.7, 1.2)))
         case _:
-            return replace(shot, amount=float(rng.uniform(0.9, 1.5)))
+            return replace(move, amount=float(rng.uniform(0.9, 1.5)))
 
 
 def _wobble(rng: np.random.Generator, seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -42,7 +42,7 @@ def _render_products(directory: Path, indices: Sequence[int]) -> None:
 
     from pvtt.builtin.shop.products import product_spec
     from pvtt.builtin.shop.render import Renderer
-    from pvtt.builtin.shop.scenes import random_scene, random_shot
+    from pvtt.builtin.shop.scenes import random_move, random_scene
 
     with Renderer() as renderer:
         for index in indices:
@@ -50,10 +50,10 @@ def _render_products(directory: Path, indices: Sequence[int]) -> None:
             clips = []
             for shot_number in range(SHOTS):
                 rng = np.random.default_rng([spec.seed, shot_number])
-                shot = random_shot(rng, category=spec.category)
+                move = random_move(rng, category=spec.category)
                 scene = random_scene(rng, against=spec.colour)
                 width, height = config.WIDTH * SUPERSAMPLING, config.HEIGHT * SUPERSAMPLING
-                frames, _ = renderer.render_shot(spec, shot, scene, config.NUM_FRAMES, width, height)
+                frames, _ = renderer.render_shot(spec, move, scene, config.NUM_FRAMES, width, height)
                 size = (config.WIDTH, config.HEIGHT)
                 clips.append([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
             with atomic_path(_file(directory, index)) as path, path.open("wb") as file:

@@ -13,7 +13,7 @@ from pvtt.builtin.shop.catalog import FilmShot, catalog
 from pvtt.builtin.shop.film import SAMPLE_RATE, music, write_film
 from pvtt.builtin.shop.products import product_spec
 from pvtt.builtin.shop.render import Placed, Renderer
-from pvtt.builtin.shop.scenes import SceneSpec, Shot
+from pvtt.builtin.shop.scenes import CameraMove, SceneSpec
 from pvtt.media.video import probe, read_video
 from tests.builtin.shop.digest import film_digest
 
@@ -21,10 +21,10 @@ PLAIN = SceneSpec(background=(0.8, 0.8, 0.8), ground=(0.9, 0.9, 0.9), style="pla
 
 
 def test_the_mask_covers_what_the_product_changes(renderer: Renderer) -> None:
-    shot = Shot("orbit", amount=60.0)
+    move = CameraMove("orbit", amount=60.0)
     spec = product_spec("tests", 4)
-    frames, masks = renderer.render_shot(spec, shot, PLAIN, 3, 144, 96)
-    empty, nothing = renderer.render([], replace(shot, amount=0.0), PLAIN, 1, 144, 96)
+    frames, masks = renderer.render_shot(spec, move, PLAIN, 3, 144, 96)
+    empty, nothing = renderer.render([], replace(move, amount=0.0), PLAIN, 1, 144, 96)
     assert frames.shape == (3, 96, 144, 3)
     assert masks.shape == (3, 96, 144)
     assert set(np.unique(masks)) == {0, 255}
@@ -92,6 +92,6 @@ def test_two_products_stand_apart(renderer: Renderer) -> None:
     entry = next(entry for entry in catalog() if entry.defect == "two_products")
     part: FilmShot = entry.films[0].shots[0]
     products = (Placed(part.products[0].spec, x=-1.25), Placed(part.products[1].spec, x=1.25))
-    _, masks = renderer.render(products, Shot("orbit", distance=7.0, amount=0.0), PLAIN, 1, 144, 96)
+    _, masks = renderer.render(products, CameraMove("orbit", distance=7.0, amount=0.0), PLAIN, 1, 144, 96)
     count, _ = cv2.connectedComponents(masks[0])
     assert count == 3  # the background, and two
