@@ -178,6 +178,6 @@ def _load_tracker(kind: str, weights: str | None) -> Tracker:
         from pvtt.segment.sam2 import Sam2Tracker
 
         return Sam2Tracker(Path(str(weights)))
-    from pvtt.segment.flow import FlowTracker
+    from pvtt.segment.optical_flow import OpticalFlowTracker
 
-    return FlowTracker()
+    return OpticalFlowTracker()

@@ -24,7 +24,7 @@ from pvtt.media.video import read_frames
 from pvtt.params.file import load_params
 from pvtt.params.segment import SegmentParams
 from pvtt.segment.cleaning import clean
-from pvtt.segment.flow import FlowTracker
+from pvtt.segment.optical_flow import OpticalFlowTracker
 from pvtt.segment.protocols import Detection
 from pvtt.segment.segmenter import ClipSource, key_frames, segment_clip
 from pvtt.segment.u2netp import U2NetpDetector
@@ -54,7 +54,7 @@ def test_key_frames_and_flow_against_every_frame(
     stream: Iterator[tuple[Frame, Detection | None]] = (
         (frame, detector.detect(frame) if index in keys else None) for index, frame in enumerate(frames)
     )
-    tracked = list(FlowTracker().track(stream))
+    tracked = list(OpticalFlowTracker().track(stream))
     end = time.process_time()
 
     every_iou = np.mean([iou(np.asarray(soft) >= 0.5, mask) for soft, mask in zip(every, true, strict=True)])

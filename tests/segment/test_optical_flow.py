@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from pvtt.media.arrays import Frame
-from pvtt.segment.flow import FlowTracker
+from pvtt.segment.optical_flow import OpticalFlowTracker
 from pvtt.segment.protocols import Detection
 from tests.scenes import draw_shot
 
@@ -20,7 +20,7 @@ def exact_detection(mask: npt.NDArray[np.uint8]) -> Detection:
 
 def track(frames: npt.NDArray[np.uint8], masks: npt.NDArray[np.uint8], keys: set[int]) -> list[npt.NDArray[np.float32]]:
     stream = [(frame, exact_detection(masks[i]) if i in keys else None) for i, frame in enumerate(frames)]
-    return list(FlowTracker().track(stream))
+    return list(OpticalFlowTracker().track(stream))
 
 
 def iou(soft: npt.NDArray[np.float32], mask: npt.NDArray[np.uint8]) -> float:
@@ -56,7 +56,7 @@ def test_masks_come_out_before_the_clip_is_read_to_its_end() -> None:
             given += 1
             yield frames[index % 3], exact_detection(masks[0]) if index % 3 == 1 else None
 
-    tracked = FlowTracker().track(stream())
+    tracked = OpticalFlowTracker().track(stream())
     for _ in range(4):
         next(tracked)
     assert given <= 7
@@ -66,6 +66,6 @@ def test_detections_without_masks_are_refused() -> None:
     frames, _ = draw_shot(0, 1)
     box = Detection(np.zeros((1, 4), np.float32), np.ones(1, np.float32))
     with pytest.raises(ValueError, match="gives boxes"):
-        list(FlowTracker().track([(frames[0], box)]))
+        list(OpticalFlowTracker().track([(frames[0], box)]))
     with pytest.raises(ValueError, match="no frame came with a detection"):
-        list(FlowTracker().track([(frames[0], None)]))
+        list(OpticalFlowTracker().track([(frames[0], None)]))

@@ -25,7 +25,7 @@ Flow: TypeAlias = npt.NDArray[np.float32]  # (h, w, 2): x and y displacement in 
 Grey: TypeAlias = npt.NDArray[np.uint8]  # (h, w)
 
 
-class FlowTracker:
+class OpticalFlowTracker:
     """See the module. Needs a detector whose detections carry masks."""
 
     name = "dis-1"
