@@ -12,6 +12,7 @@ def command(port: int, rater: str | None) -> None:
     """Rate the test videos 1-5 on a local page: blind, in random order.
 
     Each click is saved to ratings/RUN.jsonl at once; run again to continue. Commit the file, then `dvc repro` decides.
+    The page answers on this machine only; from elsewhere, reach it through `ssh -L 8766:localhost:8766 MACHINE`.
     """
     from pydantic import TypeAdapter, ValidationError
 

@@ -1,4 +1,4 @@
-"""The rating page's server: loopback only, blind, one click one line on the disk.
+"""The rating page: blind, on the loopback, one click one line on the disk.
 
     GET  /                     the page
     GET  /api/queue?rater=ann  what ann is to rate, in her own order, and what she has rated
@@ -7,49 +7,70 @@
     GET  /photo/<token>/<n>    a photo of the product that it should show
 
 Blind: a token stands for a video and tells nothing of its product, split, run or score. Tokens and photo numbers are
-looked up in tables, so no request names a path. Requests for another host's name are refused, and so are posts from
-other origins: a page open in the same browser can neither read the videos nor rate.
+looked up in tables, so no request names a path. Requests for another host's name are refused, and so are those that
+another origin's page sends: a page open in the same browser can neither read the videos nor rate. Any port is allowed
+in the name, since `ssh -L 9000:localhost:8766` brings the page to another one.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_json
+from pvtt.files.serve import LoopbackServer
 from pvtt.ratings.store import RatingStore
 from pvtt.ratings.summary import samples_to_rate
+from pvtt.records.base import Record
 from pvtt.records.evaluation import EvaluatedSample
 from pvtt.records.ratings import RaterName, Rating
 
-HOST = "127.0.0.1"
+PAGE = Path(__file__).with_name("page.html")
+LOCAL_NAMES = ("127.0.0.1", "localhost")
 MAX_BODY = 4096  # bytes of a post
-CHUNK = 1 << 16
-POLICY = "default-src 'none'; connect-src 'self'; media-src 'self'; img-src 'self' data:; " + (
-    "style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-)
+SECURITY = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; connect-src 'self'; media-src 'self'; img-src 'self' data:; "
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Click(Record):
+    """What the page posts: a rater's score for the video behind a token."""
+
+    rater: str
+    token: str
+    score: int
 
 
 @dataclass(frozen=True)
-class _Item:
+class RatedItem:
+    """A video to rate, and the photos of the product that it should show."""
+
     sample: EvaluatedSample
     video: Path
     photos: tuple[Path, ...]
 
 
-class RatingServer(ThreadingHTTPServer):
+class RatingServer(LoopbackServer):
     """Serves one run's rating page.
 
     Args:
@@ -65,8 +86,6 @@ class RatingServer(ThreadingHTTPServer):
         PvttError: There is nothing to rate, or the port is taken.
     """
 
-    daemon_threads = True
-
     def __init__(
         self,
         run_id: str,
@@ -80,8 +99,8 @@ class RatingServer(ThreadingHTTPServer):
         self.run_id = run_id
         self.store = store
         self.rater = rater
-        self.items: Mapping[str, _Item] = {
-            sha256_json([run_id, sample.key])[:16]: _Item(
+        self.items: Mapping[str, RatedItem] = {
+            sha256_json([run_id, sample.key])[:16]: RatedItem(
                 sample, videos / sample.videos["generated"], tuple(root / path for path in sample.photo_paths)
             )
             for sample in samples_to_rate(samples)
@@ -90,18 +109,19 @@ class RatingServer(ThreadingHTTPServer):
             raise PvttError(
                 "there are no test videos to rate", "set evaluate.save_videos above 0 and run `dvc repro evaluate`"
             )
-        try:
-            super().__init__((HOST, port), _Handler)
-        except OSError as error:
-            raise PvttError(
-                f"cannot serve on {HOST}:{port}: {error.strerror}",
-                "another `pvtt rate` may still run there; choose another port with `pvtt rate --port 0`",
-            ) from None
-
-    @property
-    def url(self) -> str:
-        """Where the page is."""
-        return f"http://{HOST}:{self.server_port}/"
+        app = Starlette(
+            routes=[
+                Route("/", self._page),
+                Route("/api/queue", self._queue),
+                Route("/api/rate", self._rate, methods=["POST"]),
+                Route("/video/{token}", self._video),
+                Route("/photo/{token}/{number:int}", self._photo),
+            ],
+            middleware=[Middleware(_OwnPagesOnly)],
+            exception_handlers={HTTPException: _as_json},
+        )
+        hint = "another `pvtt rate` may still run there; choose another port with `pvtt rate --port 0`"
+        super().__init__(app, port, hint)
 
     def queue(self, rater: str) -> list[dict[str, Any]]:
         """What a rater is to see, in an order of their own that stays when they come back."""
@@ -130,132 +150,91 @@ class RatingServer(ThreadingHTTPServer):
             )
         )
 
+    def _page(self, request: Request) -> Response:
+        rater = json.dumps(self.rater).replace("<", "\\u003c")
+        return HTMLResponse(PAGE.read_text(encoding="utf-8").replace("__RATER__", rater))
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    @property
-    def _rating_server(self) -> RatingServer:
-        return cast("RatingServer", self.server)
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        if not self._is_local():
-            return
-        match url.path.strip("/").split("/"):
-            case [""]:
-                page = files("pvtt.ratings").joinpath("page.html").read_text(encoding="utf-8")
-                rater = json.dumps(self._rating_server.rater).replace("<", "\\u003c")
-                self._send(page.replace("__RATER__", rater).encode(), "text/html; charset=utf-8")
-            case ["api", "queue"]:
-                self._queue(parse_qs(url.query).get("rater", [""])[0])
-            case ["video", token] if token in self._rating_server.items:
-                self._send_file(self._rating_server.items[token].video, "video/mp4")
-            case ["photo", token, number] if token in self._rating_server.items and number.isdecimal():
-                photos = self._rating_server.items[token].photos
-                if int(number) < len(photos):
-                    self._send_file(photos[int(number)], "image/png")
-                else:
-                    self._fail(HTTPStatus.NOT_FOUND, "no such photo")
-            case _:
-                self._fail(HTTPStatus.NOT_FOUND, "no such page")
-
-    def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > MAX_BODY:
-            self.close_connection = True
-            self._fail(HTTPStatus.BAD_REQUEST, "no or too long a body")
-            return
-        body = self.rfile.read(int(length))
-        if not self._is_local():
-            return
-        if self.path != "/api/rate" or self.headers.get_content_type() != "application/json":
-            self._fail(HTTPStatus.NOT_FOUND, "post JSON to /api/rate")
-            return
-        try:
-            data = json.loads(body)
-            self._rating_server.rate(data["rater"], data["token"], data["score"])
-        except (ValueError, KeyError, TypeError):  # pydantic's ValidationError is a ValueError
-            self._fail(HTTPStatus.BAD_REQUEST, "need a rater's name, a known token and a score from 1 to 5")
-            return
-        except PvttError as error:  # the disk is full: the page must not believe that it was saved
-            self._fail(HTTPStatus.INSUFFICIENT_STORAGE, f"{error.message}: {error.hint}")
-            return
-        self._send(b"{}", "application/json")
-
-    def _is_local(self) -> bool:
-        """Whether the request names this server and, if it comes from a page, that page is its own."""
-        port = self._rating_server.server_port
-        names = {f"{HOST}:{port}", f"localhost:{port}"}
-        origin = self.headers.get("Origin")
-        if self.headers.get("Host") in names and (origin is None or origin.removeprefix("http://") in names):
-            return True
-        self._fail(HTTPStatus.FORBIDDEN, f"open http://{HOST}:{port}/ itself")
-        return False
-
-    def _queue(self, rater: str) -> None:
+    def _queue(self, request: Request) -> Response:
+        rater = request.query_params.get("rater", "")
         try:
             TypeAdapter(RaterName).validate_python(rater)
         except ValidationError:
-            self._fail(HTTPStatus.BAD_REQUEST, "a name has letters, digits, spaces and . @ - _, at most 64")
-            return
+            raise HTTPException(
+                HTTPStatus.BAD_REQUEST, "a name has letters, digits, spaces and . @ - _, at most 64"
+            ) from None
         try:
-            queue = self._rating_server.queue(rater)
+            return JSONResponse(self.queue(rater))
         except PvttError as error:
-            self._fail(HTTPStatus.INTERNAL_SERVER_ERROR, error.message)
-            return
-        self._send(json.dumps(queue).encode(), "application/json")
+            raise HTTPException(HTTPStatus.INTERNAL_SERVER_ERROR, error.message) from None
 
-    def _send(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
-        self._start(status, kind, len(body))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _fail(self, status: HTTPStatus, message: str) -> None:
-        self._send(json.dumps({"error": message}).encode(), "application/json", status)
-
-    def _start(self, status: HTTPStatus, kind: str, length: int) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(length))
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("Content-Security-Policy", POLICY)
-        self.send_header("X-Content-Type-Options", "nosniff")
-
-    def _send_file(self, path: Path, kind: str) -> None:
-        """A file, or the one range of it that the request asks for (RFC 9110, section 14)."""
+    async def _rate(self, request: Request) -> Response:
+        if request.headers.get("Content-Type", "").partition(";")[0].strip() != "application/json":
+            raise HTTPException(HTTPStatus.NOT_FOUND, "post JSON to /api/rate")
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BODY:
+                raise HTTPException(HTTPStatus.BAD_REQUEST, "too long a body")
         try:
-            file = path.open("rb")
-        except FileNotFoundError:
-            self._fail(HTTPStatus.NOT_FOUND, "the file is gone: run `dvc checkout`")
-            return
-        with file:
-            size = path.stat().st_size
-            asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
-            first, last, status = 0, size - 1, HTTPStatus.OK
-            if asked and any(asked.groups()):
-                start, end = asked.groups()
-                first = int(start) if start else max(0, size - int(end))
-                last = min(int(end), size - 1) if start and end else size - 1
-                if first > last:
-                    self._start(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, kind, 0)
-                    self.send_header("Content-Range", f"bytes */{size}")
-                    self.end_headers()
-                    return
-                status = HTTPStatus.PARTIAL_CONTENT
-            self._start(status, kind, last - first + 1)
-            self.send_header("Accept-Ranges", "bytes")
-            if status == HTTPStatus.PARTIAL_CONTENT:
-                self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
-            self.end_headers()
-            file.seek(first)
-            left = last - first + 1
-            try:
-                while left > 0 and (piece := file.read(min(CHUNK, left))):
-                    self.wfile.write(piece)
-                    left -= len(piece)
-            except (BrokenPipeError, ConnectionResetError):  # the browser has seen enough
-                self.close_connection = True
+            click = Click.from_json(body)
+            await run_in_threadpool(self.rate, click.rater, click.token, click.score)
+        except (ValidationError, KeyError):
+            raise HTTPException(
+                HTTPStatus.BAD_REQUEST, "need a rater's name, a known token and a score from 1 to 5"
+            ) from None
+        except PvttError as error:  # the disk is full: the page must not believe that it was saved
+            raise HTTPException(HTTPStatus.INSUFFICIENT_STORAGE, f"{error.message}: {error.hint}") from None
+        return JSONResponse({})
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Silent: a line a request would hide what the command says."""
+    def _video(self, request: Request) -> Response:
+        return _file(self._item(request).video, "video/mp4")
+
+    def _photo(self, request: Request) -> Response:
+        photos, number = self._item(request).photos, request.path_params["number"]
+        if number >= len(photos):
+            raise HTTPException(HTTPStatus.NOT_FOUND, "no such photo")
+        return _file(photos[number], "image/png")
+
+    def _item(self, request: Request) -> RatedItem:
+        try:
+            return self.items[request.path_params["token"]]
+        except KeyError:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "no such video") from None
+
+
+def _file(path: Path, media_type: str) -> Response:
+    if not path.is_file():
+        raise HTTPException(HTTPStatus.NOT_FOUND, "the file is gone: run `dvc checkout`")
+    return FileResponse(path, media_type=media_type)
+
+
+def _as_json(request: Request, error: Exception) -> Response:
+    """An error as the page reads it."""
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+class _OwnPagesOnly:
+    """Refuses requests that do not name the loopback, or that a page of another origin sends."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(SECURITY)
+            await send(message)
+
+        app = self._app if _is_own(Headers(scope=scope)) else _REFUSAL
+        await app(scope, receive, send_with_headers)
+
+
+_REFUSAL = JSONResponse({"error": "open the page by the address that `pvtt rate` shows"}, HTTPStatus.FORBIDDEN)
+
+
+def _is_own(headers: Headers) -> bool:
+    host = headers.get("Host", "")
+    name, _, port = host.partition(":")
+    is_local = name in LOCAL_NAMES and (port == "" or port.isdecimal())
+    return is_local and headers.get("Origin") in (None, f"http://{host}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from typing import Any
 import pytest
 
 from pvtt.errors import PvttError
-from pvtt.ratings.server import HOST, RatingServer
+from pvtt.files.serve import HOST
+from pvtt.ratings.server import RatingServer
 from pvtt.ratings.store import RatingStore
 from pvtt.records.base import read_jsonl
 from pvtt.records.evaluation import EvaluatedSample
@@ -28,18 +28,14 @@ def server(evaluated_project: EvaluatedProject, tmp_path: Path) -> Iterator[Rati
     out = workspace.out("evaluate")
     samples = read_jsonl(out / "samples.jsonl", EvaluatedSample)
     store = RatingStore(tmp_path / "ratings" / f"{RUN}.jsonl")
-    with RatingServer(RUN, samples, out, workspace.root, store, port=0) as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with RatingServer(RUN, samples, out, workspace.root, store, port=0) as running, running.in_thread():
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def request(
     server: RatingServer, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
 ) -> tuple[int, bytes, http.client.HTTPMessage]:
-    connection = http.client.HTTPConnection(HOST, server.server_port, timeout=30)
+    connection = http.client.HTTPConnection(HOST, server.port, timeout=30)
     sent = {"Content-Type": "application/json"} | (headers or {})
     connection.request(method, path, None if body is None else json.dumps(body), sent)
     answer = connection.getresponse()
@@ -83,6 +79,7 @@ def test_a_click_is_on_disk_when_it_is_answered_and_survives(server: RatingServe
         {"rater": "ann", "token": "TOKEN", "score": 6},
         {"rater": "ann", "token": "TOKEN", "score": "3"},
         {"rater": "ann", "token": "TOKEN", "score": True},
+        {"rater": "ann", "token": "TOKEN", "score": 3, "run_id": "another"},
         [],
         "text",
     ],
@@ -101,6 +98,76 @@ def test_another_page_or_host_name_is_refused(server: RatingServer) -> None:
     assert request(server, "GET", f"/video/{token}", headers={"Host": "evil.example"})[0] == 403
     assert request(server, "POST", "/api/rate", body, {"Content-Type": "text/plain"})[0] == 404
     assert not server.store.path.exists()
+
+
+@pytest.mark.parametrize("body", [b"[" * 4000, b'{"rater":' * 400, b"\xff\xfe", b"", b'{"score": 1e999}'])
+def test_what_is_no_json_is_refused(server: RatingServer, body: bytes) -> None:
+    connection = http.client.HTTPConnection(HOST, server.port, timeout=30)
+    connection.request("POST", "/api/rate", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert answer.status == 400
+    assert "score from 1 to 5" in json.loads(answer.read())["error"]
+    connection.close()
+    assert not server.store.path.exists()
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_a_body_too_long_is_not_read_to_its_end(server: RatingServer, is_chunked: bool) -> None:
+    pieces = [b" " * 1024] * 8
+    connection = http.client.HTTPConnection(HOST, server.port, timeout=30)
+    body = iter(pieces) if is_chunked else b"".join(pieces)
+    connection.request("POST", "/api/rate", body, {"Content-Type": "application/json"}, encode_chunked=is_chunked)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())) == (400, {"error": "too long a body"})
+    connection.close()
+
+
+def test_the_page_works_through_a_tunnel_on_another_port(server: RatingServer) -> None:
+    tunnel = {"Host": "localhost:9000", "Origin": "http://localhost:9000"}
+    token = queue(server)[0]["token"]
+    assert request(server, "GET", "/", headers=tunnel)[0] == 200
+    assert request(server, "POST", "/api/rate", {"rater": "ann", "token": token, "score": 3}, tunnel)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "127.0.0.1.evil.example:80"},
+        {"Host": "evil.example:8766"},
+        {"Host": "localhost:8766@evil.example"},
+        {"Host": ""},
+        {"Host": "localhost:9000", "Origin": "http://localhost:3000"},  # another program's page on this machine
+        {"Host": "localhost:9000", "Origin": "null"},
+        {"Host": "localhost:9000", "Origin": "https://localhost:9000"},
+    ],
+    ids=str,
+)
+def test_only_its_own_pages_may_ask(server: RatingServer, headers: dict[str, str]) -> None:
+    status, body, answered = request(server, "GET", "/api/queue?rater=ann", headers=headers)
+    assert status == 403
+    assert "pvtt rate" in json.loads(body)["error"]
+    assert "Access-Control-Allow-Origin" not in answered
+
+
+def test_every_answer_forbids_what_the_page_does_not_need(server: RatingServer) -> None:
+    token = queue(server)[0]["token"]
+    for path in ("/", "/api/queue?rater=ann", f"/video/{token}", f"/photo/{token}/0", "/nothing"):
+        headers = request(server, "GET", path)[2]
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "no-store"
+
+
+def test_a_video_that_is_gone_says_what_to_do(server: RatingServer, tmp_path: Path) -> None:
+    token = queue(server)[0]["token"]
+    video = server.items[token].video
+    video.rename(tmp_path / "away.mp4")
+    try:
+        status, body, _ = request(server, "GET", f"/video/{token}")
+    finally:
+        (tmp_path / "away.mp4").rename(video)
+    assert status == 404
+    assert "dvc checkout" in json.loads(body)["error"]
 
 
 @pytest.mark.parametrize(
@@ -142,8 +209,8 @@ def test_ranges(server: RatingServer, asked: str, status: int, expected: slice) 
 
 def test_a_taken_port_says_so(server: RatingServer, tmp_path: Path) -> None:
     samples = [item.sample for item in server.items.values()]
-    with pytest.raises(PvttError, match=f"cannot serve on {HOST}:{server.server_port}") as error:
-        RatingServer(RUN, samples, tmp_path, tmp_path, server.store, server.server_port)
+    with pytest.raises(PvttError, match=f"cannot serve on {HOST}:{server.port}") as error:
+        RatingServer(RUN, samples, tmp_path, tmp_path, server.store, server.port)
     assert "--port 0" in (error.value.hint or "")
 
 

@@ -1,4 +1,4 @@
-"""The shop's server does what a web server does."""
+"""The shop is served as a site; what a web server does with files is in tests/files/test_serve.py."""
 
 from __future__ import annotations
 
@@ -52,63 +52,6 @@ def test_files_come_with_their_types(shop: http.client.HTTPConnection) -> None:
     response, body = _ask(shop, "/media/film.mp4?utm=1")
     assert response.headers["Content-Type"] == "video/mp4"
     assert body == FILM
-
-
-def test_head_sends_no_body(shop: http.client.HTTPConnection) -> None:
-    response, body = _ask(shop, "/media/film.mp4", method="HEAD")
-    assert response.headers["Content-Length"] == str(len(FILM))
-    assert body == b""
-
-
-@pytest.mark.parametrize(
-    ("asked", "start", "end"),
-    [
-        ("bytes=0-99", 0, 100),
-        ("bytes=10000-", 10000, 10240),
-        ("bytes=-40", 10200, 10240),
-        ("bytes=10-99999", 10, 10240),
-    ],
-)
-def test_a_range_is_answered_in_part(shop: http.client.HTTPConnection, asked: str, start: int, end: int) -> None:
-    response, body = _ask(shop, "/media/film.mp4", Range=asked)
-    assert response.status == 206
-    assert body == FILM[start:end]
-    assert response.headers["Content-Range"] == f"bytes {start}-{end - 1}/{len(FILM)}"
-
-
-def test_a_range_beyond_the_end_is_refused(shop: http.client.HTTPConnection) -> None:
-    response, _ = _ask(shop, "/media/film.mp4", Range="bytes=99999-")
-    assert response.status == 416
-    assert response.headers["Content-Range"] == f"bytes */{len(FILM)}"
-
-
-def test_a_range_for_an_old_version_gets_the_whole_file(shop: http.client.HTTPConnection) -> None:
-    response, body = _ask(shop, "/media/film.mp4", Range="bytes=0-9", If_Range='"older"')
-    assert response.status == 200
-    assert body == FILM
-
-
-def test_what_the_client_has_is_not_sent_again(shop: http.client.HTTPConnection, site: Path) -> None:
-    first, _ = _ask(shop, "/media/film.mp4")
-    tag, date = first.headers["ETag"], first.headers["Last-Modified"]
-    for headers in ({"If_None_Match": tag}, {"If_None_Match": f'"x", W/{tag}'}, {"If_Modified_Since": date}):
-        response, body = _ask(shop, "/media/film.mp4", **headers)
-        assert response.status == 304
-        assert body == b""
-        assert response.headers["ETag"] == tag
-    (site / "media" / "film.mp4").write_bytes(FILM + b"!")
-    response, body = _ask(shop, "/media/film.mp4", If_None_Match=tag)
-    assert response.status == 200
-    assert body == FILM + b"!"
-
-
-@pytest.mark.parametrize(
-    "path", ["/missing", "/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/%00", "/media/"]
-)
-def test_nothing_outside_the_site_is_served(shop: http.client.HTTPConnection, path: str) -> None:
-    response, body = _ask(shop, path)
-    assert response.status == 404
-    assert b"not served" not in body
 
 
 def test_a_taken_port_is_a_clear_error(site: Path) -> None:
