@@ -12,8 +12,8 @@ from itertools import pairwise
 import numpy as np
 
 from pvtt.errors import PvttError
+from pvtt.evaluation.arrays import Region, Video
 from pvtt.evaluation.metrics import colour, identity, motion, reconstruction
-from pvtt.evaluation.metrics.arrays import Region, Video
 from pvtt.evaluation.metrics.fvd import frechet_distance
 from pvtt.evaluation.metrics.perceptual import Lpips
 

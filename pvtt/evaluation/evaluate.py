@@ -16,11 +16,11 @@ import torch
 from pvtt.encoding.encode import read_photo
 from pvtt.encoding.windows import EvaluationWindow, load_window
 from pvtt.errors import PvttError
+from pvtt.evaluation.arrays import Video
 from pvtt.evaluation.certify import certify
 from pvtt.evaluation.fingerprint import fingerprint
 from pvtt.evaluation.generate import RUNS, ConditionedSample, Generator, RunName, read_conditions
 from pvtt.evaluation.measure import Networks, SampleVideos, load_networks, measure_sample
-from pvtt.evaluation.metrics.arrays import Video
 from pvtt.evaluation.metrics.fvd import VideoEmbedder, frechet_distance
 from pvtt.evaluation.metrics.identity import Appearance, embed_photos
 from pvtt.evaluation.selection import select, swap_partners

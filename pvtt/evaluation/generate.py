@@ -24,7 +24,7 @@ from torch import Tensor
 
 from pvtt.encoding.store import read_variant
 from pvtt.errors import PvttError
-from pvtt.evaluation.metrics.arrays import Video
+from pvtt.evaluation.arrays import Video
 from pvtt.files.atomic import atomic_path
 from pvtt.files.hashing import code_version, sha256_file, sha256_json
 from pvtt.generation.pipeline import ProductVideoPipeline

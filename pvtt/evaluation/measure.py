@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pvtt.evaluation.arrays import Region, Video
 from pvtt.evaluation.fingerprint import weights_path
 from pvtt.evaluation.generate import RUNS, RunName
 from pvtt.evaluation.metrics import colour, identity, motion, reconstruction
-from pvtt.evaluation.metrics.arrays import Region, Video
 from pvtt.evaluation.metrics.fvd import VideoEmbedder
 from pvtt.evaluation.metrics.identity import Appearance
 from pvtt.evaluation.metrics.perceptual import Lpips

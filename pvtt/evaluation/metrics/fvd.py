@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.errors import PvttError, first_line
-from pvtt.evaluation.metrics.arrays import Video
+from pvtt.evaluation.arrays import Video
 
 SIDE = 224
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.evaluation.metrics.arrays import Region, Video
+from pvtt.evaluation.arrays import Region, Video
 
 NUM_L_BINS, NUM_AB_BINS = 8, 12
 AB_RANGE = (-80.0, 80.0)

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.evaluation.metrics.arrays import Region, Video, check_same_shape
+from pvtt.evaluation.arrays import Region, Video, check_same_shape
 
 Flow: TypeAlias = npt.NDArray[np.float32]  # (F-1, H, W, 2) pixels a frame: x, y
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pvtt.errors import PvttError, first_line
-from pvtt.evaluation.metrics.arrays import Region, Video, check_same_shape
+from pvtt.evaluation.arrays import Region, Video, check_same_shape
 
 if TYPE_CHECKING:
     from torch import Tensor

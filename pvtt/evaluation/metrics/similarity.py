@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.errors import PvttError, first_line
-from pvtt.evaluation.metrics.arrays import Region, Video
+from pvtt.evaluation.arrays import Region, Video
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from pvtt.evaluation.metrics.arrays import to_uint8
+from pvtt.evaluation.arrays import to_uint8
 from pvtt.evaluation.metrics.reconstruction import psnr, ssim, ssim_map
 from tests.evaluation.clips import moving_box, noisy
 

@@ -1,4 +1,4 @@
-"""The two array types that metrics work on."""
+"""The two array types that an evaluation works on."""
 
 from __future__ import annotations
 
