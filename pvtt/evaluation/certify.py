@@ -15,7 +15,7 @@ from pvtt.errors import PvttError
 from pvtt.evaluation.arrays import Region, Video
 from pvtt.evaluation.metrics import colour, identity, motion, reconstruction
 from pvtt.evaluation.metrics.fvd import frechet_distance
-from pvtt.evaluation.metrics.perceptual import Lpips
+from pvtt.evaluation.metrics.metric import VideoDistance
 
 NOISE_LEVELS = (0.0, 8.0, 24.0, 64.0)  # standard deviations in grey levels
 SIZE = (64, 96)
@@ -24,7 +24,7 @@ NUM_FRAMES = 5
 Measure = Callable[[Video, Video, Region], float | None]
 
 
-def certify(lpips: Lpips | None = None) -> tuple[str, ...]:
+def certify(lpips: VideoDistance | None = None) -> tuple[str, ...]:
     """Run all checks.
 
     Args:

@@ -1,11 +1,11 @@
-"""An evaluation from end to end: select samples, generate, measure, summarise, keep videos."""
+"""An evaluation from end to end: choose samples, generate, measure, keep videos, summarise."""
 
 from __future__ import annotations
 
 import csv
 import io
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,18 +13,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pvtt.encoding.encode import read_photo
-from pvtt.encoding.windows import EvaluationWindow, load_window
+from pvtt.encoding.windows import EvaluationWindow
 from pvtt.errors import PvttError
 from pvtt.evaluation.arrays import Video
 from pvtt.evaluation.certify import certify
+from pvtt.evaluation.contenders import all as contenders
+from pvtt.evaluation.contenders.contender import Sampler, Setting, Task
+from pvtt.evaluation.contenders.model import MODEL, SWAPPED
 from pvtt.evaluation.fingerprint import fingerprint
-from pvtt.evaluation.generate import RUNS, ConditionedSample, Generator, RunName, read_conditions
-from pvtt.evaluation.measure import Networks, SampleVideos, load_networks, measure_sample
-from pvtt.evaluation.metrics.fvd import VideoEmbedder, frechet_distance
-from pvtt.evaluation.metrics.identity import Appearance, embed_photos
-from pvtt.evaluation.selection import select, swap_partners
-from pvtt.evaluation.summary import FvdResult, summarise
+from pvtt.evaluation.generate import Generator, read_conditions
+from pvtt.evaluation.measure import load_networks, measure_sample
+from pvtt.evaluation.metrics.fvd import frechet_distance
+from pvtt.evaluation.metrics.identity import embed_photos
+from pvtt.evaluation.metrics.metric import Appearance, Networks, Photo, Scene
+from pvtt.evaluation.samples import Chosen, Windows, choose, photo_paths, read_photos
+from pvtt.evaluation.summary import FvdResult, summarise_split
 from pvtt.evaluation.videos import mask_video, masked_video, write_videos
 from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.files.hashing import code_version, sha256_json, sha256_tree
@@ -33,8 +36,8 @@ from pvtt.generation.composite import composite
 from pvtt.items.progress import Progress
 from pvtt.models.mask_contract import MaskContract
 from pvtt.params.file import Params
-from pvtt.records.base import read_jsonl, write_jsonl
-from pvtt.records.dataset import SPLITS, DatasetEntry, EncodedSample, Split
+from pvtt.records.base import write_jsonl
+from pvtt.records.dataset import SPLITS, DatasetEntry, Split
 from pvtt.records.evaluation import EvaluatedSample, EvaluationRun, MetricValue, write_metrics
 
 STAGE = "evaluate"
@@ -56,16 +59,6 @@ class EvaluateJob:
     params: Params
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """A sample to evaluate."""
-
-    entry: DatasetEntry
-    encoded: EncodedSample
-    partner: EncodedSample | None
-    to_rate: bool
-
-
 def run_evaluation(job: EvaluateJob) -> None:
     """Evaluate a model and write `outs/evaluate` and `metrics/evaluate.json`.
 
@@ -77,7 +70,7 @@ def run_evaluation(job: EvaluateJob) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     networks = load_networks(workspace.root, params.evaluate, device)
     certified = certify(networks.lpips)
-    chosen = _choose(workspace, params)
+    chosen = choose(workspace, params)
     if not chosen:
         raise PvttError(
             "there is no encoded sample to evaluate", "read outs/validate/rejects.jsonl and outs/encode/rejects.jsonl"
@@ -97,10 +90,14 @@ def run_evaluation(job: EvaluateJob) -> None:
     generator.pipeline.mask_contract.require_equal(MaskContract.from_params(params.encode.mask), "outs/encode")
 
     with atomic_directory(workspace.out(STAGE)) as out:
-        samples, fvd = _evaluate_samples(workspace, params, chosen, generator, networks, out)
+        with Windows.open(workspace, params) as windows:
+            evaluation = Evaluation(workspace, params, chosen, generator, networks, windows, out)
+            samples, fvd = evaluation.run()
         samples = _keep_videos(samples, out)
         metrics: dict[Split, dict[str, MetricValue]] = {
-            split: summarise([one for one in samples if one.split == split], params.evaluate, params.seed, fvd[split])
+            split: summarise_split(
+                [one for one in samples if one.split == split], params.evaluate, params.seed, fvd[split]
+            )
             for split in SPLITS
         }
         write_jsonl(out / "samples.jsonl", samples)
@@ -109,29 +106,7 @@ def run_evaluation(job: EvaluateJob) -> None:
     write_metrics(workspace.metrics / f"{STAGE}.json", metrics)
 
 
-def _choose(workspace: Workspace, params: Params) -> list[_Chosen]:
-    entries = {entry.key: entry for entry in read_jsonl(workspace.out("validate") / "samples.jsonl", DatasetEntry)}
-    encoded = read_jsonl(workspace.out("encode") / "samples.jsonl", EncodedSample)
-    chosen = []
-    for split in SPLITS:
-        of_split = [sample for sample in encoded if sample.split == split]
-        selected = select(of_split, params.evaluate.max_clips_per_split, params.seed)
-        partners = swap_partners(selected, params.seed)
-        first = {sample.product_id: sample for sample in reversed(selected)}
-        for number, sample in enumerate(selected):
-            partner = partners.get(sample.product_id)
-            chosen.append(
-                _Chosen(
-                    entry=entries[sample.key],
-                    encoded=sample,
-                    partner=None if partner is None else first[partner],
-                    to_rate=number < params.evaluate.save_videos,
-                )
-            )
-    return chosen
-
-
-def _describe(job: EvaluateJob, chosen: Sequence[_Chosen], device: str, certified: tuple[str, ...]) -> EvaluationRun:
+def _describe(job: EvaluateJob, chosen: Sequence[Chosen], device: str, certified: tuple[str, ...]) -> EvaluationRun:
     workspace, params = job.workspace, job.params
     model_sha256 = sha256_tree(workspace.root / job.model)
     inputs = [[one.entry.clip_sha256, one.entry.mask_sha256, *one.entry.photo_sha256s] for one in chosen]
@@ -157,118 +132,152 @@ def _describe(job: EvaluateJob, chosen: Sequence[_Chosen], device: str, certifie
     )
 
 
-def _evaluate_samples(
-    workspace: Workspace,
-    params: Params,
-    chosen: Sequence[_Chosen],
-    generator: Generator,
-    networks: Networks,
-    out: Path,
-) -> tuple[list[EvaluatedSample], dict[Split, FvdResult | None]]:
-    """Generate and measure all samples, a batch at a time, so that memory stays bounded."""
-    photos = {one.entry.product_id: _photos(one.entry, workspace, params) for one in chosen}
-    side = min(params.encode.width, params.encode.height)
-    galleries = {split: _gallery([c for c in chosen if c.entry.split == split], photos, side) for split in SPLITS}
-    fill = _mean_product_colour(workspace, params, chosen)
-    features = {split: _FvdFeatures(networks.fvd) for split in SPLITS}
-    samples: list[EvaluatedSample] = []
-    with Progress(STAGE, len(chosen), workspace.progress / f"{STAGE}.json", unit="samples") as progress:
-        size = params.evaluate.batch_size
+class Evaluation:
+    """Reads each sample once and passes it through generate → measure → keep, a batch at a time.
+
+    Args:
+        workspace: The project.
+        params: All params.
+        chosen: The samples.
+        sampler: The networks that contenders share.
+        networks: The networks that measure.
+        windows: The samples' pixels.
+        out: Folder for the videos.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        params: Params,
+        chosen: Sequence[Chosen],
+        sampler: Sampler,
+        networks: Networks,
+        windows: Windows,
+        out: Path,
+    ) -> None:
+        self._workspace = workspace
+        self._params = params
+        self._chosen = chosen
+        self._sampler = sampler
+        self._networks = networks
+        self._windows = windows
+        self._out = out
+
+    def run(self) -> tuple[list[EvaluatedSample], dict[Split, FvdResult | None]]:
+        """All samples with their scores, and each split's FVD."""
+        training = [one.entry for one in self._chosen if one.entry.split == "train"]
+        setting = Setting(self._sampler, self._windows.mean_product_colour(training), self._params.encode.mask)
+        features = {split: _FvdFeatures(self._networks.fvd) for split in SPLITS}
+        samples = []
+        file = self._workspace.progress / f"{STAGE}.json"
+        with Progress(STAGE, len(self._chosen), file, unit="samples") as progress:
+            for split in SPLITS:
+                for sample in self._run_split(
+                    [one for one in self._chosen if one.entry.split == split], setting, features[split]
+                ):
+                    samples.append(sample)
+                    progress.advance(note=f"{sample.split} {sample.key}")
+        return samples, {split: features[split].distance(self._params.evaluate.fvd_min_n) for split in SPLITS}
+
+    def _run_split(
+        self, chosen: Sequence[Chosen], setting: Setting, features: _FvdFeatures
+    ) -> Iterator[EvaluatedSample]:
+        photos = {one.entry.product_id: read_photos(one.entry, self._workspace, self._params) for one in chosen}
+        gallery = self._gallery(photos)
+        size = self._params.evaluate.batch_size
         for start in range(0, len(chosen), size):
             batch = chosen[start : start + size]
-            for one, videos in zip(batch, _generate(workspace, params, batch, generator, fill), strict=True):
-                entry = one.entry
-                partner_id = None if one.partner is None else one.partner.product_id
-                metrics = measure_sample(
-                    videos, entry.product_id, partner_id, galleries[entry.split], photos[entry.product_id], networks
-                )
-                features[entry.split].add(videos.runs["generated"], videos.truth)
-                sample = EvaluatedSample(
-                    split=entry.split,
-                    product_id=entry.product_id,
-                    clip_id=entry.clip_id,
-                    category=entry.category,
-                    caption=entry.caption,
-                    swapped_product_id=partner_id,
-                    photo_paths=entry.photo_paths[: params.encode.max_photos],
-                    swapped_photo_paths=() if one.partner is None else _photo_paths(one.partner, chosen, params),
-                    to_rate=one.to_rate,
-                    videos=_write(videos, out, entry, params),
-                    metrics=metrics,
-                )
-                samples.append(sample)
-                progress.advance(note=f"{sample.split} {sample.key}")
-    minimum = params.evaluate.fvd_min_n
-    return samples, {split: features[split].distance(minimum) for split in SPLITS}
+            for one, scene in zip(batch, self._generate(batch, photos, gallery, setting), strict=True):
+                features.add(scene.output, scene.truth)
+                yield self._keep(one, scene, measure_sample(scene))
 
+    def _gallery(self, photos: Mapping[str, Sequence[Photo]]) -> dict[str, Appearance]:
+        side = min(self._params.encode.width, self._params.encode.height)
+        looks = {product: embed_photos(photos[product], side) for product in sorted(photos)}
+        return {product: look for product, look in looks.items() if look is not None}
 
-def _generate(
-    workspace: Workspace, params: Params, batch: Sequence[_Chosen], generator: Generator, fill: npt.NDArray[np.uint8]
-) -> Iterator[SampleVideos]:
-    """All videos of a batch's samples. A run without a partner for everyone leaves those without out."""
-    conditions = [read_conditions(workspace.out("encode"), one.encoded) for one in batch]
-    decoded: dict[RunName, dict[str, Video]] = {}
-    for run in RUNS:
-        own: list[ConditionedSample] = conditions
-        partners: list[ConditionedSample] = []
-        if run == "swapped":
-            pairs = [(own, one.partner) for own, one in zip(conditions, batch, strict=True) if one.partner is not None]
-            own = [condition for condition, _ in pairs]
-            partners = [read_conditions(workspace.out("encode"), partner) for _, partner in pairs]
-        if own:
-            outputs = generator.decode(generator.latents(run, own, partners))
-            decoded[run] = {condition.key: video for condition, video in zip(own, outputs, strict=True)}
-    for one in batch:
-        key = one.entry.key
-        window: EvaluationWindow = load_window(one.entry, workspace.root, params.encode)
-        outputs_of_sample = {run: videos[key] for run, videos in decoded.items() if key in videos}
-        yield SampleVideos(
-            truth=window.pixels,
-            product=window.product,
+    def _generate(
+        self,
+        batch: Sequence[Chosen],
+        photos: Mapping[str, Sequence[Photo]],
+        gallery: Mapping[str, Appearance],
+        setting: Setting,
+    ) -> Iterator[Scene]:
+        """What all contenders make of a batch's samples."""
+        windows = [self._windows.read(one.entry) for one in batch]
+        tasks = [
+            self._task(one, window, photos[one.entry.product_id]) for one, window in zip(batch, windows, strict=True)
+        ]
+        made = {contender.name: contender.videos(tasks, setting) for contender in contenders.CONTENDERS}
+        for index, (one, window) in enumerate(zip(batch, windows, strict=True)):
+            outputs = {
+                # A feathered edge would let the template's own product shine through at the product's border.
+                name: composite(video, window.pixels, window.mask, 0)
+                for name, videos in made.items()
+                if (video := videos[index]) is not None
+            }
+            raw = made[MODEL.name][index]
+            assert raw is not None  # every sample has its own photos
+            yield Scene(
+                truth=window.pixels,
+                product=window.product,
+                hole=window.mask,
+                raw=raw,
+                output=outputs.pop(MODEL.name),
+                others=outputs,
+                product_id=one.entry.product_id,
+                partner_id=None if one.partner is None else one.partner.product_id,
+                gallery=gallery,
+                photos=photos[one.entry.product_id],
+                networks=self._networks,
+            )
+
+    def _task(self, one: Chosen, window: EvaluationWindow, photos: Sequence[Photo]) -> Task:
+        folder = self._workspace.out("encode")
+        return Task(
+            key=one.entry.key,
+            template=masked_video(window.pixels, window.mask, self._params.encode.mask.fill),
             hole=window.mask,
-            raw=outputs_of_sample["generated"],
-            # A feathered edge would let the template's own product shine through at the product's border.
-            runs={run: composite(video, window.pixels, window.mask, 0) for run, video in outputs_of_sample.items()},
-            mean_fill=np.where(window.mask[..., None], fill, window.pixels),
+            photos=photos,
+            conditions=read_conditions(folder, one.encoded),
+            partner=None if one.partner is None else read_conditions(folder, one.partner),
         )
 
+    def _keep(self, one: Chosen, scene: Scene, metrics: Mapping[str, float | None]) -> EvaluatedSample:
+        entry, partner = one.entry, one.partner_entry
+        return EvaluatedSample(
+            split=entry.split,
+            product_id=entry.product_id,
+            clip_id=entry.clip_id,
+            category=entry.category,
+            caption=entry.caption,
+            swapped_product_id=scene.partner_id,
+            photo_paths=photo_paths(entry, self._params),
+            swapped_photo_paths=() if partner is None else photo_paths(partner, self._params),
+            to_rate=one.to_rate,
+            videos=self._write(entry, scene),
+            metrics=dict(metrics),
+        )
 
-def _photos(entry: DatasetEntry, workspace: Workspace, params: Params) -> list[npt.NDArray[np.uint8]]:
-    return [read_photo(workspace.root / path) for path in entry.photo_paths[: params.encode.max_photos]]
-
-
-def _photo_paths(partner: EncodedSample, chosen: Sequence[_Chosen], params: Params) -> tuple[str, ...]:
-    entry = next(one.entry for one in chosen if one.entry.key == partner.key)
-    return entry.photo_paths[: params.encode.max_photos]
-
-
-def _gallery(
-    chosen: Sequence[_Chosen], photos: Mapping[str, Sequence[npt.NDArray[np.uint8]]], side: int
-) -> dict[str, Appearance]:
-    products = sorted({one.entry.product_id for one in chosen})
-    looks = {product: embed_photos(photos[product], side) for product in products}
-    return {product: look for product, look in looks.items() if look is not None}
-
-
-def _mean_product_colour(workspace: Workspace, params: Params, chosen: Sequence[_Chosen]) -> npt.NDArray[np.uint8]:
-    """The mean colour of the evaluated training products, (3,); mid-grey without training samples.
-
-    It is what someone knows of a product who has seen only others.
-    """
-    sums, count = np.zeros(3), 0
-    for one in chosen:
-        if one.entry.split == "train":
-            window = load_window(one.entry, workspace.root, params.encode)
-            sums += window.pixels[window.product].sum(axis=0, dtype=np.float64)
-            count += int(window.product.sum())
-    mean = sums / count if count else np.full(3, 127.5)
-    return np.rint(mean).astype(np.uint8)
+    def _write(self, entry: DatasetEntry, scene: Scene) -> dict[str, str]:
+        """Write a sample's videos; returns their paths relative to `out`."""
+        shown = {
+            MODEL.name: scene.output,
+            "ground_truth": scene.truth,
+            "masked": masked_video(scene.truth, scene.hole, self._params.encode.mask.fill),
+            "mask": mask_video(scene.hole),
+        }
+        if SWAPPED.name in scene.others:
+            shown[SWAPPED.name] = scene.others[SWAPPED.name]
+        folder = Path("videos") / entry.split / entry.key
+        write_videos(self._out / folder, shown, entry.fps / self._params.encode.frame_stride)
+        return {name: (folder / f"{name}.mp4").as_posix() for name in shown}
 
 
 class _FvdFeatures:
     """Collects I3D features of outputs and ground truths of one split."""
 
-    def __init__(self, embedder: VideoEmbedder | None) -> None:
+    def __init__(self, embedder: Callable[[Sequence[Video]], npt.NDArray[np.float64]] | None) -> None:
         self._embedder = embedder
         self._features: list[npt.NDArray[np.float64]] = []  # (2, D) each: output, ground truth
 
@@ -284,21 +293,6 @@ class _FvdFeatures:
             return FvdResult(None, n)
         stacked = np.stack(self._features)
         return FvdResult(frechet_distance(stacked[:, 0], stacked[:, 1]), n)
-
-
-def _write(videos: SampleVideos, out: Path, entry: DatasetEntry, params: Params) -> dict[str, str]:
-    """Write a sample's videos; returns their paths relative to `out`."""
-    shown = {
-        "generated": videos.runs["generated"],
-        "ground_truth": videos.truth,
-        "masked": masked_video(videos.truth, videos.hole, params.encode.mask.fill),
-        "mask": mask_video(videos.hole),
-    }
-    if "swapped" in videos.runs:
-        shown["swapped"] = videos.runs["swapped"]
-    folder = Path("videos") / entry.split / entry.key
-    write_videos(out / folder, shown, entry.fps / params.encode.frame_stride)
-    return {name: (folder / f"{name}.mp4").as_posix() for name in shown}
 
 
 def _keep_videos(samples: Sequence[EvaluatedSample], out: Path) -> list[EvaluatedSample]:

@@ -1,14 +1,7 @@
-"""The videos that are measured: what the model makes of each sample under four conditions.
+"""Samples batches from the networks: the trained one, and its base with a new adapter, which has no effect.
 
-| run         | condition                                              | shows                          |
-|-------------|--------------------------------------------------------|--------------------------------|
-| `generated` | the product's own photos                               | the model                      |
-| `swapped`   | another product's photos, same noise                   | whether the photos matter      |
-| `blank`     | no photos (the condition dropped as in training)       | what is guessed without them   |
-| `untrained` | the base model with a new adapter, which has no effect | what training has brought      |
-
-A sample's noise depends on the seed and its name alone, so all four start alike, and a resumed run continues with what
-an uninterrupted one would have made. Latents of finished batches are kept in the item cache.
+A sample's noise depends on the seed and its name alone, so that contenders start alike, and a resumed run continues
+with what an uninterrupted one would have made. Latents of finished batches are kept in the item cache.
 """
 
 from __future__ import annotations
@@ -16,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from diffusers import WanTransformer3DModel
@@ -37,10 +30,7 @@ from pvtt.models.vae import decode_latents, to_pixels
 from pvtt.params.file import Params
 from pvtt.records.dataset import EncodedSample
 
-RunName = Literal["generated", "swapped", "blank", "untrained"]
-RUNS: tuple[RunName, ...] = get_args(RunName)
-
-CODE = ("generation", "models")  # that the latents of a run depend on
+CODE = ("generation", "models")  # that latents depend on
 
 
 @dataclass(frozen=True)
@@ -59,7 +49,7 @@ def read_conditions(folder: Path, encoded: EncodedSample) -> ConditionedSample:
 
 
 class Generator:
-    """Generates batches of samples under the four conditions.
+    """Generates batches of samples: the `Sampler` that contenders share.
 
     Args:
         model: Folder of the trained pipeline.
@@ -92,60 +82,71 @@ class Generator:
         self._vae: Any = self.pipeline.vae.to(device).eval()
         text = encode_text([""], self.pipeline.tokenizer, self.pipeline.text_encoder, self.pipeline.config.text_tokens)
         self._empty_text = text[0].float()
-        self._weights = {name: base_sha256 if name == "untrained" else model_sha256 for name in RUNS}
+        self._model_sha256 = model_sha256
+        self._base_sha256 = base_sha256
         self._params = params
         self._device = device
         self._cache = cache
 
-    def latents(
-        self, run: RunName, batch: Sequence[ConditionedSample], partners: Sequence[ConditionedSample]
-    ) -> Tensor:
-        """Normalised latents of a batch, (B, 16, F', h, w), from the cache or new.
+    def videos(
+        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, *, trained: bool
+    ) -> list[Video]:
+        """One video, (F, H, W, 3), before compositing, for each sample.
 
         Args:
-            run: The condition.
-            batch: B samples.
-            partners: Whose photos each gets in the run `swapped`; unused otherwise.
+            samples: What to generate.
+            products: Whose photos each gets; None: no photos.
+            trained: With the trained network; else with its base and an adapter that has no effect.
         """
+        latents = self.latents(samples, products, trained)
+        with torch.inference_mode():
+            return list(to_pixels(decode_latents(self._vae, latents.to(self._device))).cpu().numpy())
+
+    def latents(
+        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, trained: bool
+    ) -> Tensor:
+        """Normalised latents of a batch, (B, 16, F', h, w), from the cache or new. Arguments as for `videos`."""
         from safetensors.torch import load_file, save_file
 
-        sources = partners if run == "swapped" else batch
         settings = self._params.evaluate
         key = sha256_json(
             [
-                run,
-                self._weights[run],
+                trained,
+                self._model_sha256 if trained else self._base_sha256,
                 code_version(*CODE),
-                [sha256_file(one.path) for one in (*batch, *sources)],
-                [one.key for one in batch],
+                [[one.key, sha256_file(one.path)] for one in samples],
+                None if products is None else [sha256_file(one.path) for one in products],
                 [settings.num_steps, settings.product_guidance, settings.text_guidance, self._params.seed],
                 self._device,
             ]
         )
         path = self._cache / key[:2] / f"{key}.safetensors"
         if not path.is_file():
-            latents = self._sample(run, batch, sources)
+            latents = self._sample(samples, products, trained)
             if not latents.isfinite().all():
-                names = ", ".join(one.key for one in batch)
+                names = ", ".join(one.key for one in samples)
                 raise PvttError(f"the model's output for {names} is not finite", "train again at a lower learning rate")
             with atomic_path(path) as temporary:
                 save_file({"latents": latents.contiguous()}, temporary)
         return load_file(path)["latents"]
 
-    def _sample(self, run: RunName, batch: Sequence[ConditionedSample], sources: Sequence[ConditionedSample]) -> Tensor:
-        conditions = Conditions.concatenate([one.conditions for one in batch])
-        conditions = conditions.with_photos_of(Conditions.concatenate([one.conditions for one in sources]))
+    def _sample(
+        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, trained: bool
+    ) -> Tensor:
+        conditions = Conditions.concatenate([one.conditions for one in samples])
         settings = SamplingSettings(
             self._params.evaluate.num_steps,
             self._params.evaluate.product_guidance,
             self._params.evaluate.text_guidance,
         )
-        if run not in ("generated", "swapped"):  # without product, guiding towards it changes nothing but the cost
+        if products is None:  # without product, guiding towards it changes nothing but the cost
             conditions, settings = conditions.without_product(), replace(settings, product_guidance=0.0)
+        else:
+            conditions = conditions.with_photos_of(Conditions.concatenate([one.conditions for one in products]))
         latents = sample(
-            self._untrained if run == "untrained" else self._trained,
+            self._trained if trained else self._untrained,
             self.pipeline.scheduler,
-            self._noise(batch).to(self._device),
+            self._noise(samples).to(self._device),
             conditions,
             self._empty_text,
             settings,
@@ -155,8 +156,3 @@ class Generator:
     def _noise(self, batch: Sequence[ConditionedSample]) -> Tensor:
         seeds = [int(sha256_json([self._params.seed, one.key])[:15], 16) for one in batch]
         return initial_noise(batch[0].conditions.masked_latents.shape[1:], seeds)
-
-    def decode(self, latents: Tensor) -> list[Video]:
-        """Latents (B, 16, F', h, w) → B videos, before compositing."""
-        with torch.inference_mode():
-            return list(to_pixels(decode_latents(self._vae, latents.to(self._device))).cpu().numpy())

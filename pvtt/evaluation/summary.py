@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pvtt.evaluation.metrics.motion import WARP_ERROR_FLOOR
+from pvtt.evaluation.metrics.metric import Metric
+from pvtt.evaluation.scores import all_scores
 from pvtt.params.evaluate import EvaluateParams, TargetParams
 from pvtt.records.evaluation import EvaluatedSample, MetricStatus, MetricValue
 from pvtt.stats.bootstrap import cluster_mean
 
 MIN_PRODUCTS = 2  # an interval over products needs two
-
-# Everything in metrics/evaluate.json, in its order. Metrics that an evaluation can't have stand there as not measured.
-METRICS = (
-    "psnr",
-    "ssim",
-    "lpips",
-    "product_psnr",
-    "product_ssim",
-    "product_lpips",
-    "product_delta_e",
-    "flicker",
-    "flow_warp_error",
-    "flow_warp_error_ground_truth",
-    "relative_flow_warp_error",
-    "outside_motion_error",
-    "identity_top1",
-    "identity_top1_ground_truth",
-    "identity_top1_swapped",
-    "identity_top1_blank",
-    "identity_top1_untrained",
-    "identity_top1_mean_fill",
-    "swap_followed",
-    "product_psnr_swapped",
-    "product_psnr_blank",
-    "product_psnr_untrained",
-    "product_psnr_mean_fill",
-    "swap_gain",
-    "blank_gain",
-    "untrained_gain",
-    "mean_fill_gain",
-    "leak_change",
-    "blank_change",
-    "clip_i",
-    "dino",
-    "fvd",
-)
-RETRIEVAL = (*(name for name in METRICS if name.startswith("identity_top1")), "swap_followed")
-LOWER_IS_BETTER = ("lpips", "fvd")  # of those with a target
-GAINS = ("swap_gain", "untrained_gain", "mean_fill_gain")  # must lie above 0 with their whole interval
 
 
 @dataclass(frozen=True)
@@ -60,10 +22,10 @@ class FvdResult:
     n: int
 
 
-def summarise(
+def summarise_split(
     samples: Sequence[EvaluatedSample], params: EvaluateParams, seed: int, fvd: FvdResult | None
 ) -> dict[str, MetricValue]:
-    """A split's metrics.
+    """A split's scores.
 
     Args:
         samples: The split's.
@@ -73,19 +35,19 @@ def summarise(
     """
     num_products = len({sample.product_id for sample in samples})
     chance = 1 / num_products if num_products > 1 else None
-    summary = {
-        name: _summarise_one(name, samples, params, seed, chance if name in RETRIEVAL else None)
-        for name in METRICS
-        if name != "fvd"
+    return {
+        score.name: _summarise_fvd(score, fvd, params)
+        if score.name == "fvd"
+        else _summarise_one(score, samples, params, seed, chance if score.chance else None)
+        for score in all_scores()
     }
-    return summary | {"fvd": _summarise_fvd(fvd, params)}
 
 
 def _summarise_one(
-    name: str, samples: Sequence[EvaluatedSample], params: EvaluateParams, seed: int, chance: float | None
+    score: Metric, samples: Sequence[EvaluatedSample], params: EvaluateParams, seed: int, chance: float | None
 ) -> MetricValue:
-    measured = [(sample, value) for sample in samples if (value := sample.metrics.get(name)) is not None]
-    target = _target(name, params.targets, chance)
+    measured = [(sample, value) for sample in samples if (value := sample.metrics.get(score.name)) is not None]
+    target = _target(score, params.targets, chance)
 
     def unknown(status: MetricStatus) -> MetricValue:
         return MetricValue(
@@ -98,11 +60,8 @@ def _summarise_one(
     if len(measured) < params.min_n or len(set(clusters)) < MIN_PRODUCTS:
         return unknown("too_few")
     values = [value for _, value in measured]
-    weights = None
-    if name == "relative_flow_warp_error":  # the ratio of the sums: steadier than the mean of ratios
-        weights = [_ground_truth_warp(sample.metrics) for sample, _ in measured]
+    weights = None if score.weight is None else [score.weight(sample.metrics) for sample, _ in measured]
     estimate = cluster_mean(values, clusters, weights=weights, resamples=params.bootstrap, seed=seed)
-    compared = estimate.low if name in GAINS or chance is not None else estimate.value
     return MetricValue(
         value=estimate.value,
         low=estimate.low,
@@ -110,40 +69,27 @@ def _summarise_one(
         n=estimate.n,
         chance=chance,
         target=target,
-        status=_status(name, compared, target),
+        status=_status(score, estimate.value if score.target == "params" else estimate.low, target),
     )
 
 
-def _summarise_fvd(fvd: FvdResult | None, params: EvaluateParams) -> MetricValue:
-    target = params.targets.fvd
+def _summarise_fvd(score: Metric, fvd: FvdResult | None, params: EvaluateParams) -> MetricValue:
+    target = _target(score, params.targets, None)
     value = None if fvd is None else fvd.value
     status: MetricStatus = "not_measured" if fvd is None else "too_few"
     if value is not None:
-        status = _status("fvd", value, target)
+        status = _status(score, value, target)
     return MetricValue(value=value, low=None, high=None, n=fvd.n if fvd else 0, target=target, status=status)
 
 
-def _ground_truth_warp(metrics: Mapping[str, float | None]) -> float:
-    own = metrics["flow_warp_error_ground_truth"]
-    return max(own or 0.0, WARP_ERROR_FLOOR)
+def _target(score: Metric, targets: TargetParams, chance: float | None) -> float | None:
+    if score.target is None:
+        return None
+    return {"params": getattr(targets, score.name, None), "chance": chance, "zero": 0.0}[score.target]
 
 
-def _target(name: str, targets: TargetParams, chance: float | None) -> float | None:
-    if name == "identity_top1":
-        return chance
-    if name in GAINS:
-        return 0.0
-    return {
-        "psnr": targets.psnr,
-        "ssim": targets.ssim,
-        "lpips": targets.lpips,
-        "clip_i": targets.clip_i,
-        "dino": targets.dino,
-    }.get(name)
-
-
-def _status(name: str, compared: float, target: float | None) -> MetricStatus:
+def _status(score: Metric, compared: float, target: float | None) -> MetricStatus:
     if target is None:
         return "measured"
-    passed = compared < target if name in LOWER_IS_BETTER else compared > target
+    passed = compared < target if score.better == "↓" else compared > target
     return "pass" if passed else "fail"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from pvtt.evaluation.contenders.all import others
 from pvtt.records.dataset import SPLITS
 from pvtt.records.evaluation import EvaluationMetrics
 from pvtt.report.collect import TrainingHistory
@@ -82,32 +83,14 @@ def plot_losses(histories: Sequence[TrainingHistory]) -> str:
 
 
 @_styled
-def plot_conditions(metrics: EvaluationMetrics) -> str:
-    """Product PSNR and identity retrieval under each condition, with intervals, as one SVG."""
+def plot_contenders(metrics: EvaluationMetrics) -> str:
+    """Product PSNR and identity retrieval of each contender, with intervals, as one SVG."""
     figure, (left, right) = _figure(2, 11.5, 3.4)
-    _bars(
-        left,
-        metrics,
-        {
-            "own photos": "product_psnr",
-            "swapped": "product_psnr_swapped",
-            "no photos": "product_psnr_blank",
-            "untrained": "product_psnr_untrained",
-            "mean colour": "product_psnr_mean_fill",
-        },
-    )
+    beside = {contender.label: contender.name for contender in others()}
+    _bars(left, metrics, {"model": "product_psnr"} | {k: f"product_psnr_{name}" for k, name in beside.items()})
     left.set_title("Product PSNR (dB)")
-    _bars(
-        right,
-        metrics,
-        {
-            "own photos": "identity_top1",
-            "swapped": "identity_top1_swapped",
-            "no photos": "identity_top1_blank",
-            "untrained": "identity_top1_untrained",
-            "ceiling": "identity_top1_ground_truth",
-        },
-    )
+    identity = {label: f"identity_top1_{name}" for label, name in beside.items()}
+    _bars(right, metrics, {"model": "identity_top1"} | identity | {"ground truth": "identity_top1_ground_truth"})
     right.set_title("Identity: own product found, and chance (dashed)")
     right.set_ylim(0, 1.05)
     for split, colour in zip(SPLITS, COLOURS, strict=False):
@@ -117,7 +100,7 @@ def plot_conditions(metrics: EvaluationMetrics) -> str:
     handles, labels = left.get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    return _as_svg(figure, "Product PSNR and identity retrieval under each condition, by split")
+    return _as_svg(figure, "Product PSNR and identity retrieval of each contender, by split")
 
 
 def _bars(axes: Axes, metrics: EvaluationMetrics, shown: Mapping[str, str]) -> None:

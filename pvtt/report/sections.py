@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pvtt.decision.text import format_number
+from pvtt.evaluation.metrics.metric import Metric
 from pvtt.records.catalog import Reject
 from pvtt.records.dataset import SPLITS, Split
 from pvtt.records.decision import Criterion, Decision
 from pvtt.records.evaluation import EvaluatedSample, EvaluationMetrics, Fingerprint, MetricValue
 from pvtt.report.collect import ReportInputs
-from pvtt.report.glossary import GROUPS, MEANINGS, Meaning
+from pvtt.report.glossary import groups, meanings
 from pvtt.report.media import photo_uri, video_uri
 
 VERDICTS = {
@@ -107,7 +108,7 @@ class VideosSection:
 
 @dataclass(frozen=True)
 class LeakSection:
-    """What swapping the photos costs on each split, and the plot of all conditions as SVG."""
+    """What swapping the photos costs on each split, and the plot of all contenders as SVG."""
 
     gains: tuple[tuple[Split, MetricValue], ...]
     plot: str
@@ -117,7 +118,7 @@ class LeakSection:
 class MetricRow:
     """A metric: what it means, its target for a reader, and its value on each of `SPLITS`."""
 
-    meaning: Meaning
+    meaning: Metric
     target: str
     values: tuple[MetricValue | None, ...]
 
@@ -239,12 +240,12 @@ def _photos(inputs: ReportInputs, paths: tuple[str, ...]) -> tuple[str, ...]:
 
 def leak(inputs: ReportInputs) -> LeakSection:
     """Whether the photos matter."""
-    from pvtt.report.plots import plot_conditions
+    from pvtt.report.plots import plot_contenders
 
     gains = ((split, inputs.metrics.get(split, "swap_gain")) for split in SPLITS)
     return LeakSection(
         gains=tuple((split, gain) for split, gain in gains if gain is not None),
-        plot=plot_conditions(inputs.metrics),
+        plot=plot_contenders(inputs.metrics),
     )
 
 
@@ -252,15 +253,17 @@ def metrics(inputs: ReportInputs) -> MetricsSection:
     """Every metric on every split."""
     return MetricsSection(
         splits=SPLITS,
-        groups=tuple((title, tuple(_metric_row(inputs.metrics, name) for name in names)) for title, names in GROUPS),
+        groups=tuple(
+            (title, tuple(_metric_row(inputs.metrics, score) for score in scores)) for title, scores in groups().items()
+        ),
     )
 
 
-def _metric_row(values: EvaluationMetrics, name: str) -> MetricRow:
-    found = tuple(values.get(split, name) for split in SPLITS)
+def _metric_row(values: EvaluationMetrics, score: Metric) -> MetricRow:
+    found = tuple(values.get(split, score.name) for split in SPLITS)
     target = next((metric.target for metric in found if metric is not None and metric.target is not None), None)
     shown = "" if target is None else format_number(target)
-    return MetricRow(MEANINGS[name], "chance" if name == "identity_top1" else shown, found)
+    return MetricRow(score, "chance" if score.target == "chance" else shown, found)
 
 
 def worst_cases(inputs: ReportInputs, embedded: set[str]) -> WorstCasesSection:
@@ -271,7 +274,7 @@ def worst_cases(inputs: ReportInputs, embedded: set[str]) -> WorstCasesSection:
     shown = [sample for sample in ranked[:NUM_WORST] if sample.key in embedded and not sample.to_rate]
     return WorstCasesSection(
         videos=tuple(_video_row(inputs, sample) for sample in shown),
-        columns=tuple(MEANINGS[name].label for name in WORST_COLUMNS),
+        columns=tuple(meanings()[name].label for name in WORST_COLUMNS),
         rows=tuple(
             WorstRow(sample, sample.key in embedded, tuple(sample.metrics.get(name) for name in WORST_COLUMNS))
             for sample in ranked

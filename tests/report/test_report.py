@@ -12,12 +12,12 @@ import pytest
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.errors import MissingInputError
-from pvtt.evaluation.summary import METRICS
+from pvtt.evaluation.scores import all_scores
 from pvtt.files.workspace import Workspace
 from pvtt.records.base import read_jsonl
 from pvtt.records.decision import read_decision
 from pvtt.records.evaluation import EvaluatedSample
-from pvtt.report.glossary import GROUPS, MEANINGS
+from pvtt.report.glossary import groups, meanings
 from pvtt.report.media import within_budget
 from pvtt.stages import report
 from tests.browser import console_errors, open_browser, wait_for
@@ -25,7 +25,9 @@ from tests.evaluated import EvaluatedProject
 
 
 def test_every_metric_has_a_meaning_and_a_place() -> None:
-    assert set(MEANINGS) == set(METRICS) == {name for _, names in GROUPS for name in names}
+    names = {score.name for score in all_scores()}
+    assert set(meanings()) == names == {score.name for group in groups().values() for score in group}
+    assert all(meaning.label and meaning.says for meaning in meanings().values())
 
 
 def test_it_holds_the_verdict_the_criteria_and_the_commands(page: Path, reported: EvaluatedProject) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.evaluation.arrays import Region, Video, check_same_shape
+from pvtt.evaluation.metrics.metric import Metric, Scene
 
 NUM_COLOURS = 4
 MAX_PIXELS = 8192  # drawn evenly from the region; more does not move a palette of four
@@ -65,3 +66,26 @@ def product_delta_e(video: Video, truth: Video, region: Region) -> float | None:
     check_same_shape(video, truth, region)
     given, expected = main_colours(video, region), main_colours(truth, region)
     return None if given is None or expected is None else palette_distance(given, expected)
+
+
+def _of_scene(scene: Scene, video: Video) -> float | None:
+    given, expected = main_colours(video, scene.product), scene.once(_true_colours)
+    return None if given is None or expected is None else palette_distance(given, expected)
+
+
+def _true_colours(scene: Scene) -> Palette | None:
+    return main_colours(scene.truth, scene.product)
+
+
+METRICS = (
+    Metric(
+        name="product_delta_e",
+        label="product ΔE",
+        says="between the main colours; about 2 is just visible",
+        group="The product's region",
+        unit="CIEDE2000",
+        better="↓",
+        measure=_of_scene,
+        of_contenders=True,
+    ),
+)

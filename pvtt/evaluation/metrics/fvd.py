@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from pvtt.errors import PvttError, first_line
 from pvtt.evaluation.arrays import Video
+from pvtt.evaluation.metrics.metric import Metric
 
 SIDE = 224
 
@@ -69,3 +70,15 @@ def frechet_distance(first: npt.NDArray[np.float64], second: npt.NDArray[np.floa
     eigenvalues = np.linalg.eigvals(covariances[0] @ covariances[1])
     root = np.sqrt(np.clip(eigenvalues.real, 0, None)).sum()
     return float(max(0.0, gap + np.trace(covariances[0]) + np.trace(covariances[1]) - 2 * root))
+
+
+METRICS = (
+    Metric(  # measured over the videos of a split together
+        name="fvd",
+        label="FVD",
+        says="Fréchet video distance of outputs to ground truths",
+        group="Fidelity to the ground truth",
+        better="↓",
+        target="params",
+    ),
+)

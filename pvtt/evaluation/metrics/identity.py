@@ -17,24 +17,17 @@ for all products 4 %. Evaluation reports the ground truth's own figure beside th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from pvtt.evaluation.arrays import Region, Video
+from pvtt.evaluation.metrics.metric import Appearance, Metric, Scene
 
 NUM_L_BINS, NUM_AB_BINS = 8, 12
 AB_RANGE = (-80.0, 80.0)
 NUM_BANDS = 3
 BAND_WEIGHT = 2.0 / 100  # of a band's colour in L*a*b* units, against the histogram's unit length
-
-
-@dataclass(frozen=True)
-class Appearance:
-    """What a product looks like, as one vector; Euclidean distances compare two."""
-
-    vector: npt.NDArray[np.float64]
 
 
 def embed(video: Video, region: Region) -> Appearance | None:
@@ -100,3 +93,35 @@ def embed_photos(photos: Sequence[npt.NDArray[np.uint8]], side: int) -> Appearan
 def nearest(query: Appearance, gallery: Mapping[str, Appearance]) -> str:
     """The product in the gallery that looks most like `query`; the first by id where two are equally near."""
     return min(sorted(gallery), key=lambda product: float(np.linalg.norm(query.vector - gallery[product].vector)))
+
+
+def _shows(scene: Scene, video: Video, product_id: str | None) -> float | None:
+    """1 where retrieval finds this product in the video, 0 where another; None where there is nothing to choose."""
+    look = embed(video, scene.product) if len(scene.gallery) > 1 else None
+    return None if look is None else float(nearest(look, scene.gallery) == product_id)
+
+
+METRICS = (
+    Metric(
+        name="identity_top1",
+        label="identity, top 1",
+        says="how often the output looks most like its own photos",
+        group="Is it that product?",
+        better="↑",
+        target="chance",
+        chance=True,
+        measure=lambda scene, video: _shows(scene, video, scene.product_id),
+        of_truth="the ceiling that the measure itself sets",
+        of_contenders=True,
+    ),
+    Metric(
+        name="swap_followed",
+        label="swapped output shows the swapped product",
+        says="by the same retrieval",
+        group="Is it that product?",
+        better="↑",
+        chance=True,
+        subject="swapped",
+        measure=lambda scene, video: _shows(scene, video, scene.partner_id),
+    ),
+)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.evaluation.arrays import Region, Video, check_same_shape
+from pvtt.evaluation.metrics.metric import Metric, Scene, Values
 
 Flow: TypeAlias = npt.NDArray[np.float32]  # (F-1, H, W, 2) pixels a frame: x, y
 
@@ -113,3 +114,66 @@ def outside_motion_error(video: Video, motion: Motion, outside: Region) -> float
     if not where.any():
         return None
     return float(np.linalg.norm(optical_flow(video)[where] - motion.forward[where], axis=-1).mean())
+
+
+def _true_motion(scene: Scene) -> Motion:
+    return estimate_motion(scene.truth)
+
+
+def _true_warp_error(scene: Scene) -> float | None:
+    return flow_warp_error(scene.truth, scene.once(_true_motion), scene.product)
+
+
+def _warp_error(scene: Scene, video: Video) -> float | None:
+    return flow_warp_error(video, scene.once(_true_motion), scene.product)
+
+
+def _relative_warp_error(scene: Scene, video: Video) -> float | None:
+    own, warp = scene.once(_true_warp_error), _warp_error(scene, video)
+    return None if warp is None or own is None else warp / max(own, WARP_ERROR_FLOOR)
+
+
+def _true_warp_error_of(values: Values) -> float:
+    return max(values["flow_warp_error_ground_truth"] or 0.0, WARP_ERROR_FLOOR)
+
+
+METRICS = (
+    Metric(
+        name="relative_flow_warp_error",
+        label="flow-warp error / ground truth's",
+        says="1: as steady as the real video",
+        group="Motion",
+        unit="×",
+        better="↓",
+        measure=_relative_warp_error,
+        weight=_true_warp_error_of,
+        of_contenders=True,
+    ),
+    Metric(
+        name="flow_warp_error",
+        label="flow-warp error",
+        says="frame against the next, warped back along the motion",
+        group="Motion",
+        better="↓",
+        measure=_warp_error,
+        of_truth="what the real video has itself",
+    ),
+    Metric(
+        name="flicker",
+        label="flicker",
+        says="difference of frame-to-frame changes",
+        group="Motion",
+        unit="grey levels",
+        better="↓",
+        measure=lambda scene, video: flicker(video, scene.truth, scene.product),
+    ),
+    Metric(
+        name="outside_motion_error",
+        label="camera error",
+        says="motion outside the mask, before compositing",
+        group="Motion",
+        unit="px/frame",
+        better="↓",
+        measure=lambda scene, _: outside_motion_error(scene.raw, scene.once(_true_motion), ~scene.hole),
+    ),
+)

@@ -14,6 +14,7 @@ import numpy as np
 
 from pvtt.errors import PvttError, first_line
 from pvtt.evaluation.arrays import Region, Video, check_same_shape
+from pvtt.evaluation.metrics.metric import Metric, Scene
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,3 +70,29 @@ class Lpips:
         if region is not None:
             full = full[torch.from_numpy(region)]
         return float(full.mean()) if full.numel() else None
+
+
+def _lpips(scene: Scene, video: Video, region: Region | None = None) -> float | None:
+    lpips = scene.networks.lpips
+    return None if lpips is None else lpips(video, scene.truth, region)
+
+
+METRICS = (
+    Metric(
+        name="lpips",
+        label="LPIPS",
+        says="perceptual distance of the whole frame",
+        group="Fidelity to the ground truth",
+        better="↓",
+        target="params",
+        measure=_lpips,
+    ),
+    Metric(
+        name="product_lpips",
+        label="product LPIPS",
+        says="inside the product's region only",
+        group="The product's region",
+        better="↓",
+        measure=lambda scene, video: _lpips(scene, video, scene.product),
+    ),
+)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pvtt.evaluation.arrays import Region, Video, check_same_shape
+from pvtt.evaluation.metrics.metric import Metric
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,3 +59,50 @@ def ssim(video: Video, truth: Video, region: Region | None = None) -> float | No
     if region is not None:
         full = full[torch.from_numpy(region)]
     return float(full.mean()) if full.numel() else None
+
+
+def finite_psnr(video: Video, truth: Video, region: Region | None = None) -> float | None:
+    """PSNR with ∞ as `MAX_PSNR`, so that means stay finite."""
+    value = psnr(video, truth, region)
+    return MAX_PSNR if value == math.inf else value
+
+
+METRICS = (
+    Metric(
+        name="psnr",
+        label="PSNR",
+        says="of the whole frame; outside the mask it is the template itself",
+        group="Fidelity to the ground truth",
+        unit="dB",
+        better="↑",
+        target="params",
+        measure=lambda scene, video: finite_psnr(video, scene.truth),
+    ),
+    Metric(
+        name="ssim",
+        label="SSIM",
+        says="structural similarity of the whole frame",
+        group="Fidelity to the ground truth",
+        better="↑",
+        target="params",
+        measure=lambda scene, video: ssim(video, scene.truth),
+    ),
+    Metric(
+        name="product_psnr",
+        label="product PSNR",
+        says="inside the product's region only",
+        group="The product's region",
+        unit="dB",
+        better="↑",
+        measure=lambda scene, video: finite_psnr(video, scene.truth, scene.product),
+        of_contenders=True,
+    ),
+    Metric(
+        name="product_ssim",
+        label="product SSIM",
+        says="inside the product's region only",
+        group="The product's region",
+        better="↑",
+        measure=lambda scene, video: ssim(video, scene.truth, scene.product),
+    ),
+)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from pvtt.errors import PvttError, first_line
 from pvtt.evaluation.arrays import Region, Video
+from pvtt.evaluation.metrics.metric import Embedder, Metric, Scene
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,7 +84,7 @@ def on_white(photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def product_similarity(
-    video: Video, region: Region, photos: Sequence[npt.NDArray[np.uint8]], embedder: ImageEmbedder
+    video: Video, region: Region, photos: Sequence[npt.NDArray[np.uint8]], embedder: Embedder
 ) -> float | None:
     """Mean cosine over all pairs of a frame's product and a photo, in [-1, 1]; None where no frame shows the product.
 
@@ -97,3 +98,31 @@ def product_similarity(
     if not crops or not photos:
         return None
     return float((embedder(crops) @ embedder([on_white(photo) for photo in photos]).T).mean())
+
+
+def _of_scene(scene: Scene, video: Video, embedder: Embedder | None) -> float | None:
+    return None if embedder is None else product_similarity(video, scene.product, scene.photos, embedder)
+
+
+METRICS = (
+    Metric(
+        name="clip_i",
+        label="CLIP-I",
+        says="product in the output against its photos",
+        group="Is it that product?",
+        unit="cosine",
+        better="↑",
+        target="params",
+        measure=lambda scene, video: _of_scene(scene, video, scene.networks.clip),
+    ),
+    Metric(
+        name="dino",
+        label="DINO",
+        says="product in the output against its photos",
+        group="Is it that product?",
+        unit="cosine",
+        better="↑",
+        target="params",
+        measure=lambda scene, video: _of_scene(scene, video, scene.networks.dino),
+    ),
+)

@@ -1,0 +1,20 @@
+"""All contenders, in the order of every table; the model first. One more is a file of its own and one line here."""
+
+from __future__ import annotations
+
+from pvtt.evaluation.contenders.contender import Contender
+from pvtt.evaluation.contenders.mean_fill import MeanFill
+from pvtt.evaluation.contenders.model import BLANK, MODEL, SWAPPED, UNTRAINED
+
+CONTENDERS: tuple[Contender, ...] = (
+    MODEL,
+    SWAPPED,
+    BLANK,
+    UNTRAINED,
+    MeanFill(),
+)
+
+
+def others() -> tuple[Contender, ...]:
+    """All but the model."""
+    return tuple(contender for contender in CONTENDERS if contender.name != MODEL.name)

@@ -1,0 +1,96 @@
+"""What a contender is, what it is given, and what it must give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pvtt.evaluation.arrays import Region, Video
+from pvtt.params.encode import MaskParams
+
+ConditionedSample: TypeAlias = Any  # `pvtt.evaluation.generate`'s: saying what a contender is needs no torch
+
+
+@dataclass(frozen=True)
+class Task:
+    """One sample as a contender sees it: what a user would have, and nothing of the true product.
+
+    Args:
+        key: The sample's.
+        template: The template with a flat colour in the hole, (F, H, W, 3).
+        hole: Where to generate, (F, H, W).
+        photos: The product's, (S, S, 4) RGBA each, background removed.
+        conditions: The same, encoded for the model.
+        partner: Those of another product of the split; None where it has no other.
+    """
+
+    key: str
+    template: Video
+    hole: Region
+    photos: Sequence[npt.NDArray[np.uint8]]
+    conditions: ConditionedSample
+    partner: ConditionedSample | None
+
+
+class Sampler(Protocol):
+    """Generates with a network."""
+
+    def videos(
+        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, *, trained: bool
+    ) -> list[Video]:
+        """One video, before compositing, for each sample.
+
+        Args:
+            samples: What to generate.
+            products: Whose photos each gets; None: no photos.
+            trained: With the model that is evaluated; else with its base and an adapter that has no effect.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What contenders share.
+
+    Args:
+        sampler: The networks.
+        mean_colour: Of the evaluated training products, (3,): what someone knows of a product who has seen only others.
+        mask: How the hole was made around the product.
+    """
+
+    sampler: Sampler
+    mean_colour: npt.NDArray[np.uint8]
+    mask: MaskParams
+
+
+class Contender(Protocol):
+    """Makes videos that are measured beside the model's, in every table.
+
+    A subclass gives `name`, `says` and `videos`. Its metrics are called `product_psnr_<name>` and so on, the model's
+    lead over it `<name>_gain`.
+    """
+
+    name: str
+    says: str  # what it is and what it shows: one plain line for people
+    must_be_beaten: bool = True  # the model's lead over it must lie above 0 with its whole interval
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return self.name.replace("_", " ")
+
+    @property
+    def gain(self) -> str:
+        """The metric of the model's lead over it."""
+        return f"{self.name}_gain"
+
+    def videos(self, tasks: Sequence[Task], setting: Setting) -> list[Video | None]:
+        """One video, (F, H, W, 3), for each task; None where there can be none.
+
+        Only what it makes inside the hole counts: outside, the template's own pixels are put back.
+        """
+        ...

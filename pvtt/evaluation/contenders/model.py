@@ -1,0 +1,59 @@
+"""The contenders that sample from a network: the model, the same without its product's photos, and without training.
+
+A sample's noise depends on the seed and its name alone, so all four start alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pvtt.evaluation.arrays import Video
+from pvtt.evaluation.contenders.contender import Contender, Setting, Task
+
+
+@dataclass(frozen=True)
+class Sampled(Contender):
+    """Videos sampled from a network.
+
+    Args:
+        name: As `Contender`.
+        says: As `Contender`.
+        photos: Whose it is given.
+        trained: The trained network, or its base with a new adapter, which has no effect.
+        must_be_beaten: As `Contender`.
+    """
+
+    name: str
+    says: str
+    photos: Literal["own", "another's", "none"] = "own"
+    trained: bool = True
+    must_be_beaten: bool = True
+
+    @property
+    def gain(self) -> str:
+        return "swap_gain" if self.photos == "another's" else super().gain  # a criterion of the decision has this name
+
+    def videos(self, tasks: Sequence[Task], setting: Setting) -> list[Video | None]:
+        samples = {task.key: task.conditions for task in tasks}
+        products = None if self.photos == "none" else list(samples.values())
+        if self.photos == "another's":
+            partners = {task.key: task.partner for task in tasks if task.partner is not None}
+            samples = {key: samples[key] for key in partners}
+            products = list(partners.values())
+        if not samples:
+            return [None] * len(tasks)
+        made = setting.sampler.videos(list(samples.values()), products, trained=self.trained)
+        by_key = dict(zip(samples, made, strict=True))
+        return [by_key.get(task.key) for task in tasks]
+
+
+MODEL = Sampled("generated", "the trained model with the product's own photos")
+SWAPPED = Sampled("swapped", "the model with another product's photos: whether the photos matter", photos="another's")
+BLANK = Sampled(
+    "blank", "the model without photos: what the surroundings give away", photos="none", must_be_beaten=False
+)
+UNTRAINED = Sampled(
+    "untrained", "the base with a new adapter, without photos: what training has brought", photos="none", trained=False
+)

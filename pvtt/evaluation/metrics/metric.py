@@ -1,0 +1,151 @@
+"""What a metric is: one record that says what it is called, what it means and how it is judged and measured.
+
+Everything that shows, summarises or holds a metric against a target follows from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pvtt.evaluation.arrays import Region, Video
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ResultT = TypeVar("ResultT")
+Photo: TypeAlias = npt.NDArray[np.uint8]  # (S, S, 4) RGBA, background removed
+
+Better = Literal["↑", "↓", ""]
+Target = Literal["params", "chance", "zero"]
+Group = Literal[
+    "Fidelity to the ground truth",
+    "The product's region",
+    "Motion",
+    "Is it that product?",
+    "Does it use the photos?",
+    "The model's lead over other contenders",
+    "The other contenders",
+]
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """What a product looks like, as one vector; Euclidean distances compare two."""
+
+    vector: npt.NDArray[np.float64]
+
+
+class VideoDistance(Protocol):
+    """A perceptual distance of two videos, over the frame or over a region."""
+
+    def __call__(self, video: Video, truth: Video, region: Region | None = None, /) -> float | None: ...
+
+
+class Embedder(Protocol):
+    """(N, D) unit vectors of N images, (H, W, 3) uint8 RGB each."""
+
+    def __call__(self, images: Sequence[npt.NDArray[np.uint8]], /) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The measuring networks that are there. None: not measured.
+
+    Args:
+        lpips: Of two videos.
+        clip: Of images.
+        dino: Of images.
+        fvd: (N, D) features of N videos.
+    """
+
+    lpips: VideoDistance | None = None
+    clip: Embedder | None = None
+    dino: Embedder | None = None
+    fvd: Callable[[Sequence[Video]], npt.NDArray[np.float64]] | None = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One sample as metrics see it.
+
+    Args:
+        truth: Ground truth, (F, H, W, 3).
+        product: Where the product is in it, (F, H, W).
+        hole: What was to be generated, (F, H, W).
+        raw: The model's output before compositing, (F, H, W, 3).
+        output: The model's output.
+        others: The other contenders' outputs, by name; one that could make none is missing.
+        product_id: Whose sample it is.
+        partner_id: Whose photos the contender `swapped` saw.
+        gallery: The split's products, as their photos show them.
+        photos: The product's own.
+        networks: Those that are there.
+    """
+
+    truth: Video
+    product: Region
+    hole: Region
+    raw: Video
+    output: Video
+    others: Mapping[str, Video]
+    product_id: str
+    partner_id: str | None
+    gallery: Mapping[str, Appearance]
+    photos: Sequence[Photo]
+    networks: Networks
+    _known: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, work: Callable[[Scene], ResultT]) -> ResultT:
+        """The result of `work`, which several metrics share, computed once a scene."""
+        if work not in self._known:
+            self._known[work] = work(self)
+        return self._known[work]  # type: ignore[return-value]
+
+
+Measure: TypeAlias = Callable[[Scene, Video], float | None]
+Values: TypeAlias = Mapping[str, float | None]  # metric → value; None: not measured
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Args:
+        name: Its key in `metrics/evaluate.json`.
+        label: For people.
+        says: What it means, in one line.
+        group: Where tables show it.
+        unit: Empty where it has none.
+        better: `↑`, `↓`, or empty where neither is.
+        measure: From a scene and the video that is judged; None: the video does not show it, or the metric is not
+            measured a sample at a time.
+        subject: Whose video: a contender's name, `ground_truth`, or None for the model's output.
+        difference: Two metrics whose difference a sample's value is, in place of `measure`.
+        target: What it is held against: `params` (`evaluate.targets` of its name), what guessing reaches, or zero. The
+            latter two must be passed with the whole interval.
+        chance: Guessing reaches one in as many products as the split has.
+        weight: Of a sample in the mean, from its values: with ratios a/b as values and b as weights, the mean is the
+            ratio of the sums, which is steadier than the mean of the ratios. None: all alike.
+        of_truth: Also measured on the ground truth itself, with what that says. None: not.
+        of_contenders: Also measured on every other contender.
+    """
+
+    name: str
+    label: str
+    says: str
+    group: Group
+    unit: str = ""
+    better: Better = ""
+    measure: Measure | None = None
+    subject: str | None = None
+    difference: tuple[str, str] | None = None
+    target: Target | None = None
+    chance: bool = False
+    weight: Callable[[Values], float] | None = None
+    of_truth: str | None = None
+    of_contenders: bool = False

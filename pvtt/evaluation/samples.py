@@ -1,0 +1,121 @@
+"""The samples that are evaluated, and their pixels, each decoded once."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from pvtt.encoding.encode import read_photo
+from pvtt.encoding.windows import EvaluationWindow, load_window
+from pvtt.evaluation.selection import select, swap_partners
+from pvtt.files.workspace import Workspace
+from pvtt.params.file import Params
+from pvtt.records.base import read_jsonl
+from pvtt.records.dataset import SPLITS, DatasetEntry, EncodedSample
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A sample to evaluate.
+
+    Args:
+        entry: Its clip, mask and photos.
+        encoded: Its tensors.
+        partner: A sample of another product of the split, whose photos stand in for its own; None without one.
+        partner_entry: The partner's clip, mask and photos.
+        to_rate: Its video is among those that people rate.
+    """
+
+    entry: DatasetEntry
+    encoded: EncodedSample
+    partner: EncodedSample | None
+    partner_entry: DatasetEntry | None
+    to_rate: bool
+
+
+def choose(workspace: Workspace, params: Params) -> list[Chosen]:
+    """The samples to evaluate, split by split."""
+    entries = {entry.key: entry for entry in read_jsonl(workspace.out("validate") / "samples.jsonl", DatasetEntry)}
+    encoded = read_jsonl(workspace.out("encode") / "samples.jsonl", EncodedSample)
+    chosen = []
+    for split in SPLITS:
+        of_split = [sample for sample in encoded if sample.split == split]
+        selected = select(of_split, params.evaluate.max_clips_per_split, params.seed)
+        partners = swap_partners(selected, params.seed)
+        first = {sample.product_id: sample for sample in reversed(selected)}
+        for number, sample in enumerate(selected):
+            partner = first[partners[sample.product_id]] if sample.product_id in partners else None
+            chosen.append(
+                Chosen(
+                    entry=entries[sample.key],
+                    encoded=sample,
+                    partner=partner,
+                    partner_entry=None if partner is None else entries[partner.key],
+                    to_rate=number < params.evaluate.save_videos,
+                )
+            )
+    return chosen
+
+
+def read_photos(entry: DatasetEntry, workspace: Workspace, params: Params) -> list[npt.NDArray[np.uint8]]:
+    """The photos of a sample's product that the model sees, (S, S, 4) RGBA each."""
+    return [read_photo(workspace.root / path) for path in photo_paths(entry, params)]
+
+
+def photo_paths(entry: DatasetEntry, params: Params) -> tuple[str, ...]:
+    """The photos of a sample's product that the model sees, relative to the workspace."""
+    return entry.photo_paths[: params.encode.max_photos]
+
+
+class Windows:
+    """The samples' pixels. Those that are needed a second time wait on the disk, so that memory stays bounded.
+
+    Args:
+        workspace: The project.
+        params: As the samples were encoded with.
+        folder: Where windows wait.
+    """
+
+    def __init__(self, workspace: Workspace, params: Params, folder: Path) -> None:
+        self._workspace = workspace
+        self._params = params
+        self._folder = folder
+
+    @classmethod
+    @contextmanager
+    def open(cls, workspace: Workspace, params: Params) -> Iterator[Self]:
+        """With a folder for waiting windows that is removed at the end."""
+        workspace.cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="windows-", dir=workspace.cache) as folder:
+            yield cls(workspace, params, Path(folder))
+
+    def read(self, entry: DatasetEntry) -> EvaluationWindow:
+        """A sample's pixels, from the disk if they wait there. Raises as `load_window`."""
+        path = self._path(entry)
+        if not path.is_file():
+            return load_window(entry, self._workspace.root, self._params.encode)
+        with np.load(path) as arrays:
+            window = EvaluationWindow(arrays["pixels"], arrays["product"], arrays["mask"])
+        path.unlink()
+        return window
+
+    def mean_product_colour(self, entries: Sequence[DatasetEntry]) -> npt.NDArray[np.uint8]:
+        """The mean colour of these samples' products, (3,); mid-grey without samples. Leaves their windows waiting."""
+        sums, count = np.zeros(3), 0
+        for entry in entries:
+            window = self.read(entry)
+            sums += window.pixels[window.product].sum(axis=0, dtype=np.float64)
+            count += int(window.product.sum())
+            np.savez(self._path(entry), pixels=window.pixels, product=window.product, mask=window.mask)
+        mean = sums / count if count else np.full(3, 127.5)
+        return np.rint(mean).astype(np.uint8)
+
+    def _path(self, entry: DatasetEntry) -> Path:
+        return self._folder / f"{entry.key}.npz"

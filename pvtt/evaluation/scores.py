@@ -1,0 +1,63 @@
+"""Every score of an evaluation: the metrics of the model's output, and of the other contenders beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from pvtt.evaluation.contenders.all import others
+from pvtt.evaluation.contenders.contender import Contender
+from pvtt.evaluation.metrics.all import METRICS
+from pvtt.evaluation.metrics.metric import Metric
+
+GROUND_TRUTH = "ground_truth"
+LEAD = "product_psnr"  # the metric whose difference is the model's lead over a contender
+
+
+def all_scores() -> tuple[Metric, ...]:
+    """All of them, in the order of `metrics/evaluate.json`: the names, and what each says and is held against."""
+    own = [score for metric in METRICS for score in _of_the_model(metric)]
+    leads = [_lead(contender) for contender in others()]
+    beside = [of_contender(metric, contender) for metric in METRICS if metric.of_contenders for contender in others()]
+    return (*own, *leads, *beside)
+
+
+def _of_the_model(metric: Metric) -> Iterator[Metric]:
+    yield metric
+    if metric.of_truth is not None:
+        yield replace(
+            metric,
+            name=f"{metric.name}_{GROUND_TRUTH}",
+            label=f"{metric.label}, ground truth",
+            says=metric.of_truth,
+            better="",
+            subject=GROUND_TRUTH,
+            target=None,
+        )
+
+
+def of_contender(metric: Metric, contender: Contender) -> Metric:
+    """The same metric, of another contender's video."""
+    return replace(
+        metric,
+        name=f"{metric.name}_{contender.name}",
+        label=f"{metric.label}, {contender.label}",
+        says=contender.says,
+        group="The other contenders",
+        better="",
+        subject=contender.name,
+        target=None,
+    )
+
+
+def _lead(contender: Contender) -> Metric:
+    return Metric(
+        name=contender.gain,
+        label=f"lead over {contender.label}",
+        says=contender.says,
+        group="The model's lead over other contenders",
+        unit="dB",
+        better="↑",
+        difference=(LEAD, f"{LEAD}_{contender.name}"),
+        target="zero" if contender.must_be_beaten else None,
+    )
