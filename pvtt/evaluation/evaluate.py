@@ -30,11 +30,12 @@ from pvtt.evaluation.samples import Chosen, Windows, choose, photo_paths, read_p
 from pvtt.evaluation.summary import FvdResult, summarise_split
 from pvtt.evaluation.videos import mask_video, masked_video, write_videos
 from pvtt.files.atomic import atomic_directory, atomic_write_text
-from pvtt.files.hashing import code_version, sha256_json, sha256_tree
+from pvtt.files.hashing import code_version, sha256_json
 from pvtt.files.workspace import Workspace
 from pvtt.generation.composite import composite
 from pvtt.items.progress import Progress
 from pvtt.models.mask_contract import MaskContract
+from pvtt.models.origin import model_sha256
 from pvtt.params.file import Params
 from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import SPLITS, DatasetEntry, Split
@@ -81,7 +82,7 @@ def run_evaluation(job: EvaluateJob) -> None:
         model=model,
         base=workspace.root / params.model.base,
         model_sha256=run.model_sha256,
-        base_sha256=sha256_tree(workspace.root / params.model.base / "transformer"),
+        base_sha256=model_sha256(workspace.root / params.model.base / "transformer"),
         params=params,
         device=device,
         cache=workspace.cache / STAGE,
@@ -108,14 +109,14 @@ def run_evaluation(job: EvaluateJob) -> None:
 
 def _describe(job: EvaluateJob, chosen: Sequence[Chosen], device: str, certified: tuple[str, ...]) -> EvaluationRun:
     workspace, params = job.workspace, job.params
-    model_sha256 = sha256_tree(workspace.root / job.model)
+    model_hash = model_sha256(workspace.root / job.model)
     inputs = [[one.entry.clip_sha256, one.entry.mask_sha256, *one.entry.photo_sha256s] for one in chosen]
     dataset_sha256 = sha256_json(inputs)
     name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     mark = fingerprint(workspace.root, params, name, torch.get_num_threads())
     # Ratings are kept by run id: it stands for the videos that people see, not for how they are measured.
     identity = [
-        model_sha256,
+        model_hash,
         dataset_sha256,
         params.seed,
         mark.protocol,
@@ -124,7 +125,7 @@ def _describe(job: EvaluateJob, chosen: Sequence[Chosen], device: str, certified
     return EvaluationRun(
         run_id=sha256_json(identity)[:12],
         model=job.model,
-        model_sha256=model_sha256,
+        model_sha256=model_hash,
         dataset_sha256=dataset_sha256,
         seed=params.seed,
         fingerprint=mark,

@@ -6,7 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pvtt.errors import MissingInputError
-from pvtt.files.hashing import code_version, sha256_file, sha256_tree
+from pvtt.files.hashing import code_version, sha256_file
+from pvtt.models.origin import model_sha256
 from pvtt.params.file import Params
 from pvtt.records.evaluation import Fingerprint
 
@@ -45,7 +46,7 @@ def fingerprint(root: Path, params: Params, device: str, num_threads: int) -> Fi
     weights: dict[str, str | None] = {}
     for name in ("lpips", "clip", "dino", "fvd"):
         path = weights_path(root, name, getattr(evaluate, f"{name}_weights"))
-        weights[name] = None if path is None else sha256_tree(path) if path.is_dir() else sha256_file(path)
+        weights[name] = None if path is None else model_sha256(path) if path.is_dir() else sha256_file(path)
     return Fingerprint(
         versions={library: version(library) for library in LIBRARIES},
         device=device,

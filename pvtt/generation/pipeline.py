@@ -22,6 +22,7 @@ from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.conditioning.photo_features import ImageFeatures, flatten_photo, load_image_features
 from pvtt.models.loading import load_scheduler, load_text_encoder, load_vae, require_pipeline
 from pvtt.models.mask_contract import MaskContract
+from pvtt.models.origin import forget_origin
 from pvtt.models.sampling import SamplingSettings, sample
 from pvtt.models.text import encode_text
 from pvtt.models.transformer import ProductVideoTransformer
@@ -130,6 +131,7 @@ class ProductVideoPipeline(DiffusionPipeline):
     def save_pretrained(self, folder: str | Path, *arguments: Any, **options: Any) -> None:
         """Write the whole pipeline and `mask_contract.json`."""
         super().save_pretrained(str(folder), *arguments, **options)
+        forget_origin(Path(folder))
         self._contract().save(Path(folder))
 
     def _contract(self) -> MaskContract:

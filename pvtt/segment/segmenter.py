@@ -11,12 +11,13 @@ import numpy as np
 from pydantic import Field
 
 from pvtt.errors import MissingInputError
-from pvtt.files.hashing import sha256_file, sha256_tree
+from pvtt.files.hashing import sha256_file
 from pvtt.foreground.saliency import weights_sha256
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.arrays import Frame, FrameRegion
 from pvtt.media.masks import MaskWriter
 from pvtt.media.video import iter_frames
+from pvtt.models.origin import model_sha256
 from pvtt.params.segment import SegmentParams
 from pvtt.records.base import Record
 from pvtt.records.catalog import ClipId, ProductId, Sha256
@@ -149,7 +150,7 @@ def weights_sha256s(params: SegmentParams) -> tuple[str, ...]:
             raise MissingInputError(
                 f"segment.{key}: {folder} is not a folder", "put the weights there, or use the default u2netp and flow"
             )
-        hashes.append(sha256_tree(Path(folder)))
+        hashes.append(model_sha256(Path(folder)))
     return tuple(hashes)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pvtt.errors import MissingInputError
 from pvtt.files.atomic import atomic_directory
-from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Item, materialise, run_items
@@ -41,15 +40,16 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     from pvtt.models.conditioning.photo_features import require_image_encoder
     from pvtt.models.loading import ENCODER_PARTS, require_pipeline
     from pvtt.models.mask_contract import MaskContract
+    from pvtt.models.origin import model_sha256
 
     index = workspace.out("validate") / "samples.jsonl"
     if not index.is_file():
         raise MissingInputError(f"{index} does not exist", "run `dvc repro validate` (or `pvtt validate`) first")
     base = workspace.root / params.model.base
     require_pipeline(base)
-    networks = [sha256_tree(base / part) for part in ENCODER_PARTS]
+    networks = [model_sha256(base / part) for part in ENCODER_PARTS]
     if params.encode.image_features == "clip":
-        networks.append(sha256_tree(require_image_encoder(params.encode.image_encoder)))
+        networks.append(model_sha256(require_image_encoder(params.encode.image_encoder)))
     items = [
         Item(
             name=entry.key,

@@ -60,14 +60,14 @@ def run_key(job: TrainJob) -> str:
             settings,
             params.model.model_dump(mode="json", exclude={"base"}) if job.stage == "train_stage1" else None,
             params.encode.model_dump(mode="json", include=ENCODE_PARAMS),
-            fingerprint(job.encoded),
-            fingerprint(job.source),
+            quick_sha256_tree(job.encoded),
+            quick_sha256_tree(job.source),
             code_version(*CODE),
         ]
     )
 
 
-def fingerprint(folder: Path) -> str:
+def quick_sha256_tree(folder: Path) -> str:
     """A hash of a folder's files by name, size and content, quick on large files.
 
     Of a file above four pieces of 64 KiB, the first, the last and two between are read: a file that was made anew with

@@ -21,6 +21,7 @@ from pvtt.models.loading import (
     require_pipeline,
 )
 from pvtt.models.mask_contract import MaskContract
+from pvtt.models.origin import forget_origin
 from pvtt.models.text import encode_text
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import TEMPORAL_FACTOR, encode_video
@@ -109,7 +110,7 @@ def save_pipeline(
 ) -> None:
     """Write a complete pipeline folder, which `ProductVideoPipeline.from_pretrained` loads.
 
-    The frozen parts are copied byte for byte. They are no links: DVC makes what it tracks read-only.
+    The frozen parts are copied. They are no links: DVC makes what it tracks read-only.
 
     Args:
         folder: Where to.
@@ -121,6 +122,7 @@ def save_pipeline(
     model.save_pretrained(folder / "transformer")
     for part in FROZEN_PARTS:
         shutil.copytree(base / part, folder / part, copy_function=shutil.copyfile)
+    forget_origin(folder)
     contract.save(folder)
     index = read_model_index(base)
     trained = {

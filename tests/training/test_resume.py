@@ -16,7 +16,7 @@ from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
 from pvtt.stages import train_stage1
 from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
-from pvtt.training.job import TrainJob, fingerprint, run_key
+from pvtt.training.job import TrainJob, quick_sha256_tree, run_key
 from tests.training.samples import PROJECT, tiny_params
 
 STEPS = 7
@@ -117,7 +117,7 @@ def test_the_key_follows_what_the_result_depends_on(workspace: Workspace) -> Non
     assert key() != first
 
 
-def test_the_fingerprint_of_a_large_file_sees_its_ends_and_its_size(tmp_path: Path) -> None:
+def test_the_quick_hash_of_a_large_file_sees_its_ends_and_its_size(tmp_path: Path) -> None:
     file = tmp_path / "large.bin"
     prints = []
     for change in ({}, {0: 1}, {999_999: 1}):
@@ -125,9 +125,9 @@ def test_the_fingerprint_of_a_large_file_sees_its_ends_and_its_size(tmp_path: Pa
         for place, value in change.items():
             data[place] = value
         file.write_bytes(data)
-        prints.append(fingerprint(tmp_path))
+        prints.append(quick_sha256_tree(tmp_path))
     file.write_bytes(bytes(1_000_001))
-    prints.append(fingerprint(tmp_path))
+    prints.append(quick_sha256_tree(tmp_path))
     assert len(set(prints)) == 4
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pvtt.builtin.wan_tiny import config
 from pvtt.files.atomic import atomic_directory
+from pvtt.models.origin import forget_origin
 
 if TYPE_CHECKING:
     import torch
@@ -52,10 +53,7 @@ def write_checkpoint(
     )
     with atomic_directory(destination) as directory:
         pipeline.save_pretrained(directory)
-        for path in directory.rglob("config.json"):  # where the parts came from on this machine is nobody's business
-            values = json.loads(path.read_text())
-            values.pop("_name_or_path", None)
-            path.write_text(json.dumps(values, indent=2) + "\n")
+        forget_origin(directory)
         (directory / "training").mkdir()
         for log in logs:
             shutil.copyfile(log, directory / "training" / log.name)
