@@ -32,6 +32,7 @@ from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace, find_workspace
 from pvtt.params.crawl import CrawlParams
 from pvtt.params.file import load_params
+from pvtt.records.catalog import PRODUCT_FILE
 
 CRAWL = "crawl"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -107,7 +108,7 @@ def describe_changes(diff: dict[str, list[dict[str, str]]], num_products: int) -
         return f"Data: {num_products} products"
     files = {kind: _product_files(diff[kind]) for kind in ("added", "deleted", "modified")}
     added, deleted = (
-        {path.parts[2] for path in files[kind] if path.name == "product.json"} for kind in ("added", "deleted")
+        {path.parts[2] for path in files[kind] if path.name == PRODUCT_FILE} for kind in ("added", "deleted")
     )
     changed = {path.parts[2] for paths in files.values() for path in paths} - added - deleted
     return f"Data: +{len(added)} products, −{len(deleted)}" + (f", {len(changed)} changed" if changed else "")

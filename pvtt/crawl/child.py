@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.crawl.job import CrawlJob, CrawlProgress
-from pvtt.crawl.publish import held_contents, read_catalog
+from pvtt.crawl.publish import held_contents
 from pvtt.crawl.state import CrawlState
 from pvtt.files.workspace import Workspace
 from pvtt.params.crawl import CrawlParams
+from pvtt.records.catalog import read_catalog
 
 REPORT_EVERY_S = 0.3
 USER_AGENT = "pvtt/0.1 (product video crawler; obeys robots.txt)"
@@ -69,7 +70,7 @@ def main(job_path: Path) -> None:
     state = CrawlState(Path(job.state))
     state.attach()
     workspace = Workspace(Path(job.root))
-    held = held_contents(workspace, read_catalog(workspace))
+    held = held_contents(workspace, read_catalog(workspace.data))
 
     from scrapy.crawler import AsyncCrawlerProcess
     from scrapy.utils.reactor import install_reactor

@@ -8,12 +8,11 @@ from collections.abc import Iterable
 from typing import Literal
 
 from pvtt.records.base import Record
-from pvtt.records.catalog import ProductId, Sha256
+from pvtt.records.catalog import PRODUCT_ID_PATTERN, ProductId, Sha256
 
 MediaKind = Literal["video", "photo"]
 UNCATEGORISED = "uncategorised"
 
-_PRODUCT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 _ID_STEM = 48  # characters of a foreign id kept, so that stem, hyphen and hash stay below 64
 
 
@@ -87,7 +86,7 @@ def product_id_of(raw: str) -> str:
     >>> product_id_of("../../etc/passwd")
     'etc-passwd-3754d6cb'
     """
-    if _PRODUCT_ID.fullmatch(raw):
+    if re.fullmatch(PRODUCT_ID_PATTERN, raw):
         return raw
     stem = re.sub(r"[^A-Za-z0-9]+", "-", raw).strip("-")[:_ID_STEM].strip("-") or "product"
     return f"{stem}-{hashlib.sha256(raw.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"

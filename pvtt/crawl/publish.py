@@ -20,11 +20,9 @@ from pvtt.crawl.drafts import MediaKind, MediaRecord, MediaRef, ProductDraft
 from pvtt.crawl.state import Refusal
 from pvtt.files.atomic import atomic_path, atomic_write_text
 from pvtt.files.workspace import Workspace
-from pvtt.records.base import parse_record
-from pvtt.records.catalog import MediaFile, Product, Reject
+from pvtt.records.catalog import PRODUCT_FILE, MediaFile, Product, Reject, read_catalog
 
 STAGE = "crawl"
-RECORD = "product.json"
 _SHORT_HASH = 16  # hexadecimal digits of the SHA-256 in a media file's name
 
 Source = Literal["shop", "feed", "folder"]
@@ -86,24 +84,6 @@ def origin_of(page_url: str) -> str:
     return parts.hostname or ""
 
 
-def read_catalog(workspace: Workspace) -> dict[str, Product]:
-    """All products of `data/` by id, in the ids' order.
-
-    Raises:
-        PvttError: A `product.json` is not a `Product`; names the file and field.
-    """
-    catalog = {}
-    for path in sorted((workspace.data / "products").glob(f"*/{RECORD}")):
-        product = parse_record(
-            Product,
-            path.read_bytes(),
-            path,
-            "restore data/ with `dvc checkout data.dvc`, or delete this product's directory and crawl again",
-        )
-        catalog[product.product_id] = product
-    return catalog
-
-
 def held_contents(workspace: Workspace, catalog: dict[str, Product]) -> dict[str, Path]:
     """SHA-256 → file, for the media of `data/` that are there with their recorded size."""
     held = {}
@@ -119,7 +99,7 @@ def publish(workspace: Workspace, harvest: Harvest) -> Published:
     """Bring `data/` up to date with a harvest. Raises `StorageError`."""
     for leftover in workspace.data.rglob(".tmp-*"):
         leftover.unlink()
-    before = read_catalog(workspace)
+    before = read_catalog(workspace.data)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     published = Published(rejects=list(harvest.refused))
     own = {
@@ -153,7 +133,7 @@ def publish(workspace: Workspace, harvest: Harvest) -> Published:
     for product_id in (*published.changed, *published.unchanged):
         _remove_unnamed(workspace, published.catalog[product_id])
     for directory in (workspace.data / "products").glob("*"):
-        if directory.name not in published.catalog and not (directory / RECORD).exists():
+        if directory.name not in published.catalog and not (directory / PRODUCT_FILE).exists():
             shutil.rmtree(directory)  # a kill fell between a product's media and its record
 
     published.rejects.sort(key=lambda reject: (reject.item, reject.product_id or "", reject.reason))
@@ -277,7 +257,7 @@ def _put(workspace: Workspace, product: Product, files: Sequence[Stored]) -> Non
         target = workspace.data / medium.path
         if not target.is_file() or target.stat().st_size != medium.num_bytes:
             _link_or_copy(stored.path, target)
-    _write_if_changed(workspace.data / "products" / product.product_id / RECORD, product.to_json(indent=2) + "\n")
+    _write_if_changed(workspace.data / "products" / product.product_id / PRODUCT_FILE, product.to_json(indent=2) + "\n")
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -12,7 +12,7 @@ from pvtt.crawl.folder import read_folder
 from pvtt.crawl.guard import HostPolicy
 from pvtt.crawl.job import CrawlResult
 from pvtt.crawl.local import LocalMedia
-from pvtt.crawl.publish import STAGE, Harvest, Published, Resolved, held_contents, origin_of, publish, read_catalog
+from pvtt.crawl.publish import STAGE, Harvest, Published, Resolved, held_contents, origin_of, publish
 from pvtt.crawl.state import CrawlState
 from pvtt.crawl.web import WebMedia, collected_drafts, fetch
 from pvtt.errors import FailureBudgetError, ParamsError, PvttError
@@ -21,6 +21,7 @@ from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace
 from pvtt.items.progress import Progress
 from pvtt.params.crawl import CrawlParams
+from pvtt.records.catalog import read_catalog
 
 NUM_NAMED = 5  # failures named in an error message; all are in data/rejects.jsonl
 LOCAL_STATE = "local"
@@ -89,7 +90,7 @@ def _crawl_shop(workspace: Workspace, params: CrawlParams, state: CrawlState) ->
 def _crawl_folder(workspace: Workspace, params: CrawlParams, state: CrawlState) -> _Outcome:
     folder = Path(workspace.root / params.start)
     drafts, refused = read_folder(folder)
-    local = LocalMedia(folder, state.staging, held_contents(workspace, read_catalog(workspace)), params)
+    local = LocalMedia(folder, state.staging, held_contents(workspace, read_catalog(workspace.data)), params)
     limited = len(drafts) > params.max_products
     drafts = sorted(drafts, key=lambda draft: draft.product_id)[: params.max_products]
     total = sum(1 for draft in drafts for _ in draft.refs())
@@ -112,7 +113,7 @@ def _crawl_feed(workspace: Workspace, params: CrawlParams, state: CrawlState) ->
     result = CrawlResult()
     if any(_is_url(ref) for draft in drafts for _, ref in draft.refs()):
         result = fetch(workspace, params, state, None, drafts)
-    local = LocalMedia(feed.parent, state.staging, held_contents(workspace, read_catalog(workspace)), params)
+    local = LocalMedia(feed.parent, state.staging, held_contents(workspace, read_catalog(workspace.data)), params)
     web = WebMedia(workspace, state)
 
     def resolve(kind: MediaKind, ref: MediaRef) -> Resolved:

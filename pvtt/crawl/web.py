@@ -13,7 +13,7 @@ from pydantic import ValidationError
 import pvtt
 from pvtt.crawl.drafts import MediaKind, MediaRecord, MediaRef, PageRecord, ProductDraft
 from pvtt.crawl.job import CrawlJob, CrawlProgress, CrawlResult
-from pvtt.crawl.publish import STAGE, Resolved, Stored, held_contents, read_catalog
+from pvtt.crawl.publish import STAGE, Resolved, Stored, held_contents
 from pvtt.crawl.state import CrawlState, Refusal
 from pvtt.errors import PvttError, StorageError
 from pvtt.files.atomic import atomic_write_text
@@ -21,7 +21,7 @@ from pvtt.files.hashing import code_version, sha256_json
 from pvtt.files.workspace import Workspace
 from pvtt.items.progress import Progress
 from pvtt.params.crawl import CrawlParams
-from pvtt.records.catalog import Reject
+from pvtt.records.catalog import Reject, read_catalog
 
 LOG_TAIL = 3  # lines of the child's log in an error message
 
@@ -99,7 +99,7 @@ class WebMedia:
 
     def __init__(self, workspace: Workspace, state: CrawlState) -> None:
         self._state = state
-        self._held = held_contents(workspace, read_catalog(workspace))
+        self._held = held_contents(workspace, read_catalog(workspace.data))
 
     def resolve(self, kind: MediaKind, ref: MediaRef) -> Resolved:
         """The file behind a URL, and why this crawl did not get it where it did not."""

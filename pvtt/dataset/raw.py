@@ -13,7 +13,7 @@ from pvtt.files.atomic import atomic_write_text
 from pvtt.files.hashing import sha256_file
 from pvtt.files.workspace import Workspace
 from pvtt.records.base import first_fault
-from pvtt.records.catalog import MediaFile, Product
+from pvtt.records.catalog import PRODUCT_FILE, MediaFile, Product
 
 NUM_NAMED = 5  # broken rows named in the error
 
@@ -64,7 +64,7 @@ def missing_data(workspace: Workspace) -> MissingInputError:
 def _faults(folder: Path, data: Path, before: Seen, seen: Seen) -> Iterator[str]:
     name = folder.name
     try:
-        product = Product.from_json((folder / "product.json").read_bytes())
+        product = Product.from_json((folder / PRODUCT_FILE).read_bytes())
     except FileNotFoundError:
         yield f"{name}: product.json is missing"
         return

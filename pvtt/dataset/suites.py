@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pvtt.params.file import Params
+from pvtt.records.catalog import CLIP_ID_PATTERN, PRODUCT_ID_PATTERN
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
 
-PRODUCT_ID = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"
-CLIP_ID = r"^[0-9]{3,5}$"
 CAPTION_LENGTH = (10, 1000)  # characters; UMT5 reads 512 tokens
 MIN_TEST_PRODUCTS = 5  # below, an identity retrieval or an interval says little
 MAX_DEVIATION = 0.1  # of a split's share of the products from its ratio
@@ -40,14 +39,14 @@ def build_suites(params: Params) -> dict[str, list[Expectation]]:
     return {
         "products": [
             unique(column="name", description="product ids are unique"),
-            pattern(column="name", regex=PRODUCT_ID, description="product ids are letters, digits and hyphens"),
+            pattern(column="name", regex=PRODUCT_ID_PATTERN, description="product ids are letters, digits and hyphens"),
             pattern(column="category", regex=r"\S", description="products have a category"),
             not_null(column="license", severity="warning", description="products state a licence"),
             pattern(column="title", regex=r"\S", severity="warning", description="products have a title"),
         ],
         "clips": [
             unique(column="name", description="clips are unique"),
-            pattern(column="clip_id", regex=CLIP_ID, description="clip ids are three to five digits"),
+            pattern(column="clip_id", regex=CLIP_ID_PATTERN, description="clip ids are three to five digits"),
             one_of(column="known_product", value_set=[True], description="clips belong to a product of data/"),
             one_of(column="fps", value_set=[clip.fps], description=f"clips have {clip.fps:g} frames a second"),
             one_of(column="width", value_set=[clip.width], description=f"clips are {clip.width} pixels wide"),

@@ -12,8 +12,12 @@ from pvtt.records.base import Record, parse_record
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 # The seeds' ids look like JEWE001. Ids become file names, so nothing else is let in.
-ProductId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$")]
-ClipId = Annotated[str, StringConstraints(pattern=r"^[0-9]{3,5}$")]
+PRODUCT_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"
+ProductId = Annotated[str, StringConstraints(pattern=PRODUCT_ID_PATTERN)]
+CLIP_ID_PATTERN = r"^[0-9]{3,5}$"
+ClipId = Annotated[str, StringConstraints(pattern=CLIP_ID_PATTERN)]
+
+PRODUCT_FILE = "product.json"  # a product's record, in the folder of its id below data/products
 
 
 class MediaFile(Record):
@@ -44,21 +48,37 @@ class Product(Record):
     photos: tuple[MediaFile, ...]
 
 
+def read_catalog(data: Path) -> dict[str, Product]:
+    """All products under `data/products` by id, in the ids' order.
+
+    Raises:
+        PvttError: A `product.json` is damaged or of another version; names the file and the field.
+    """
+    products = [
+        parse_record(
+            Product,
+            path.read_bytes(),
+            path,
+            "restore data/ with `dvc checkout data.dvc`, or delete this product's directory and crawl again",
+        )
+        for path in data.glob(f"products/*/{PRODUCT_FILE}")
+    ]
+    return {product.product_id: product for product in sorted(products, key=lambda product: product.product_id)}
+
+
 def read_products(data: Path) -> list[Product]:
-    """All products under `data/products`, by product id.
+    """The products of `read_catalog`, of which there must be one.
 
     Raises:
         MissingInputError: There are none.
-        PvttError: A `product.json` is damaged or of another version; names the file and the field.
+        PvttError: As `read_catalog`.
     """
-    products = []
-    for path in sorted(data.glob("products/*/product.json")):
-        products.append(parse_record(Product, path.read_bytes(), path, "crawl this product again"))
+    products = list(read_catalog(data).values())
     if not products:
         raise MissingInputError(
             f"{data} holds no products", "fetch the data with `dvc pull`, or crawl the sample shop with `make run`"
         )
-    return sorted(products, key=lambda product: product.product_id)
+    return products
 
 
 class Reject(Record):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pvtt.crawl.publish import read_catalog
 from pvtt.files.hashing import sha256_file
 from pvtt.files.workspace import Workspace
 from pvtt.records.base import read_jsonl
-from pvtt.records.catalog import Reject
+from pvtt.records.catalog import Reject, read_catalog
 
 
 def tree(workspace: Workspace) -> dict[str, bytes]:
@@ -38,7 +37,7 @@ def rejects(workspace: Workspace) -> list[Reject]:
 
 def check_catalog(workspace: Workspace) -> None:
     """Every record is where it says, every file is what its record says, and there is nothing else."""
-    catalog = read_catalog(workspace)
+    catalog = read_catalog(workspace.data)
     expected = {"rejects.jsonl"}
     for product_id, product in catalog.items():
         expected.add(f"products/{product_id}/product.json")

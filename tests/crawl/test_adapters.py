@@ -6,8 +6,8 @@ import pytest
 
 from pvtt.crawl import crawl
 from pvtt.crawl.adapters import adapter_start, read_json_page
-from pvtt.crawl.publish import read_catalog
 from pvtt.files.workspace import Workspace
+from pvtt.records.catalog import read_catalog
 from tests.crawl.checks import check_catalog
 from tests.crawl.site import Site, photo_bytes, video_bytes
 
@@ -35,7 +35,7 @@ def test_a_shopify_shop_is_read_through_its_storefront_json(site: Site, workspac
     site.add("/1.png", photo_bytes(1, "PNG"))
     crawl(workspace, site.params())
     check_catalog(workspace)
-    found = read_catalog(workspace)["7"]
+    found = read_catalog(workspace.data)["7"]
     assert (found.title, found.category, found.page_url) == ("Ring", "Rings", f"{site.url}products/ring")
     assert found.videos[0].url == f"{site.url}v-720.mp4"
     assert "/products/ring" not in site.fetched()

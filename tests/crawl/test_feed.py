@@ -7,10 +7,10 @@ import pytest
 
 from pvtt.crawl import crawl
 from pvtt.crawl.feed import read_feed
-from pvtt.crawl.publish import read_catalog
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.workspace import Workspace
 from pvtt.params.crawl import CrawlParams
+from pvtt.records.catalog import read_catalog
 from tests.crawl.checks import check_catalog, rejects, tree
 from tests.crawl.site import Site, photo_bytes, video_bytes
 from tests.crawl.test_folder import write
@@ -33,7 +33,7 @@ def test_a_feed_of_urls_and_paths(site: Site, workspace: Workspace, tmp_path: Pa
     params = site.params(source="feed", start="feed/products.jsonl", allowed_hosts=[host])
     summary = crawl(workspace, params)
     check_catalog(workspace)
-    catalog = read_catalog(workspace)
+    catalog = read_catalog(workspace.data)
     assert {name: (len(product.videos), len(product.photos)) for name, product in catalog.items()} == {
         "17": (2, 0),
         "A1": (1, 1),

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from pvtt.crawl import crawl
-from pvtt.crawl.publish import read_catalog
 from pvtt.errors import MissingInputError
 from pvtt.files.workspace import Workspace
 from pvtt.params.crawl import CrawlParams
+from pvtt.records.catalog import read_catalog
 from tests.crawl.checks import check_catalog, rejects, tree
 from tests.crawl.site import photo_bytes, video_bytes
 
@@ -54,7 +54,7 @@ def params(folder: Path, **changes: object) -> CrawlParams:
 def test_one_directory_a_product(folder: Path, workspace: Workspace) -> None:
     summary = crawl(workspace, params(folder, license="own"))
     check_catalog(workspace)
-    catalog = read_catalog(workspace)
+    catalog = read_catalog(workspace.data)
     assert list(catalog) == ["JEWE001", "mug"]
     ring = catalog["JEWE001"]
     assert (ring.title, ring.category, ring.license, ring.source) == ("Gold ring", "ring", "CC0", "folder")
@@ -89,7 +89,7 @@ def test_links_out_of_the_folder_are_not_followed(folder: Path, workspace: Works
     (folder / "mug" / "link.mp4").symlink_to(tmp_path / "secret.mp4")
     (folder / "mug" / "dangling.mp4").symlink_to(folder / "nowhere")
     crawl(workspace, params(folder))
-    assert len(read_catalog(workspace)["mug"].videos) == 1
+    assert len(read_catalog(workspace.data)["mug"].videos) == 1
     reasons = {reject.item: reject.reason for reject in rejects(workspace)}
     assert (reasons["mug/link.mp4"], reasons["mug/dangling.mp4"]) == ("forbidden_path", "missing_file")
 
@@ -109,8 +109,8 @@ def test_products_of_other_sources_stay_and_are_not_overwritten(
     other = tmp_path_factory.mktemp("other") / "second"
     write(other, {"mug/v.mp4": video_bytes(50), "cup/v.mp4": video_bytes(51)})
     summary = crawl(workspace, params(other))
-    assert list(read_catalog(workspace)) == ["JEWE001", "cup", "mug"]
-    assert read_catalog(workspace)["mug"].page_url == "folder:catalogue/mug"
+    assert list(read_catalog(workspace.data)) == ["JEWE001", "cup", "mug"]
+    assert read_catalog(workspace.data)["mug"].page_url == "folder:catalogue/mug"
     assert [(reject.reason, reject.product_id) for reject in rejects(workspace)] == [("duplicate_product", "mug")]
     assert any("other sources" in note for note in summary.notes)
 

@@ -11,10 +11,10 @@ import pytest
 
 from pvtt.crawl import CrawlSummary, crawl
 from pvtt.crawl.drafts import product_id_of
-from pvtt.crawl.publish import read_catalog
 from pvtt.errors import FailureBudgetError, LockedError, ParamsError, PvttError
 from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace
+from pvtt.records.catalog import read_catalog
 from tests.crawl.checks import check_catalog, rejects, tree, tree_without_times
 from tests.crawl.site import Site, json_ld, photo_bytes, serving, video_bytes
 
@@ -27,11 +27,11 @@ def test_a_shop_is_crawled_and_an_unchanged_one_costs_no_download(site: Site, wo
     first = crawl(workspace, site.params(license="unknown"))
     assert (first.complete, first.num_products, first.num_new, first.num_downloads) == (True, 2, 2, 9)
     check_catalog(workspace)
-    product = read_catalog(workspace)["A1"]
+    product = read_catalog(workspace.data)["A1"]
     assert (product.title, product.category, product.source) == ("Product A1", "Rings", "shop")
     assert product.page_url == f"{site.url}products/A1.html"
     assert (product.license, product.photos[0].license) == ("CC BY 4.0", "CC BY 4.0")
-    assert read_catalog(workspace)["B2"].license == "unknown"
+    assert read_catalog(workspace.data)["B2"].license == "unknown"
     assert product.videos[0].media_type == "video/mp4"
     assert product.videos[0].url == f"{site.url}media/A1.mp4"
     assert len(site.fetched()) == len(set(site.fetched()))
@@ -169,7 +169,7 @@ def test_each_wrong_thing_is_rejected_for_its_own_reason(hostile: tuple[Site, Wo
 def test_what_is_good_in_a_hostile_shop_is_kept(hostile: tuple[Site, Workspace, CrawlSummary]) -> None:
     _, workspace, _ = hostile
     check_catalog(workspace)
-    catalog = read_catalog(workspace)
+    catalog = read_catalog(workspace.data)
     assert list(catalog) == [product_id_of("../../escape"), "good"]
     assert len(catalog["good"].photos) == 1
     assert {path.name for path in workspace.root.iterdir()} == {"data", ".pvtt"}
@@ -238,7 +238,7 @@ def test_past_the_failure_budget_the_good_is_kept_and_the_bad_is_named(site: Sit
     with pytest.raises(FailureBudgetError, match=r"1 of 2 .*media/A2.mp4: http_error: answered with status 500"):
         crawl(workspace, site.params(max_failed_fraction=0.2))
     check_catalog(workspace)
-    assert list(read_catalog(workspace)) == ["A1"]
+    assert list(read_catalog(workspace.data)) == ["A1"]
 
 
 def test_the_product_limit_ends_the_crawl_and_drops_nothing(site: Site, workspace: Workspace) -> None:
@@ -364,4 +364,4 @@ def test_json_ld_of_a_page_behind_a_redirect(site: Site, workspace: Workspace) -
     site.add("/go", b"", status=302, headers={"Location": "/products/A1.html"})
     site.add_html("/", json_ld() + '<a href="/go">x</a>')
     crawl(workspace, site.params())
-    assert read_catalog(workspace)["A1"].page_url == f"{site.url}products/A1.html"
+    assert read_catalog(workspace.data)["A1"].page_url == f"{site.url}products/A1.html"
