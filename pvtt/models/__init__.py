@@ -2,7 +2,7 @@
 
 transformer.py    `ProductVideoTransformer`, equal to its base until it is trained
 conditioning/     what a video is generated from besides noise
-flow.py           noise levels, noisy latents, velocity
+flow_matching.py  noise levels, noisy latents, velocity
 sampling.py       noise → latents, guided over product and text separately
 vae.py, text.py   Wan's VAE and text encoder, used as Wan uses them
 mask_contract.py  what masks mean to a checkpoint

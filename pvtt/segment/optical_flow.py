@@ -21,7 +21,7 @@ from pvtt.media.arrays import Frame, SoftMask
 from pvtt.segment.protocols import Detection
 
 FLOW_LINES = 240  # height at which flow is computed
-Flow: TypeAlias = npt.NDArray[np.float32]  # (h, w, 2): x and y displacement in pixels
+FlowField: TypeAlias = npt.NDArray[np.float32]  # (h, w, 2): x and y displacement in pixels
 Grey: TypeAlias = npt.NDArray[np.uint8]  # (h, w)
 
 
@@ -94,13 +94,13 @@ def _carry(engine: Any, greys: list[Grey], mask: SoftMask) -> list[SoftMask]:
     to_first = np.zeros_like(grid)  # displacement from this frame to the first
     carried = [reduced]
     for before, here in pairwise(greys):
-        step: Flow = engine.calc(here, before, None)
+        step: FlowField = engine.calc(here, before, None)
         to_first = step + _sample(to_first, grid + step)
         carried.append(_sample(reduced, grid + to_first))
     return carried
 
 
-def _sample(field: npt.NDArray[np.float32], positions: Flow) -> npt.NDArray[np.float32]:
+def _sample(field: npt.NDArray[np.float32], positions: FlowField) -> npt.NDArray[np.float32]:
     """`field`, (h, w) or (h, w, C), at real-valued pixel `positions`, (h, w, 2) of x and y."""
     import cv2
 

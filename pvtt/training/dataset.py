@@ -13,7 +13,7 @@ from torch import Tensor
 from pvtt.encoding.store import EncodedDataset
 from pvtt.errors import PvttError
 from pvtt.models.conditioning.conditions import Conditions
-from pvtt.models.flow import quantile_at
+from pvtt.models.flow_matching import quantile_at
 from pvtt.records.dataset import EncodedSample
 
 # The first word of each seed sequence: independent streams of the one seed.

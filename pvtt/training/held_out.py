@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pvtt.encoding.store import EncodedDataset
 from pvtt.files.atomic import atomic_path
-from pvtt.models.flow import sigmas_at
+from pvtt.models.flow_matching import sigmas_at
 from pvtt.models.sampling import SamplingSettings, sample
 from pvtt.models.vae import decode_latents, to_pixels
 from pvtt.params.train import LossParams, TrainParams

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pvtt.models.flow import noisy_latents, sigmas_at, timesteps_of, velocity_target
+from pvtt.models.flow_matching import noisy_latents, sigmas_at, timesteps_of, velocity_target
 from pvtt.params.train import LossParams, TrainParams
 from pvtt.training.dataset import Batch
 from pvtt.training.losses import region_error, stca_loss, temporal_difference_loss, velocity_loss

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pvtt.evaluation.arrays import Region, Video, check_same_shape
 from pvtt.evaluation.metrics.metric import Metric, Scene, Values
 
-Flow: TypeAlias = npt.NDArray[np.float32]  # (F-1, H, W, 2) pixels a frame: x, y
+FlowFields: TypeAlias = npt.NDArray[np.float32]  # (F-1, H, W, 2) pixels a frame: x, y
 
 WARP_ERROR_FLOOR = 0.5 / 255  # half a grey level; keeps the ratio finite on still clips
 
@@ -24,16 +24,16 @@ WARP_ERROR_FLOOR = 0.5 / 255  # half a grey level; keeps the ratio finite on sti
 class Motion:
     """The ground truth's flow between neighbouring frames, and where it can be trusted."""
 
-    forward: Flow  # frame t → t+1
+    forward: FlowFields  # frame t → t+1
     valid: Region  # (F-1, H, W): visible in both frames
 
 
-def optical_flow(video: Video) -> Flow:
+def optical_flow(video: Video) -> FlowFields:
     """Flow from each frame to the next, (F-1, H, W, 2)."""
     return _flows(video[:-1], video[1:])
 
 
-def _flows(sources: Video, targets: Video) -> Flow:
+def _flows(sources: Video, targets: Video) -> FlowFields:
     import cv2
 
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)

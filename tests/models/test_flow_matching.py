@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pvtt.models.flow import (
+from pvtt.models.flow_matching import (
     SigmaSampling,
     noisy_latents,
     quantile_at,
