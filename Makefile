@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types layers unit end-to-end benchmarks system-packages lock clean
+.PHONY: help setup run test lint types layers unit end-to-end benchmarks system-packages lock dvc-deps clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ system-packages:  ## Debian packages of the tests: a renderer, a browser, Slurm
 lock:  ## Compile requirements.lock again (needs `pip install uv`)
 	$(BIN)/uv pip compile pyproject.toml -c infra/constraints.txt --all-extras --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+
+dvc-deps: setup  ## Write the stages of dvc.yaml with the code that each depends on
+	$(BIN)/python -m pvtt.stages.dvc_yaml
 
 clean:  ## Remove what runs made: outs, data, caches (not .venv)
 	rm -rf outs data .pvtt .dvc/cache .dvc/tmp

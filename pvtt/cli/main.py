@@ -12,20 +12,8 @@ import click
 
 from pvtt.errors import PvttError
 from pvtt.files.own_code import run_own_code
-from pvtt.stages import STAGES
-
-STAGE_HELP = {
-    "clip": "Cut videos into clips of one shot each.",
-    "segment": "Mask the product in every clip.",
-    "photos": "Remove the background of product photos and drop duplicates.",
-    "validate": "Check the tables, split by product, write dataset.json.",
-    "encode": "Turn clips, masks and photos into latents and tokens.",
-    "train_stage1": "Train the product adapter on the frozen base model.",
-    "train_stage2": "Fine-tune the whole transformer.",
-    "evaluate": "Generate videos for all splits and measure them.",
-    "decide": "Apply the decision matrix to the measurements.",
-    "report": "Write outs/report/report.html.",
-}
+from pvtt.stages.all import STAGES, find_stage
+from pvtt.stages.stage import Stage
 
 # Name: (module, help). Each module has a click command named `command`.
 OTHER_COMMANDS = {
@@ -43,11 +31,11 @@ class LazyGroup(click.Group):
     """Knows its commands by name and imports one only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*STAGES, *OTHER_COMMANDS]
+        return [*(stage.name for stage in STAGES), *OTHER_COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in STAGES:
-            return _stage_command(cmd_name)
+        if (stage := find_stage(cmd_name)) is not None:
+            return _stage_command(stage)
         if cmd_name in OTHER_COMMANDS:
             module, _ = OTHER_COMMANDS[cmd_name]
             loaded: click.Command = importlib.import_module(module).command
@@ -56,13 +44,16 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Stages, in order (each is a stage of dvc.yaml; `dvc repro` runs what is stale)"):
-            formatter.write_dl(list(STAGE_HELP.items()))
+            formatter.write_dl([(stage.name, f"{stage.help}.") for stage in STAGES])
         with formatter.section("Other commands"):
             formatter.write_dl([(name, text) for name, (_, text) in OTHER_COMMANDS.items()])
 
 
-def _stage_command(stage: str) -> click.Command:
-    @click.command(name=stage, help=STAGE_HELP[stage])
+def _stage_command(stage: Stage) -> click.Command:
+    lists = (("Reads", stage.reads), ("Params", stage.params), ("Writes", (*stage.writes, *stage.metrics)))
+    facts = "\n\n".join(f"\b\n{title}:\n" + "\n".join(f"  {name}" for name in names) for title, names in lists)
+
+    @click.command(name=stage.name, help=f"{stage.help}.\n\n{facts}", short_help=stage.help)
     def run_stage() -> None:
         from pvtt.dispatch import from_environment
         from pvtt.files.lock import hold_lock
@@ -71,8 +62,8 @@ def _stage_command(stage: str) -> click.Command:
 
         workspace = find_workspace()
         params = load_params(workspace.params_file)
-        with hold_lock(workspace.state / f"{stage}.lock", f"pvtt {stage}"):
-            importlib.import_module(f"pvtt.stages.{stage}").run(workspace, params, from_environment())
+        with hold_lock(workspace.state / f"{stage.name}.lock", f"pvtt {stage.name}"):
+            stage.run(workspace, params, from_environment())
 
     return run_stage
 

@@ -17,7 +17,8 @@ from pvtt.crawl.publish import STAGE, Resolved, Stored, held_contents
 from pvtt.crawl.state import CrawlState, Refusal
 from pvtt.errors import PvttError, StorageError
 from pvtt.files.atomic import atomic_write_text
-from pvtt.files.hashing import code_version, sha256_json
+from pvtt.files.code import code_of
+from pvtt.files.hashing import sha256_json
 from pvtt.files.workspace import Workspace
 from pvtt.items.progress import Progress
 from pvtt.params.crawl import CrawlParams
@@ -38,7 +39,7 @@ def fetch(
     job = CrawlJob(
         root=str(workspace.root), state=str(state.directory), params=params, start=start, drafts=tuple(drafts)
     )
-    state.begin(sha256_json([params.model_dump(mode="json"), start]), code_version(STAGE))
+    state.begin(sha256_json([params.model_dump(mode="json"), start]), code_of("pvtt.crawl.child:main"))
     job_path = state.directory / "job.json"
     atomic_write_text(job_path, job.to_json())
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(_import_paths())}

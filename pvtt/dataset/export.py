@@ -28,7 +28,6 @@ from pvtt.records.base import Record
 from pvtt.records.dataset import DatasetEntry, DatasetFile
 
 STAGE = "export"
-CODE = ("validation/export", "media")
 
 
 class ClipAndMask(Record):
@@ -74,7 +73,7 @@ def export_dataset(workspace: Workspace, entries: Sequence[DatasetEntry], folder
         )
         for entry in entries
     ]
-    outcome = run_items(STAGE, items, export_clip, ExportedClip, ExportParams(), CODE, workspace, dispatcher)
+    outcome = run_items(STAGE, items, export_clip, ExportParams(), workspace, dispatcher)
     if outcome.rejects:
         first = outcome.rejects[0]
         raise PvttError(

@@ -30,7 +30,8 @@ from pvtt.evaluation.samples import Chosen, Windows, choose, photo_paths, read_p
 from pvtt.evaluation.summary import FvdResult, summarise_split
 from pvtt.evaluation.videos import mask_video, masked_video, write_videos
 from pvtt.files.atomic import atomic_directory, atomic_write_text
-from pvtt.files.hashing import code_version, sha256_json
+from pvtt.files.code import code_of
+from pvtt.files.hashing import sha256_json
 from pvtt.files.workspace import Workspace
 from pvtt.generation.composite import composite
 from pvtt.items.progress import Progress
@@ -120,7 +121,7 @@ def _describe(job: EvaluateJob, chosen: Sequence[Chosen], device: str, certified
         dataset_sha256,
         params.seed,
         mark.protocol,
-        code_version("generation", "models", "encoding"),
+        code_of(Generator, Windows),
     ]
     return EvaluationRun(
         run_id=sha256_json(identity)[:12],

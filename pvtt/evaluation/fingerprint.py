@@ -6,7 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pvtt.errors import MissingInputError
-from pvtt.files.hashing import code_version, sha256_file
+from pvtt.files.code import code_of
+from pvtt.files.hashing import sha256_file
 from pvtt.models.origin import model_sha256
 from pvtt.params.file import Params
 from pvtt.records.evaluation import Fingerprint
@@ -70,5 +71,5 @@ def fingerprint(root: Path, params: Params, device: str, num_threads: int) -> Fi
             "interval": f"95 % percentile bootstrap over products, {evaluate.bootstrap} resamples",
         },
         weights=weights,
-        evaluator=code_version("evaluation", "stats"),
+        evaluator=code_of("pvtt.evaluation.evaluate:run_evaluation"),
     )

@@ -19,7 +19,8 @@ from pvtt.encoding.store import read_variant
 from pvtt.errors import PvttError
 from pvtt.evaluation.arrays import Video
 from pvtt.files.atomic import atomic_path
-from pvtt.files.hashing import code_version, sha256_file, sha256_json
+from pvtt.files.code import code_of
+from pvtt.files.hashing import sha256_file, sha256_json
 from pvtt.generation.pipeline import ProductVideoPipeline
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.loading import load_component
@@ -29,8 +30,6 @@ from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import decode_latents, to_pixels
 from pvtt.params.file import Params
 from pvtt.records.dataset import EncodedSample
-
-CODE = ("generation", "models")  # that latents depend on
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class Generator:
             [
                 trained,
                 self._model_sha256 if trained else self._base_sha256,
-                code_version(*CODE),
+                code_of(Generator),
                 [[one.key, sha256_file(one.path)] for one in samples],
                 None if products is None else [sha256_file(one.path) for one in products],
                 [settings.num_steps, settings.product_guidance, settings.text_guidance, self._params.seed],

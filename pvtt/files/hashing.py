@@ -1,10 +1,9 @@
-"""Content hashes: of files, of JSON values, of a stage's code."""
+"""Content hashes: of files, of folders, of JSON values."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +28,3 @@ def sha256_tree(path: Path) -> str:
     """Hexadecimal SHA-256 over the names and contents of all files below a directory."""
     files = sorted(file for file in path.rglob("*") if file.is_file())
     return sha256_json([[file.relative_to(path).as_posix(), sha256_file(file)] for file in files])
-
-
-@cache
-def code_version(*packages: str) -> str:
-    """Hash of the source of packages of `pvtt`, for example `code_version("clips", "media")`.
-
-    A stage names the packages whose code its items' results depend on; a change there redoes its items.
-    """
-    root = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    for package in packages:
-        target = root / package
-        files = [target.with_suffix(".py")] if not target.is_dir() else sorted(target.rglob("*.py"))
-        for file in files:
-            digest.update(file.relative_to(root).as_posix().encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]

@@ -1,7 +1,7 @@
 """Per-item, content-addressed work.
 
-    items ──► key = hash(inputs, params, code) ──► in the cache? ──► yes: reuse
-                                                        └──► no: process(payload, directory, params) in a shard
+    items ──► key = hash(inputs, params, code, schema) ──► in the cache, whole? ──► yes: reuse
+                                                                └──► no: work(payload, directory, params) in a shard
     outcome: done (in the items' order) · rejects (off-spec, or failed) ──► the stage materialises its outs
 
 A finished item is a directory in the item cache, put there by a rename, so a kill at any moment loses only the items
@@ -16,16 +16,18 @@ import shutil
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar, get_type_hints
 
 from pvtt.errors import FailureBudgetError, PvttError, StorageError, first_line
-from pvtt.files.atomic import atomic_directory, sweep_temporaries
-from pvtt.files.hashing import code_version, sha256_json
-from pvtt.files.storage import storage_errors
+from pvtt.files.code import code_of
+from pvtt.files.hashing import sha256_json
+from pvtt.files.storage import storage_errors, storage_fault
 from pvtt.files.workspace import Workspace
+from pvtt.items.cache import ItemCache
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.progress import Progress
 from pvtt.records.base import Record
@@ -34,7 +36,6 @@ from pvtt.records.catalog import Reject
 PayloadT = TypeVar("PayloadT", bound=Record)
 ResultT = TypeVar("ResultT", bound=Record)
 
-RESULT_FILE = "result.json"
 POLL_EVERY_S = 0.3
 NUM_NAMED = 5  # items named in an error message; the rest are in rejects.jsonl
 
@@ -63,6 +64,12 @@ class Item(Generic[PayloadT]):
     payload: PayloadT
     inputs: tuple[str, ...]
     product_id: str | None = None
+
+    def failure(self, stage: str, reason: str, message: str) -> Reject:
+        """The row of the reject table that says why there is no result."""
+        return Reject(
+            stage=stage, item=self.name, product_id=self.product_id, reason=reason, message=message, failed=True
+        )
 
 
 @dataclass(frozen=True)
@@ -103,42 +110,38 @@ class _Shard(Generic[PayloadT]):
     stage: str
     work: Callable[[PayloadT, Path, Any], Record]
     params: Any
-    entries: list[tuple[Item[PayloadT], Path]] = field(default_factory=list)
+    cache: Path
+    counter: Path  # gets a byte for each item that is through
+    items: list[tuple[Item[PayloadT], str]]  # with their keys
 
 
 def _process_shard(shard: _Shard[Any]) -> list[Reject]:
     """Work on a shard's items one after another; returns the failures."""
+    cache = ItemCache(shard.cache)
     failures = []
-    for item, entry in shard.entries:
-        if (entry / RESULT_FILE).exists():  # made by a worker that died later, or by another run on a shared cache
-            continue
-        try:
-            with atomic_directory(entry) as directory:
-                try:
-                    record = shard.work(item.payload, directory, shard.params)
-                    result: dict[str, Any] = {"record": json.loads(record.to_json())}
-                except ItemRejectedError as reject:
-                    for leftover in directory.iterdir():
-                        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-                    result = {"reject": {"reason": reject.reason, "message": reject.message}}
-                (directory / RESULT_FILE).write_text(json.dumps(result, sort_keys=True))
-                for file in directory.rglob("*"):
-                    if file.is_file():
-                        file.chmod(0o444)  # outs may be hard links to these
-        except StorageError:
-            raise
-        except Exception as error:  # one bad item never kills a run; it is recorded and counted
-            failures.append(
-                Reject(
-                    stage=shard.stage,
-                    item=item.name,
-                    product_id=item.product_id,
-                    reason="error",
-                    message=_one_line(error),
-                    failed=True,
-                )
-            )
+    for item, key in shard.items:
+        if cache.read(key) is None:  # else made by a worker that died later, or by another run on a shared cache
+            try:
+                with cache.write(key) as entry:
+                    try:
+                        record = shard.work(item.payload, entry.directory, shard.params)
+                        entry.result = {"record": json.loads(record.to_json())}
+                    except ItemRejectedError as reject:
+                        for leftover in entry.directory.iterdir():
+                            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+                        entry.result = {"reject": {"reason": reject.reason, "message": reject.message}}
+            except Exception as error:  # one bad item never kills a run; it is recorded and counted
+                fault = storage_fault(error)
+                if fault is not None:  # not this item's: the next would meet it too
+                    raise fault from error
+                failures.append(item.failure(shard.stage, "error", _one_line(error)))
+        _count_one(shard.counter)
     return failures
+
+
+def _count_one(counter: Path) -> None:
+    with suppress(OSError), counter.open("ab") as file:  # what only people look at never ends a run
+        file.write(b".")
 
 
 def _one_line(error: Exception) -> str:
@@ -150,13 +153,32 @@ def _one_line(error: Exception) -> str:
     return f"{message} ({type(error).__name__} at {Path(where.filename).name}:{where.lineno})"
 
 
+def result_type(work: Callable[..., ResultT]) -> type[ResultT]:
+    """The record that a work function says it returns."""
+    kind: type[ResultT] = get_type_hints(work)["return"]
+    return kind
+
+
+def item_key(stage: str, item: Item[Any], params: Record, code: str, schema: str) -> str:
+    """What an item's result is kept under: everything that it depends on.
+
+    Args:
+        stage: Name of the stage.
+        item: Its name, payload and inputs.
+        params: The params that the result depends on.
+        code: `code_of` the work function.
+        schema: Hash of the result's JSON Schema: a record with another field is another result.
+    """
+    return sha256_json(
+        [stage, code, schema, json.loads(params.to_json()), item.name, item.payload.to_json(), list(item.inputs)]
+    )
+
+
 def run_items(
     stage: str,
     items: Sequence[Item[PayloadT]],
     work: Callable[[PayloadT, Path, Any], ResultT],
-    result_type: type[ResultT],
     params: Record,
-    code: Sequence[str],
     workspace: Workspace,
     dispatcher: Dispatcher,
 ) -> Outcome[ResultT]:
@@ -165,51 +187,50 @@ def run_items(
     Args:
         stage: Stage name.
         items: The work, in the order of the outcome.
-        work: Module-level function `(payload, directory, params) -> record`. Writes its files into `directory`.
-            Raises `ItemRejectedError` for an off-spec item; anything else it raises is a failure.
-        result_type: The record that `work` returns.
+        work: Module-level function `(payload, directory, params) -> record`, with its types. Writes its files into
+            `directory`. Raises `ItemRejectedError` for an off-spec item; anything else it raises is a failure, but for
+            a fault of the machine, which ends the stage.
         params: The params that the results depend on, and nothing else.
-        code: Packages of `pvtt` whose source the results depend on, for `code_version`.
         workspace: Where the cache and the progress file are.
         dispatcher: Where shards run.
 
     Raises:
-        StorageError: The cache's disk is full.
+        StorageError: The cache cannot be written.
     """
     names = [item.name for item in items]
     if len(set(names)) != len(names):
         raise ValueError(f"{stage}: item names are not unique")
-    version = code_version(*code)
-    params_hash = sha256_json(json.loads(params.to_json()))
-
-    def entry_of(item: Item[PayloadT]) -> Path:
-        key = sha256_json([stage, version, params_hash, item.name, item.payload.to_json(), list(item.inputs)])
-        return workspace.cache / stage / key[:2] / key
-
-    entries = {item.name: entry_of(item) for item in items}
-    missing = [item for item in items if not (entries[item.name] / RESULT_FILE).exists()]
-    failures = _compute(stage, missing, entries, work, params, workspace, dispatcher, len(items))
+    kind = result_type(work)
+    code, schema = code_of(work), sha256_json(kind.model_json_schema())
+    keys = {item.name: item_key(stage, item, params, code, schema) for item in items}
+    cache = ItemCache(workspace.cache / stage)
+    entries = {item.name: cache.read(keys[item.name]) for item in items}
+    missing = [item for item in items if entries[item.name] is None]
+    unfinished = [(item, keys[item.name]) for item in missing]
+    failures = _compute(stage, unfinished, work, params, workspace, dispatcher, len(items))
 
     done: list[Done[ResultT]] = []
     rejects: list[Reject] = []
     for item in items:
-        entry = entries[item.name]
-        if item.name in failures:
-            rejects.append(failures[item.name])
-            continue
-        result = json.loads((entry / RESULT_FILE).read_text())
-        if "reject" in result:
-            rejects.append(Reject(stage=stage, item=item.name, product_id=item.product_id, **result["reject"]))
+        entry = entries[item.name] or cache.read(keys[item.name])
+        if entry is None:
+            rejects.append(failures.get(item.name) or item.failure(stage, "lost", "its result is gone from the cache"))
+        elif "reject" in entry.result:
+            rejects.append(Reject(stage=stage, item=item.name, product_id=item.product_id, **entry.result["reject"]))
         else:
-            done.append(Done(item.name, result_type.from_json(json.dumps(result["record"])), entry))
+            done.append(Done(item.name, kind.from_json(json.dumps(entry.result["record"])), entry.directory))
     print(f"{stage}: {len(missing)} of {len(items)} items were new, the others are from the cache", file=sys.stderr)
+    failed = [reject for reject in rejects if reject.failed]
+    for reject in failed[:NUM_NAMED]:
+        print(f"{stage}: failed: {reject.item}: {reject.message}", file=sys.stderr)
+    if len(failed) > NUM_NAMED:
+        print(f"{stage}: failed: {len(failed) - NUM_NAMED} more, in outs/{stage}/rejects.jsonl", file=sys.stderr)
     return Outcome(done, rejects, num_computed=len(missing), num_cached=len(items) - len(missing))
 
 
 def _compute(
     stage: str,
-    missing: Sequence[Item[PayloadT]],
-    entries: dict[str, Path],
+    missing: Sequence[tuple[Item[PayloadT], str]],
     work: Callable[[PayloadT, Path, Any], Record],
     params: Record,
     workspace: Workspace,
@@ -219,71 +240,89 @@ def _compute(
     """Work on the missing items; returns the failures by item name."""
     if not missing:
         return {}
-    sweep_temporaries(workspace.cache / stage)
+    folder = workspace.cache / stage
+    ItemCache(folder).sweep()
     num_shards = min(dispatcher.num_workers, len(missing))
-    shards = [
-        _Shard(stage, work, params, [(item, entries[item.name]) for item in missing[index::num_shards]])
-        for index in range(num_shards)
-    ]
-    progress = Progress(stage, total, workspace.progress / f"{stage}.json", done=total - len(missing))
-    with progress, _Watching(progress, [entries[item.name] for item in missing]):
-        results = dispatcher.map(_process_shard, shards, name=stage)
-        failures: dict[str, Reject] = {}
-        crashed: list[Item[PayloadT]] = []
-        for shard, result in zip(shards, results, strict=True):
-            if isinstance(result, StorageError | KeyboardInterrupt):
-                raise result
-            if isinstance(result, BaseException):
-                crashed += [item for item, entry in shard.entries if not (entry / RESULT_FILE).exists()]
-            else:
-                failures |= {reject.item: reject for reject in result}
-        # A worker died (a decoder's segmentation fault, the kernel's memory killer): find the item that does it.
-        for item in crashed:
-            (result,) = dispatcher.map(
-                _process_shard, [_Shard(stage, work, params, [(item, entries[item.name])])], name=stage
-            )
-            if isinstance(result, StorageError | KeyboardInterrupt):
-                raise result
-            if isinstance(result, BaseException):
-                message = f"the worker died: {type(result).__name__}: {first_line(result)}"
-                failures[item.name] = Reject(
-                    stage=stage,
-                    item=item.name,
-                    product_id=item.product_id,
-                    reason="crashed",
-                    message=message,
-                    failed=True,
-                )
-            else:
-                failures |= {reject.item: reject for reject in result}
+    with _Counters(workspace.progress / f"{stage}.shards", num_shards) as counters:
+        shards = [
+            _Shard(stage, work, params, folder, counter, list(missing[index::num_shards]))
+            for index, counter in enumerate(counters.files)
+        ]
+        progress = Progress(stage, total, workspace.progress / f"{stage}.json", done=total - len(missing))
+        with progress, counters.shown_in(progress):
+            results = dispatcher.map(_process_shard, shards, name=stage)
+            failures: dict[str, Reject] = {}
+            crashed: list[tuple[Item[PayloadT], str]] = []
+            for shard, result in zip(shards, results, strict=True):
+                if isinstance(result, StorageError | KeyboardInterrupt):
+                    raise result
+                if isinstance(result, BaseException):
+                    cache = ItemCache(folder)
+                    crashed += [(item, key) for item, key in shard.items if cache.read(key) is None]
+                else:
+                    failures |= {reject.item: reject for reject in result}
+            # A worker died (a decoder's segmentation fault, the kernel's memory killer): find the item that does it.
+            for item, key in crashed:
+                single = _Shard(stage, work, params, folder, counters.files[0], [(item, key)])
+                (result,) = dispatcher.map(_process_shard, [single], name=stage)
+                if isinstance(result, StorageError | KeyboardInterrupt):
+                    raise result
+                if isinstance(result, BaseException):
+                    message = f"the worker died: {type(result).__name__}: {first_line(result)}"
+                    failures[item.name] = item.failure(stage, "crashed", message)
+                else:
+                    failures |= {reject.item: reject for reject in result}
     return failures
 
 
-class _Watching:
-    """Counts finished cache entries into a progress bar, whatever machine they are made on."""
+class _Counters:
+    """One small file a shard, which grows by a byte an item, whatever machine the shard runs on.
 
-    def __init__(self, progress: Progress, entries: list[Path]) -> None:
-        self._progress = progress
-        self._pending = entries
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+    Looking at them costs one call a shard, however many items there are.
+    """
 
-    def _poll(self) -> None:
-        before = len(self._pending)
-        self._pending = [entry for entry in self._pending if not (entry / RESULT_FILE).exists()]
-        self._progress.advance(before - len(self._pending))
+    def __init__(self, folder: Path, num_shards: int) -> None:
+        self._folder = folder
+        self.files = [folder / str(index) for index in range(num_shards)]
 
-    def _watch(self) -> None:
-        while not self._stop.wait(POLL_EVERY_S):
-            self._poll()
-
-    def __enter__(self) -> None:
-        self._thread.start()
+    def __enter__(self) -> Self:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        with suppress(OSError):
+            self._folder.mkdir(parents=True)
+        return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._poll()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def count(self) -> int:
+        """Items that are through, of all shards."""
+        total = 0
+        for file in self.files:
+            with suppress(OSError):
+                total += file.stat().st_size
+        return total
+
+    @contextmanager
+    def shown_in(self, progress: Progress) -> Iterator[None]:
+        """Keep a progress bar up to date during the block."""
+        before = progress.done
+        stop = threading.Event()
+
+        def show() -> None:
+            progress.update(min(progress.total, before + self.count()))
+
+        def watch() -> None:
+            while not stop.wait(POLL_EVERY_S):
+                show()
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+            show()
 
 
 def materialise(source: Path, destination: Path) -> None:

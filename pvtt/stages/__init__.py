@@ -1,17 +1,3 @@
-"""One short file a stage: declared inputs and params in, declared outputs out.
-
-Each module has `run(workspace, params, dispatcher)`; `dvc.yaml` lists the same stages with the same names.
+"""One short file a stage: what it is called, reads, writes and works with, in one object, and how it assembles its
+outputs. `all.py` lists them in order.
 """
-
-STAGES = (
-    "clip",
-    "segment",
-    "photos",
-    "validate",
-    "encode",
-    "train_stage1",
-    "train_stage2",
-    "evaluate",
-    "decide",
-    "report",
-)

@@ -6,18 +6,27 @@ turned away keeps its number and the others keep theirs.
 
 from __future__ import annotations
 
-from pvtt.clips.shots import Shot, SourceVideo, VideoShots, split_video
-from pvtt.files.atomic import atomic_directory
-from pvtt.files.workspace import Workspace
-from pvtt.items.dispatcher import Dispatcher
-from pvtt.items.runner import Done, Item, materialise, run_items
-from pvtt.params.file import Params
-from pvtt.records.base import write_jsonl
-from pvtt.records.catalog import MediaFile, Product, Reject, read_products
-from pvtt.records.clips import Clip
+from typing import TYPE_CHECKING
 
-STAGE = "clip"
-CODE = ("clips", "media")
+from pvtt.stages.stage import Stage
+
+if TYPE_CHECKING:
+    from pvtt.clips.shots import Shot, VideoShots
+    from pvtt.files.workspace import Workspace
+    from pvtt.items.dispatcher import Dispatcher
+    from pvtt.items.runner import Done, Outcome
+    from pvtt.params.file import Params
+    from pvtt.records.catalog import MediaFile, Product, Reject
+    from pvtt.records.clips import Clip
+
+STAGE = Stage(
+    name="clip",
+    help="Cut videos into clips of one shot each",
+    reads=("data",),
+    params=("clip",),
+    writes=("outs/clip/videos", "outs/clip/clips.jsonl", "outs/clip/rejects.jsonl"),
+    work="pvtt.clips.shots:split_video",
+)
 
 
 def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
@@ -27,6 +36,12 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         MissingInputError: There is no data.
         FailureBudgetError: Too many videos failed; `outs/clip/rejects.jsonl` names them.
     """
+    from pvtt.clips.shots import SourceVideo
+    from pvtt.files.atomic import atomic_directory
+    from pvtt.items.runner import Item, materialise
+    from pvtt.records.base import write_jsonl
+    from pvtt.records.catalog import read_products
+
     products = read_products(workspace.data)
     items = [
         Item(
@@ -38,12 +53,12 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         for product in products
         for video in product.videos
     ]
-    outcome = run_items(STAGE, items, split_video, VideoShots, params.clip, CODE, workspace, dispatcher)
+    outcome: Outcome[VideoShots] = STAGE.work_on(items, params.clip, workspace, dispatcher)
 
     finished = {done.name: done for done in outcome.done}
     clips: list[Clip] = []
     rejects = list(outcome.rejects)
-    with atomic_directory(workspace.out(STAGE)) as out:
+    with atomic_directory(workspace.out(STAGE.name)) as out:
         for product in products:
             number = 0
             for video in product.videos:
@@ -61,7 +76,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         rejects.sort(key=lambda reject: reject.item)
         write_jsonl(out / "clips.jsonl", clips)
         write_jsonl(out / "rejects.jsonl", rejects)
-    outcome.enforce_budget(STAGE, params.clip.max_failed_fraction)
+    outcome.enforce_budget(STAGE.name, params.clip.max_failed_fraction)
 
 
 def _item_name(product: Product, video: MediaFile) -> str:
@@ -69,8 +84,10 @@ def _item_name(product: Product, video: MediaFile) -> str:
 
 
 def _reject(product: Product, done: Done[VideoShots], shot_number: int, shot: Shot) -> Reject:
+    from pvtt.records.catalog import Reject
+
     return Reject(
-        stage=STAGE,
+        stage=STAGE.name,
         item=f"{done.name}#{shot_number}",
         product_id=product.product_id,
         reason=str(shot.reason),
@@ -79,6 +96,8 @@ def _reject(product: Product, done: Done[VideoShots], shot_number: int, shot: Sh
 
 
 def _clip(product: Product, video: MediaFile, number: int, shot: Shot, params: Params) -> Clip:
+    from pvtt.records.clips import Clip
+
     clip_id = f"{number:03d}"
     return Clip(
         product_id=product.product_id,

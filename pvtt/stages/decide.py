@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import csv
+from typing import TYPE_CHECKING
 
-from pvtt.decision.convergence import judge_convergence
-from pvtt.decision.decide import decide
-from pvtt.decision.text import format_decision
-from pvtt.errors import MissingInputError, PvttError
-from pvtt.files.atomic import atomic_write_text
-from pvtt.files.workspace import Workspace
-from pvtt.items.dispatcher import Dispatcher
-from pvtt.params.file import Params
-from pvtt.ratings.store import RatingStore
-from pvtt.ratings.summary import summarise_ratings
-from pvtt.records.base import read_jsonl
-from pvtt.records.decision import Measurements
-from pvtt.records.evaluation import EvaluatedSample, read_metrics, read_run
+from pvtt.stages.stage import Stage
 
-STAGE = "decide"
+if TYPE_CHECKING:
+    from pvtt.files.workspace import Workspace
+    from pvtt.items.dispatcher import Dispatcher
+    from pvtt.params.file import Params
+
+STAGE = Stage(
+    name="decide",
+    help="Apply the decision matrix to the measurements",
+    reads=(
+        "metrics/evaluate.json",
+        "outs/evaluate/run.json",
+        "outs/evaluate/samples.jsonl",
+        "outs/train_stage1/loss.csv",
+        "outs/train_stage2/loss.csv",
+        "ratings",
+    ),
+    params=("decide", "encode", "evaluate", "model", "profile", "seed", "train"),  # next steps start from the run's own
+    metrics=("metrics/decision.json",),
+)
 TRAINING_STAGES = ("train_stage1", "train_stage2")
 
 
@@ -29,6 +36,16 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         MissingInputError: Training or evaluation has not run.
         PvttError: A file is not in its format.
     """
+    from pvtt.decision.convergence import judge_convergence
+    from pvtt.decision.decide import decide
+    from pvtt.decision.text import format_decision
+    from pvtt.files.atomic import atomic_write_text
+    from pvtt.ratings.store import RatingStore
+    from pvtt.ratings.summary import summarise_ratings
+    from pvtt.records.base import read_jsonl
+    from pvtt.records.decision import Measurements
+    from pvtt.records.evaluation import EvaluatedSample, read_metrics, read_run
+
     run_id = read_run(workspace.out("evaluate") / "run.json").run_id
     metrics = read_metrics(workspace.metrics / "evaluate.json")
     samples = read_jsonl(workspace.out("evaluate") / "samples.jsonl", EvaluatedSample)
@@ -54,9 +71,11 @@ def read_losses(workspace: Workspace, stage: str) -> list[float]:
         MissingInputError: The stage has not run.
         PvttError: The file has no such column, or a value that is no number.
     """
+    from pvtt.errors import PvttError
+    from pvtt.files.workspace import require_output
+
     path = workspace.out(stage) / "loss.csv"
-    if not path.is_file():
-        raise MissingInputError(f"{path} does not exist", f"run `dvc repro {stage}` (or `pvtt {stage}`) first")
+    require_output(path, stage)
     with path.open(newline="", encoding="utf-8") as file:
         try:
             return [float(row["loss"]) for row in csv.DictReader(file)]

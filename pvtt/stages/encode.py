@@ -6,25 +6,37 @@ transformer.
 
 from __future__ import annotations
 
-from pvtt.errors import MissingInputError
-from pvtt.files.atomic import atomic_directory
-from pvtt.files.workspace import Workspace
-from pvtt.items.dispatcher import Dispatcher
-from pvtt.items.runner import Item, materialise, run_items
-from pvtt.params.file import Params
-from pvtt.records.base import read_jsonl, write_jsonl
-from pvtt.records.dataset import DatasetEntry, EncodedSample
+from typing import TYPE_CHECKING
 
-STAGE = "encode"
-CODE = (
-    "encoding",
-    "media",
-    "models/conditioning/conditions",
-    "models/conditioning/photo_features",
-    "models/loading",
-    "models/mask_contract",
-    "models/text",
-    "models/vae",
+from pvtt.stages.stage import Stage
+
+if TYPE_CHECKING:
+    from pvtt.files.workspace import Workspace
+    from pvtt.items.dispatcher import Dispatcher
+    from pvtt.items.runner import Outcome
+    from pvtt.params.file import Params
+    from pvtt.records.dataset import EncodedSample
+
+STAGE = Stage(
+    name="encode",
+    help="Turn clips, masks and photos into latents and tokens",
+    reads=(
+        "${model.base}/text_encoder",
+        "${model.base}/tokenizer",
+        "${model.base}/vae",
+        "outs/clip/videos",
+        "outs/photos/photos",
+        "outs/segment/masks",
+        "outs/validate/samples.jsonl",
+    ),
+    params=("encode", "model.base", "seed"),
+    writes=(
+        "outs/encode/samples",
+        "outs/encode/samples.jsonl",
+        "outs/encode/mask_contract.json",
+        "outs/encode/rejects.jsonl",
+    ),
+    work="pvtt.encoding.encode:encode_item",
 )
 
 
@@ -35,16 +47,20 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         MissingInputError: There is no dataset, no base model, or no image encoder.
         FailureBudgetError: Too many samples failed; `outs/encode/rejects.jsonl` names them.
     """
-    from pvtt.encoding.encode import EncodeJob, encode_item
+    from pvtt.encoding.encode import EncodeJob
     from pvtt.encoding.store import TENSORS_FILE
+    from pvtt.files.atomic import atomic_directory
+    from pvtt.files.workspace import require_output
+    from pvtt.items.runner import Item, materialise
     from pvtt.models.conditioning.photo_features import require_image_encoder
     from pvtt.models.loading import ENCODER_PARTS, require_pipeline
     from pvtt.models.mask_contract import MaskContract
     from pvtt.models.origin import model_sha256
+    from pvtt.records.base import read_jsonl, write_jsonl
+    from pvtt.records.dataset import DatasetEntry
 
     index = workspace.out("validate") / "samples.jsonl"
-    if not index.is_file():
-        raise MissingInputError(f"{index} does not exist", "run `dvc repro validate` (or `pvtt validate`) first")
+    require_output(index, "validate")
     base = workspace.root / params.model.base
     require_pipeline(base)
     networks = [model_sha256(base / part) for part in ENCODER_PARTS]
@@ -59,11 +75,11 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         )
         for entry in read_jsonl(index, DatasetEntry)
     ]
-    outcome = run_items(STAGE, items, encode_item, EncodedSample, params.encode, CODE, workspace, dispatcher)
-    with atomic_directory(workspace.out(STAGE)) as out:
+    outcome: Outcome[EncodedSample] = STAGE.work_on(items, params.encode, workspace, dispatcher)
+    with atomic_directory(workspace.out(STAGE.name)) as out:
         for done in outcome.done:
             materialise(done.directory / TENSORS_FILE, out / done.record.path)
         write_jsonl(out / "samples.jsonl", [done.record for done in outcome.done])
         write_jsonl(out / "rejects.jsonl", outcome.rejects)
         MaskContract.from_params(params.encode.mask).save(out)
-    outcome.enforce_budget(STAGE, params.encode.max_failed_fraction)
+    outcome.enforce_budget(STAGE.name, params.encode.max_failed_fraction)

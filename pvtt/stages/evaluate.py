@@ -6,12 +6,38 @@ kept in the item cache, so a killed evaluation continues.
 
 from __future__ import annotations
 
-from pvtt.errors import MissingInputError
-from pvtt.files.workspace import Workspace
-from pvtt.items.dispatcher import Dispatcher
-from pvtt.params.file import Params
+from typing import TYPE_CHECKING
 
-STAGE = "evaluate"
+from pvtt.stages.stage import Stage
+
+if TYPE_CHECKING:
+    from pvtt.files.workspace import Workspace
+    from pvtt.items.dispatcher import Dispatcher
+    from pvtt.params.file import Params
+
+STAGE = Stage(
+    name="evaluate",
+    help="Generate videos for all splits and measure them",
+    reads=(
+        "${model.base}/transformer",
+        "outs/clip/videos",
+        "outs/encode/samples",
+        "outs/encode/samples.jsonl",
+        "outs/photos/photos",
+        "outs/segment/masks",
+        "outs/train_stage2/model",
+        "outs/validate/samples.jsonl",
+    ),
+    params=("encode", "evaluate", "model.base", "seed", "train.precision"),
+    writes=(
+        "outs/evaluate/videos",
+        "outs/evaluate/samples.jsonl",
+        "outs/evaluate/run.json",
+        "outs/evaluate/metrics.csv",
+    ),
+    metrics=("metrics/evaluate.json",),
+    work="pvtt.evaluation.evaluate:run_evaluation",
+)
 MODEL = "outs/train_stage2/model"
 
 
@@ -22,13 +48,13 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         MissingInputError: The model, the dataset or the encoded samples are missing.
         PvttError: They do not fit each other, or the evaluator fails its own checks.
     """
-    from pvtt.evaluation.evaluate import EvaluateJob, run_evaluation
+    from pvtt.evaluation.evaluate import EvaluateJob
+    from pvtt.files.workspace import require_output
 
     for path, stage in (
         (workspace.root / MODEL / "model_index.json", "train_stage2"),
         (workspace.out("validate") / "samples.jsonl", "validate"),
         (workspace.out("encode") / "samples.jsonl", "encode"),
     ):
-        if not path.is_file():
-            raise MissingInputError(f"{path} does not exist", f"run `dvc repro {stage}` (or `pvtt {stage}`) first")
-    dispatcher.run(run_evaluation, EvaluateJob(workspace, MODEL, params), name=STAGE)
+        require_output(path, stage)
+    dispatcher.run(STAGE.load_work(), EvaluateJob(workspace, MODEL, params), name=STAGE.name)

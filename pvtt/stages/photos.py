@@ -6,20 +6,26 @@ One item a product. A bad photo is turned away and the product goes on, as long 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pvtt.files.atomic import atomic_directory
-from pvtt.files.workspace import Workspace
-from pvtt.foreground.saliency import weights_sha256
-from pvtt.items.dispatcher import Dispatcher
-from pvtt.items.runner import Done, Item, materialise, run_items
-from pvtt.params.file import Params
-from pvtt.photos.prepare import PreparedPhotos, SourcePhoto, SourcePhotos, prepare_photos
-from pvtt.records.base import write_jsonl
-from pvtt.records.catalog import Product, Reject, read_products
-from pvtt.records.clips import PhotoSet
+from pvtt.stages.stage import Stage
 
-STAGE = "photos"
-CODE = ("photos", "media")
+if TYPE_CHECKING:
+    from pvtt.files.workspace import Workspace
+    from pvtt.items.dispatcher import Dispatcher
+    from pvtt.items.runner import Done, Outcome
+    from pvtt.params.file import Params
+    from pvtt.photos.prepare import PreparedPhotos, SourcePhotos
+    from pvtt.records.catalog import Product, Reject
+
+STAGE = Stage(
+    name="photos",
+    help="Remove the background of product photos and drop duplicates",
+    reads=("data",),
+    params=("photos",),
+    writes=("outs/photos/photos", "outs/photos/photos.jsonl", "outs/photos/rejects.jsonl"),
+    work="pvtt.photos.prepare:prepare_photos",
+)
 
 
 def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
@@ -29,6 +35,13 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         MissingInputError: There is no data.
         FailureBudgetError: Too many products failed; `outs/photos/rejects.jsonl` names them.
     """
+    from pvtt.files.atomic import atomic_directory
+    from pvtt.foreground.saliency import weights_sha256
+    from pvtt.items.runner import Item, materialise
+    from pvtt.records.base import write_jsonl
+    from pvtt.records.catalog import read_products
+    from pvtt.records.clips import PhotoSet
+
     products = read_products(workspace.data)
     items = [
         Item(
@@ -39,12 +52,12 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         )
         for product in products
     ]
-    outcome = run_items(STAGE, items, prepare_photos, PreparedPhotos, params.photos, CODE, workspace, dispatcher)
+    outcome: Outcome[PreparedPhotos] = STAGE.work_on(items, params.photos, workspace, dispatcher)
 
     categories = {product.product_id: product.category for product in products}
     photo_sets: list[PhotoSet] = []
     rejects = list(outcome.rejects)
-    with atomic_directory(workspace.out(STAGE)) as out:
+    with atomic_directory(workspace.out(STAGE.name)) as out:
         for done in outcome.done:
             photos = done.record.photos
             rejects += _rejected_photos(done)
@@ -57,10 +70,12 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         rejects.sort(key=lambda reject: reject.item)
         write_jsonl(out / "photos.jsonl", photo_sets)
         write_jsonl(out / "rejects.jsonl", rejects)
-    outcome.enforce_budget(STAGE, params.photos.max_failed_fraction)
+    outcome.enforce_budget(STAGE.name, params.photos.max_failed_fraction)
 
 
 def _source(product: Product, workspace: Workspace) -> SourcePhotos:
+    from pvtt.photos.prepare import SourcePhoto, SourcePhotos
+
     return SourcePhotos(
         product_id=product.product_id,
         photos=tuple(
@@ -71,9 +86,11 @@ def _source(product: Product, workspace: Workspace) -> SourcePhotos:
 
 
 def _rejected_photos(done: Done[PreparedPhotos]) -> list[Reject]:
+    from pvtt.records.catalog import Reject
+
     return [
         Reject(
-            stage=STAGE,
+            stage=STAGE.name,
             item=f"{done.name}/photos/{Path(photo.source_path).name}",
             product_id=done.name,
             reason=photo.reason,
@@ -84,10 +101,12 @@ def _rejected_photos(done: Done[PreparedPhotos]) -> list[Reject]:
 
 
 def _too_few(done: Done[PreparedPhotos], min_photos: int) -> Reject:
+    from pvtt.records.catalog import Reject
+
     reasons = sorted({photo.reason for photo in done.record.rejects})
     why = f"; others were turned away: {', '.join(reasons)}" if reasons else ""
     return Reject(
-        stage=STAGE,
+        stage=STAGE.name,
         item=done.name,
         product_id=done.name,
         reason="too_few_photos",

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from pvtt.errors import MissingInputError
-from pvtt.files.atomic import atomic_directory
-from pvtt.files.workspace import Workspace
-from pvtt.items.dispatcher import Dispatcher
-from pvtt.items.runner import Item, materialise, run_items
-from pvtt.params.file import Params
-from pvtt.records.base import read_jsonl, write_jsonl
-from pvtt.records.clips import Clip, Mask
-from pvtt.segment.segmenter import MASK_FILE, ClipSource, segment_clip, weights_sha256s
+from typing import TYPE_CHECKING
 
-STAGE = "segment"
-CODE = ("segment", "media")
+from pvtt.stages.stage import Stage
+
+if TYPE_CHECKING:
+    from pvtt.files.workspace import Workspace
+    from pvtt.items.dispatcher import Dispatcher
+    from pvtt.items.runner import Outcome
+    from pvtt.params.file import Params
+    from pvtt.records.clips import Mask
+
+STAGE = Stage(
+    name="segment",
+    help="Mask the product in every clip",
+    reads=("outs/clip/clips.jsonl", "outs/clip/videos"),
+    params=("segment",),
+    writes=("outs/segment/masks", "outs/segment/masks.jsonl", "outs/segment/rejects.jsonl"),
+    work="pvtt.segment.segmenter:segment_clip",
+)
 
 
 def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
@@ -23,9 +30,15 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         MissingInputError: The clip stage has not run, or a model's weights are not there.
         FailureBudgetError: Too many clips failed; `outs/segment/rejects.jsonl` names them.
     """
+    from pvtt.files.atomic import atomic_directory
+    from pvtt.files.workspace import require_output
+    from pvtt.items.runner import Item, materialise
+    from pvtt.records.base import read_jsonl, write_jsonl
+    from pvtt.records.clips import Clip
+    from pvtt.segment.segmenter import MASK_FILE, ClipSource, weights_sha256s
+
     clips_file = workspace.out("clip") / "clips.jsonl"
-    if not clips_file.is_file():
-        raise MissingInputError(f"{clips_file} does not exist", "run `pvtt clip` or `dvc repro segment` first")
+    require_output(clips_file, "clip")
     weights = weights_sha256s(params.segment)
     items = [
         Item(
@@ -43,11 +56,11 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         )
         for clip in read_jsonl(clips_file, Clip)
     ]
-    outcome = run_items(STAGE, items, segment_clip, Mask, params.segment, CODE, workspace, dispatcher)
+    outcome: Outcome[Mask] = STAGE.work_on(items, params.segment, workspace, dispatcher)
 
-    with atomic_directory(workspace.out(STAGE)) as out:
+    with atomic_directory(workspace.out(STAGE.name)) as out:
         for done in outcome.done:
             materialise(done.directory / MASK_FILE, out / done.record.path)
         write_jsonl(out / "masks.jsonl", [done.record for done in outcome.done])
         write_jsonl(out / "rejects.jsonl", outcome.rejects)
-    outcome.enforce_budget(STAGE, params.segment.max_failed_fraction)
+    outcome.enforce_budget(STAGE.name, params.segment.max_failed_fraction)

@@ -2,18 +2,63 @@
 
 from __future__ import annotations
 
-from pvtt.files.atomic import atomic_write_text
-from pvtt.files.workspace import Workspace
-from pvtt.items.dispatcher import Dispatcher
-from pvtt.params.file import Params
-from pvtt.training.job import TrainJob, TrainStage
+from typing import TYPE_CHECKING
 
-STAGE: TrainStage = "train_stage1"
+from pvtt.stages.stage import Stage
+
+if TYPE_CHECKING:
+    from pvtt.files.workspace import Workspace
+    from pvtt.items.dispatcher import Dispatcher
+    from pvtt.params.file import Params
+
+STAGE = Stage(
+    name="train_stage1",
+    help="Train the product adapter on the frozen base model",
+    reads=(
+        "${model.base}/model_index.json",
+        "${model.base}/scheduler",
+        "${model.base}/text_encoder",
+        "${model.base}/tokenizer",
+        "${model.base}/transformer",
+        "${model.base}/vae",
+        "outs/encode/mask_contract.json",
+        "outs/encode/samples",
+        "outs/encode/samples.jsonl",
+    ),
+    params=(
+        "encode.image_features",
+        "encode.max_photos",
+        "encode.photo_size",
+        "encode.text_tokens",
+        "model",
+        "seed",
+        "train.gradient_checkpointing",
+        "train.loss",
+        "train.optimizer",
+        "train.precision",
+        "train.product_dropout",
+        "train.sigma_sampling",
+        "train.sigma_shift",
+        "train.stage1",
+        "train.text_dropout",
+        "train.validation_pictures",
+    ),
+    writes=(
+        "outs/train_stage1/model",
+        "outs/train_stage1/samples",
+        "outs/train_stage1/loss.csv",
+        "outs/train_stage1/validation.csv",
+        "outs/train_stage1/trainable.json",
+    ),
+    metrics=("metrics/train_stage1.json",),
+    work="pvtt.training.loop:train",
+)
 
 
 def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     """Train as one job; raises as `pvtt.training.loop.train`."""
-    from pvtt.training.loop import train
+    from pvtt.files.atomic import atomic_write_text
+    from pvtt.training.job import TrainJob
 
-    metrics = dispatcher.run(train, TrainJob(workspace, STAGE, params), name=STAGE)
-    atomic_write_text(workspace.metrics / f"{STAGE}.json", metrics.to_json(indent=2) + "\n")
+    metrics = dispatcher.run(STAGE.load_work(), TrainJob(workspace, "train_stage1", params), name=STAGE.name)
+    atomic_write_text(workspace.metrics / f"{STAGE.name}.json", metrics.to_json(indent=2) + "\n")

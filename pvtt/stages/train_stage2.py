@@ -2,18 +2,57 @@
 
 from __future__ import annotations
 
-from pvtt.files.atomic import atomic_write_text
-from pvtt.files.workspace import Workspace
-from pvtt.items.dispatcher import Dispatcher
-from pvtt.params.file import Params
-from pvtt.training.job import TrainJob, TrainStage
+from typing import TYPE_CHECKING
 
-STAGE: TrainStage = "train_stage2"
+from pvtt.stages.stage import Stage
+
+if TYPE_CHECKING:
+    from pvtt.files.workspace import Workspace
+    from pvtt.items.dispatcher import Dispatcher
+    from pvtt.params.file import Params
+
+STAGE = Stage(
+    name="train_stage2",
+    help="Fine-tune the whole transformer",
+    reads=(
+        "outs/encode/mask_contract.json",
+        "outs/encode/samples",
+        "outs/encode/samples.jsonl",
+        "outs/train_stage1/model",
+    ),
+    params=(
+        "encode.image_features",
+        "encode.max_photos",
+        "encode.photo_size",
+        "encode.text_tokens",
+        "seed",
+        "train.gradient_checkpointing",
+        "train.loss",
+        "train.optimizer",
+        "train.precision",
+        "train.product_dropout",
+        "train.sigma_sampling",
+        "train.sigma_shift",
+        "train.stage2",
+        "train.text_dropout",
+        "train.validation_pictures",
+    ),
+    writes=(
+        "outs/train_stage2/model",
+        "outs/train_stage2/samples",
+        "outs/train_stage2/loss.csv",
+        "outs/train_stage2/validation.csv",
+        "outs/train_stage2/trainable.json",
+    ),
+    metrics=("metrics/train_stage2.json",),
+    work="pvtt.training.loop:train",
+)
 
 
 def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     """Train as one job; raises as `pvtt.training.loop.train`."""
-    from pvtt.training.loop import train
+    from pvtt.files.atomic import atomic_write_text
+    from pvtt.training.job import TrainJob
 
-    metrics = dispatcher.run(train, TrainJob(workspace, STAGE, params), name=STAGE)
-    atomic_write_text(workspace.metrics / f"{STAGE}.json", metrics.to_json(indent=2) + "\n")
+    metrics = dispatcher.run(STAGE.load_work(), TrainJob(workspace, "train_stage2", params), name=STAGE.name)
+    atomic_write_text(workspace.metrics / f"{STAGE.name}.json", metrics.to_json(indent=2) + "\n")

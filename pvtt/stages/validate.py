@@ -5,21 +5,31 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pvtt.dataset.expectations import describe, raise_critical, validate_tables
-from pvtt.dataset.join import Sources, join, summarise
-from pvtt.dataset.tables import build_tables
-from pvtt.errors import MissingInputError
-from pvtt.files.atomic import atomic_directory, atomic_write_text
-from pvtt.files.workspace import Workspace
-from pvtt.items.dispatcher import Dispatcher
-from pvtt.params.file import Params
-from pvtt.records.base import RecordT, read_jsonl, write_jsonl
-from pvtt.records.catalog import Reject, read_products
-from pvtt.records.clips import Clip, Mask, PhotoSet
-from pvtt.records.dataset import DatasetFile
+from pvtt.stages.stage import Stage
 
-STAGE = "validate"
+if TYPE_CHECKING:
+    from pvtt.dataset.join import Sources
+    from pvtt.files.workspace import Workspace
+    from pvtt.items.dispatcher import Dispatcher
+    from pvtt.params.file import Params
+    from pvtt.records.base import RecordT
+
+STAGE = Stage(
+    name="validate",
+    help="Check the tables, split by product, write dataset.json",
+    reads=("data", "outs/clip", "outs/photos", "outs/segment"),
+    params=("clip", "photos", "segment", "validate"),
+    writes=(
+        "outs/validate/samples.jsonl",
+        "outs/validate/dataset.json",
+        "outs/validate/rejects.jsonl",
+        "outs/validate/expectations.jsonl",
+        "outs/validate/data_docs",
+    ),
+    metrics=("metrics/validate.json",),
+)
 
 
 def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
@@ -29,10 +39,17 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         MissingInputError: A stage before has not run.
         ValidationFailedError: A critical expectation failed; names the rows.
     """
+    from pvtt.dataset.expectations import describe, raise_critical, validate_tables
+    from pvtt.dataset.join import join, summarise
+    from pvtt.dataset.tables import build_tables
+    from pvtt.files.atomic import atomic_directory, atomic_write_text
+    from pvtt.records.base import write_jsonl
+    from pvtt.records.dataset import DatasetFile
+
     sources = read_sources(workspace)
     dataset = join(sources, params)
     tables = build_tables(workspace, sources, dataset, params.validate_)
-    with atomic_directory(workspace.out(STAGE)) as out:
+    with atomic_directory(workspace.out(STAGE.name)) as out:
         outcomes = validate_tables(tables, params, out / "data_docs")
         write_jsonl(out / "samples.jsonl", dataset.entries)
         DatasetFile.from_entries(dataset.entries).write(out / "dataset.json")
@@ -47,15 +64,20 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
             "failed_warning": len(failed) - num_critical,
         }
     }
-    atomic_write_text(workspace.metrics / f"{STAGE}.json", json.dumps(metrics, indent=2) + "\n")
+    atomic_write_text(workspace.metrics / f"{STAGE.name}.json", json.dumps(metrics, indent=2) + "\n")
     for outcome in failed:
         if outcome.severity == "warning":
             print(f"validate: warning: {describe(outcome)}", file=sys.stderr)
-    raise_critical(outcomes, workspace.out(STAGE) / "data_docs")
+    raise_critical(outcomes, workspace.out(STAGE.name) / "data_docs")
 
 
 def read_sources(workspace: Workspace) -> Sources:
     """Everything that the stages before wrote. Raises `MissingInputError`."""
+    from pvtt.dataset.join import Sources
+    from pvtt.records.base import read_jsonl
+    from pvtt.records.catalog import Reject, read_products
+    from pvtt.records.clips import Clip, Mask, PhotoSet
+
     rejects = [workspace.data, *(workspace.out(stage) for stage in ("clip", "segment", "photos"))]
     return Sources(
         products=tuple(read_products(workspace.data)),
@@ -72,7 +94,8 @@ def read_sources(workspace: Workspace) -> Sources:
 
 
 def _read(path: Path, kind: type[RecordT]) -> tuple[RecordT, ...]:
-    if not path.is_file():
-        stage = path.parent.name
-        raise MissingInputError(f"{path} is missing", f"run `dvc repro validate`, or `pvtt {stage}` alone")
+    from pvtt.files.workspace import require_output
+    from pvtt.records.base import read_jsonl
+
+    require_output(path, path.parent.name)
     return tuple(read_jsonl(path, kind))

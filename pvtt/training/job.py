@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pvtt.files.hashing import code_version, sha256_bytes, sha256_json
+from pvtt.files.code import code_of
+from pvtt.files.hashing import sha256_bytes, sha256_json
 from pvtt.files.workspace import Workspace
 from pvtt.params.file import Params
 from pvtt.params.train import StageTrainParams
 
 TrainStage = Literal["train_stage1", "train_stage2"]
 
-CODE = ("training", "models", "generation")  # packages whose source the result depends on
+WORK = "pvtt.training.loop:train"
 ENCODE_PARAMS = {"max_photos", "image_features", "photo_size", "text_tokens"}  # the rest is in the data
 PIECE_BYTES = 1 << 16
 
@@ -62,7 +63,7 @@ def run_key(job: TrainJob) -> str:
             params.encode.model_dump(mode="json", include=ENCODE_PARAMS),
             quick_sha256_tree(job.encoded),
             quick_sha256_tree(job.source),
-            code_version(*CODE),
+            code_of(WORK),
         ]
     )
 

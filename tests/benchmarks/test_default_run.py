@@ -25,7 +25,7 @@ from flows.steps import command_environment
 from pvtt.builtin.shop.catalog import FPS
 from pvtt.files.workspace import Workspace
 from pvtt.media.video import iter_frames, write_video
-from pvtt.stages import STAGES
+from pvtt.stages.all import STAGE_NAMES
 
 pytestmark = pytest.mark.timeout(3600)
 ORIGINAL, ADDED = "MUGS007", "MUGS900"
@@ -103,7 +103,7 @@ def test_it_learns_to_show_products_that_it_has_never_seen(clone: Clone) -> None
 
 def test_a_second_run_has_nothing_to_do(clone: Clone) -> None:
     output = clone.run("second run", "flows.pipeline")
-    assert all(re.search(rf"^{stage} +up to date", output, re.MULTILINE) for stage in STAGES)
+    assert all(re.search(rf"^{stage} +up to date", output, re.MULTILINE) for stage in STAGE_NAMES)
 
 
 def test_one_more_product_costs_one_products_work(clone: Clone) -> None:

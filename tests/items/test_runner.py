@@ -62,9 +62,7 @@ def run(
     dispatcher: Dispatcher | None = None,
     work: Callable[[Number, Path, Settings], Product] = multiply,
 ) -> Outcome[Product]:
-    return run_items(
-        "double", items, work, Product, settings or Settings(), ("errors",), workspace, dispatcher or InlineDispatcher()
-    )
+    return run_items("double", items, work, settings or Settings(), workspace, dispatcher or InlineDispatcher())
 
 
 def test_results_come_in_the_items_order_with_their_files(workspace: Workspace) -> None:
