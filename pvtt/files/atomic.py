@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import tempfile
@@ -12,27 +13,27 @@ from pathlib import Path
 
 from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
 
-
-def _fsync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+_AT_FDCWD = -100  # Linux: paths are relative to the working directory
+_RENAME_EXCHANGE = 2
 
 
 def sweep_temporaries(directory: Path, older_than_s: float = 24 * 3600) -> None:
-    """Delete what killed runs left in the folders of `directory`; what is younger may be of a run that is alive."""
+    """Delete what killed runs left in `directory` and its folders; what is younger may be of a run that is alive."""
     limit = time.time() - older_than_s
-    for path in directory.glob(f"*/{TEMPORARY_PREFIX}*"):
-        with suppress(FileNotFoundError):
-            if path.stat().st_mtime < limit:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for pattern in (f"{TEMPORARY_PREFIX}*", f"*/{TEMPORARY_PREFIX}*"):
+        for path in directory.glob(pattern):
+            with suppress(OSError):  # gone meanwhile, or not to be deleted: whoever writes next meets the fault itself
+                if path.stat().st_mtime < limit:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` with the same suffix; renamed onto it when the block ends without an error."""
+    """A temporary path beside `path` with the same suffix; renamed onto it when the block ends without an error.
+
+    Raises:
+        StorageError: The machine's storage failed; `path` is what it was.
+    """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=path.suffix, dir=path.parent)
@@ -40,15 +41,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary = Path(name)
         try:
             yield temporary
-            umask = os.umask(0)
-            os.umask(umask)
-            temporary.chmod(0o666 & ~umask)  # mkstemp makes 0600
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~_umask())  # mkstemp makes 0600
+            _sync(temporary)
             temporary.replace(path)
-            _fsync_directory(path.parent)
+            _sync(path.parent)
         finally:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 temporary.unlink()
 
 
@@ -65,27 +63,119 @@ def atomic_write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """A temporary directory beside `path`, renamed onto it at the end; an existing `path` is replaced."""
+    """A temporary directory beside `path`, renamed onto it at the end; an existing `path` is replaced.
+
+    What the block wrote is synced to the disk first. Files that are hard links are not: they were synced where they
+    were made.
+
+    Raises:
+        StorageError: The machine's storage failed; `path` is what it was, or wholly the new one.
+    """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=path.parent))
         try:
             yield temporary
-            for root, _, names in os.walk(temporary):
-                for name in names:
-                    descriptor = os.open(Path(root) / name, os.O_RDONLY)
-                    try:
-                        os.fsync(descriptor)
-                    finally:
-                        os.close(descriptor)
-            temporary.chmod(0o755)
-            if path.exists():
-                stale = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=path.parent))
-                path.replace(stale / path.name)
-                temporary.replace(path)
-                shutil.rmtree(stale)
-            else:
-                temporary.replace(path)
-            _fsync_directory(path.parent)
+            temporary.chmod(0o777 & ~_umask())  # mkdtemp makes 0700
+            _sync_tree(temporary)
+            _exchange(temporary, path) if path.exists() else temporary.replace(path)
+            _sync(path.parent)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _remove(temporary)  # unfinished, or the old one after the exchange
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a directory, at once for whoever looks: a directory is renamed out of the way first.
+
+    Raises:
+        StorageError: It is still there, whole.
+    """
+    with storage_errors(path):
+        if not path.is_dir() or path.is_symlink():
+            path.unlink(missing_ok=True)
+            return
+        if not path.name.startswith(TEMPORARY_PREFIX):
+            aside = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=path.parent))
+            path = path.replace(aside)  # onto an empty directory
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a file, whole or not at all; it is on the disk when this returns.
+
+    The line is written by one call in append mode, so processes of one machine may share the file.
+
+    Raises:
+        StorageError: The machine's storage failed; the file holds the lines that it held.
+    """
+    data = (line + "\n").encode("utf-8")
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            written = os.write(descriptor, data)
+            try:
+                while written < len(data):  # a disk that is nearly full takes what fits, then says so
+                    written += os.write(descriptor, data[written:])
+                os.fsync(descriptor)
+            except OSError:
+                end = os.lseek(descriptor, 0, os.SEEK_CUR)
+                if os.fstat(descriptor).st_size == end:  # nobody has appended since
+                    with suppress(OSError):
+                        os.ftruncate(descriptor, end - written)
+                raise
+        finally:
+            os.close(descriptor)
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_tree(directory: Path) -> None:
+    """Sync the files that were written into a directory, then each of its directories once, the innermost first."""
+    for root, _, names in os.walk(directory, topdown=False):
+        for name in names:
+            file = Path(root) / name
+            if file.lstat().st_nlink == 1 and not file.is_symlink():
+                _sync(file)
+        _sync(Path(root))
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Swap two directories' names. `old` is missing at no moment where the file system can do that: Linux, no NFS."""
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is not None:
+        names = os.fsencode(new), os.fsencode(old)
+        if renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
+            return
+    aside = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=old.parent))
+    try:
+        old.replace(aside / old.name)
+        try:
+            new.replace(old)
+        except OSError:
+            (aside / old.name).replace(old)
+            raise
+        (aside / old.name).replace(new)
+    finally:
+        with suppress(OSError):
+            aside.rmdir()  # not empty if the old one could not be put back: it is kept
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from pvtt.errors import LockedError
+from pvtt.files.storage import storage_errors
 
 
 @contextmanager
@@ -24,12 +25,14 @@ def hold_lock(path: Path, what: str) -> Iterator[None]:
 
     Raises:
         LockedError: Another process holds it; says which and since when.
+        StorageError: The lock file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     holder = path.with_suffix(".holder.json")
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
     except Timeout:
         try:
             other = json.loads(holder.read_text())
@@ -40,9 +43,9 @@ def hold_lock(path: Path, what: str) -> Iterator[None]:
             f"{what}: {who} holds {path}", "wait until it ends, or stop that process, then run the same command again"
         ) from None
     try:
-        holder.write_text(
-            json.dumps({"what": what, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
-        )
+        note = {"what": what, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        with suppress(OSError):  # the lock holds without the note
+            holder.write_text(json.dumps(note))
         yield
     finally:
         lock.release()

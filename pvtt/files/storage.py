@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,36 +37,44 @@ _FAULTS = {
     errno.EMFILE: ("too many files are open in this process, met at {place}", _LIMIT),
     errno.ENFILE: ("too many files are open on this machine, met at {place}", _LIMIT),
 }
+_SQLITE = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_CANTOPEN: errno.EIO,
+}
+_WRITE_ONLY = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # never met by reading
 _NO_RIGHT = ("no right to write {place}", _RIGHTS)
 _NO_FOLDER = ("the folder of {place} is gone", f"make or mount it again, {_CONTINUES}")
 _NOT_WRITTEN = ("the disk did not take all of {place}", f"see whether it is full or failing, {_CONTINUES}")
 
 # What libraries say instead of raising an `OSError` with a number.
 _OS_ERROR_TEXT = re.compile(r"\bos error (\d+)\b", re.IGNORECASE)  # safetensors, tokenizers: Rust
+_STRERROR_TEXT = re.compile(r"file failed with strerror: (.+)")  # torch.save
 _NOT_WRITTEN_TEXT = re.compile(
-    r"unexpected pos \d+ vs \d+"  # torch.save
-    r"|PytorchStreamWriter failed"
+    r"unexpected pos \d+ vs \d+|PytorchStreamWriter failed|iostream error"  # torch.save
     r"|\d+ requested and \d+ written"  # numpy's tofile, which np.save uses
     r"|could not write to file|can't open file for writing",  # OpenCV
     re.IGNORECASE,
 )
 
 
-def storage_fault(error: BaseException, path: Path | None = None) -> StorageError | None:
+def storage_fault(error: BaseException, path: Path | None = None, *, reading: bool = False) -> StorageError | None:
     """The fault of the machine's storage behind an error; None where there is none and the error says its own cause.
 
     Causes and contexts are searched too, since libraries wrap the system's errors or lose their numbers.
 
     Args:
         error: What was raised.
-        path: What was being written, for the message. No right to write it, and its folder's absence, count as
-            faults of storage; the same of a file that was only read does not.
+        path: What was being written or read, for the message.
+        reading: It was only read. No right to write a file, and its folder's absence, are faults of storage; no right
+            to read one file, and its own absence, are not.
     """
     for link in _chain(error):
         if isinstance(link, StorageError):
             return link
     for link in _chain(error):
-        fault = _fault_of(link, path)
+        fault = _fault_of(link, None if reading else path)
         if fault is not None:
             message, hint = fault
             return StorageError(message.format(place=_place(link, path)), hint)
@@ -84,6 +93,13 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise fault from error
 
 
+def raise_storage_fault(error: BaseException, path: Path) -> None:
+    """Raise the `StorageError` behind an error of reading `path`, if there is one: it is no fault of the file."""
+    fault = storage_fault(error, path, reading=True)
+    if fault is not None:
+        raise fault from error
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """The error and those that it came of; also what `from None` hides from a person, as it is still the cause."""
     seen: set[int] = set()
@@ -97,16 +113,18 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         pending += [link.__context__, link.__cause__]
 
 
-def _fault_of(error: BaseException, path: Path | None) -> tuple[str, str] | None:
+def _fault_of(error: BaseException, written: Path | None) -> tuple[str, str] | None:
     """The message's template and the hint, if this one error is of the storage."""
     number = _errno(error)
     if number is None:
         return _NOT_WRITTEN if _NOT_WRITTEN_TEXT.search(str(error)) else None
     if number in (errno.EACCES, errno.EPERM):
-        return _NO_RIGHT if path is not None and _is_of(error, path) else None
+        return _NO_RIGHT if written is not None and _is_of(error, written) else None
     if number == errno.ENOENT:
-        gone = path is not None and _is_of(error, path) and not path.parent.is_dir()
+        gone = written is not None and _is_of(error, written) and not written.parent.is_dir()
         return _NO_FOLDER if gone else None
+    if number == errno.ENOTCONN and _filename(error) is None:
+        return None  # of a network connection
     if number in (errno.ENXIO, errno.ENODEV) and _is_special(_filename(error)):
         return None  # a socket or a pipe where a file should be: an odd input
     if number == errno.EIO and type(error).__module__.startswith("av.") and _is_readable(_filename(error)):
@@ -117,8 +135,14 @@ def _fault_of(error: BaseException, path: Path | None) -> tuple[str, str] | None
 def _errno(error: BaseException) -> int | None:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
-    found = _OS_ERROR_TEXT.search(str(error)) if isinstance(error, Exception) else None
-    return None if found is None else int(found[1])
+    if isinstance(error, sqlite3.Error):
+        return _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    text = str(error)
+    found = _OS_ERROR_TEXT.search(text)
+    if found is not None:
+        return int(found[1])
+    found = _STRERROR_TEXT.search(text)
+    return None if found is None else next((number for number in _FAULTS if os.strerror(number) == found[1]), None)
 
 
 def _filename(error: BaseException) -> Path | None:
@@ -161,8 +185,7 @@ def _is_readable(name: Path | None) -> bool:
 def _place(error: BaseException, path: Path | None) -> str:
     """What the message names: the file that the error names, or what was being written, never a temporary name."""
     name = _filename(error)
-    if name is not None and not any(part.startswith(TEMPORARY_PREFIX) for part in name.parts):
-        return str(name)
-    if path is not None:
+    of_another = name is not None and path is not None and _errno(error) not in _WRITE_ONLY and not _is_of(error, path)
+    if path is not None and (not of_another or getattr(error, "filename2", None) is not None):
         return str(path)
     return "this machine" if name is None else str(name)

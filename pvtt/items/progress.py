@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pvtt.errors import StorageError
 from pvtt.files.atomic import atomic_write_text
 
 WRITE_EVERY_S = 0.5
@@ -118,4 +120,5 @@ class Progress:
             "elapsed_s": round(now - self._start, 1),
             "eta_s": None if eta is None else round(eta, 1),
         }
-        atomic_write_text(self._path, json.dumps(state))
+        with suppress(StorageError):  # a note for whoever watches never ends the work that it is about
+            atomic_write_text(self._path, json.dumps(state))

@@ -7,16 +7,15 @@ line before, so that a change anywhere breaks the chain from there on; Git shows
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from pvtt.errors import MissingInputError, PvttError
+from pvtt.files.atomic import append_line
 from pvtt.files.git import head_commit, uncommitted
 from pvtt.files.hashing import sha256_bytes, sha256_tree
 from pvtt.files.lock import hold_lock
-from pvtt.files.storage import storage_errors
 from pvtt.files.workspace import Workspace
 from pvtt.records.base import read_jsonl
 from pvtt.records.decision import read_decision
@@ -112,7 +111,7 @@ def record_promotion(
     Raises:
         PvttError: The chain so far is broken.
         LockedError: Another decision is being recorded.
-        StorageError: No space is left.
+        StorageError: It could not be written; the file holds what it held.
     """
     path = workspace.root / PROMOTIONS
     with hold_lock(workspace.state / "promotions.lock", "recording a promotion"):
@@ -126,11 +125,7 @@ def record_promotion(
             plan=plan,
             command=command,
         )
-        path.parent.mkdir(exist_ok=True)
-        with storage_errors(path), path.open("ab") as file:
-            file.write(promotion.to_json().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(path, promotion.to_json())
     return promotion
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 
-from pvtt.files.storage import storage_errors
+from pvtt.files.atomic import append_line
 from pvtt.records.base import read_jsonl
 from pvtt.records.ratings import Rating
 
@@ -28,17 +27,10 @@ class RatingStore:
         A line is written by one call in append mode, so two raters' servers on one machine may share the file.
 
         Raises:
-            StorageError: No space is left.
+            StorageError: It could not be written; the file holds what it held.
         """
-        line = (rating.to_json() + "\n").encode()
-        with self._lock, storage_errors(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            try:
-                os.write(descriptor, line)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        with self._lock:
+            append_line(self.path, rating.to_json())
 
     def latest(self) -> dict[tuple[str, str], Rating]:
         """The last rating of each (rater, sample key).
