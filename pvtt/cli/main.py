@@ -6,12 +6,13 @@ import importlib
 import os
 import sys
 import traceback
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from pvtt.errors import PvttError
 from pvtt.files.own_code import run_own_code
+from pvtt.files.storage import storage_fault
 from pvtt.stages.all import STAGES, find_stage
 from pvtt.stages.stage import Stage
 
@@ -94,12 +95,7 @@ def main(arguments: list[str] | None = None) -> Any:
             run_own_code()
         return command.main(arguments, prog_name="pvtt", standalone_mode=False)
     except PvttError as error:
-        if os.environ.get("PVTT_DEBUG"):
-            traceback.print_exc()
-        print(f"pvtt: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"  next: {error.hint}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end_with(error)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
@@ -108,3 +104,18 @@ def main(arguments: list[str] | None = None) -> Any:
     except (click.Abort, KeyboardInterrupt):
         print("pvtt: interrupted; finished items are kept, run the same command again to continue", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        fault = storage_fault(error)
+        if fault is None:
+            raise
+        _end_with(fault)
+
+
+def _end_with(error: PvttError) -> NoReturn:
+    """Say what was wrong and what to do, and leave."""
+    if os.environ.get("PVTT_DEBUG"):
+        traceback.print_exc()
+    print(f"pvtt: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  next: {error.hint}", file=sys.stderr)
+    sys.exit(error.exit_code)

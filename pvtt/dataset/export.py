@@ -22,6 +22,7 @@ from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Item, run_items
 from pvtt.media.arrays import Frame
+from pvtt.media.images import write_png
 from pvtt.media.masks import iter_masks
 from pvtt.media.video import iter_frames, write_video
 from pvtt.records.base import Record
@@ -94,8 +95,6 @@ def export_dataset(workspace: Workspace, entries: Sequence[DatasetEntry], folder
 
 def export_clip(payload: ClipAndMask, directory: Path, params: ExportParams) -> ExportedClip:
     """Write one clip's masked video and PNG masks. Raises `PvttError` where clip and mask differ in length."""
-    import cv2
-
     masks = directory / "masks"
     masks.mkdir()
 
@@ -104,7 +103,7 @@ def export_clip(payload: ClipAndMask, directory: Path, params: ExportParams) -> 
         for index, (frame, mask) in enumerate(pairs):
             if frame is None or mask is None:
                 raise PvttError(f"{payload.mask.name} has {'more' if frame is None else 'fewer'} frames than its clip")
-            cv2.imwrite(str(masks / f"{index:05d}.png"), mask)
+            write_png(masks / f"{index:05d}.png", mask)
             frame[mask > 0] = 0
             yield frame
 

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from pvtt.errors import PvttError
+from pvtt.files.storage import raise_storage_fault
 from pvtt.files.workspace import require_output
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.records.base import read_jsonl
@@ -171,6 +172,7 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise_storage_fault(error, path)
         raise PvttError(
             f"{path}: cannot be read as an encoded sample: {error}", "run `dvc repro --force encode`"
         ) from error

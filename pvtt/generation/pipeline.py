@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pvtt.encoding.masks import fill_hole, pack_mask
 from pvtt.errors import PvttError, first_line
+from pvtt.files.storage import raise_storage_fault
 from pvtt.generation.composite import FEATHER, composite
 from pvtt.media.arrays import Region
 from pvtt.models.conditioning.conditions import Conditions
@@ -122,6 +123,7 @@ class ProductVideoPipeline(DiffusionPipeline):
         try:
             pipeline: Self = super().from_pretrained(str(folder), local_files_only=True, **options)
         except (OSError, ValueError, RuntimeError) as error:
+            raise_storage_fault(error, Path(folder))
             raise PvttError(
                 f"cannot load a pipeline from {folder}: {first_line(error)}", "train again to write it anew"
             ) from error

@@ -25,7 +25,7 @@ from typing import Any, Generic, Self, TypeVar, get_type_hints
 from pvtt.errors import FailureBudgetError, PvttError, StorageError, first_line
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_json
-from pvtt.files.storage import storage_errors, storage_fault
+from pvtt.files.storage import raise_storage_fault, storage_errors, storage_fault
 from pvtt.files.workspace import Workspace
 from pvtt.items.cache import ItemCache
 from pvtt.items.dispatcher import Dispatcher
@@ -127,6 +127,7 @@ def _process_shard(shard: _Shard[Any]) -> list[Reject]:
                         record = shard.work(item.payload, entry.directory, shard.params)
                         entry.result = {"record": json.loads(record.to_json())}
                     except ItemRejectedError as reject:
+                        raise_storage_fault(reject, entry.directory)
                         for leftover in entry.directory.iterdir():
                             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
                         entry.result = {"reject": {"reason": reject.reason, "message": reject.message}}

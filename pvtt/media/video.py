@@ -8,6 +8,7 @@ this module writes is BT.709, limited range, and says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -67,6 +68,34 @@ def probe(path: Path) -> VideoInfo:
     raise VideoError(f"{path} holds no video frame", reason="no_frames")
 
 
+class _Source:
+    """A file that FFmpeg reads through Python, which keeps what the system said.
+
+    FFmpeg itself takes a disk's error for the file's early end, or says "input/output error" of a file that is cut off.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)  # FFmpeg looks at the suffix
+        self.fault: OSError | None = None
+        self._file = path.open("rb")
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            self.fault = self.fault or error
+            return b""
+
+    def seek(self, offset: int, whence: int) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class VideoReader:
     """Iterates over the decoded frames of a video as `(time, av.VideoFrame)`, one frame in memory at a time.
 
@@ -81,23 +110,29 @@ class VideoReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._source: _Source | None = None
         self._container: InputContainer | None = None
         self._stream: VideoStream | None = None
 
     def __enter__(self) -> Self:
         import av
 
+        self._source = _Source(self._path)
         try:
-            self._container = av.open(str(self._path))
-        except (av.error.InvalidDataError, av.error.EOFError):
-            raise self._unopenable() from None
+            self._container = av.open(self._source, "r")
+        except av.error.FFmpegError as error:
+            self._source.close()
+            self._raise_disk_fault()
+            if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
+                raise self._unopenable() from None
+            raise
         streams = self._container.streams.video
         if not streams or self._container.format.name.split(",")[0].endswith(("_pipe", "image2", "tty")):
-            self._container.close()
+            self.__exit__(None, None, None)
             raise VideoError(f"{self._path.name} has no moving picture", reason="not_a_video")
         self._stream = streams[0]
         if self._stream.codec_context is None:
-            self._container.close()
+            self.__exit__(None, None, None)
             raise MissingCodecError(
                 f"{self._path.name}: no FFmpeg codec on this machine decodes its video stream",
                 "convert it with a build that has the codec (`ffmpeg -i IN -c:v libx264 OUT.mp4`), or remove it",
@@ -110,6 +145,14 @@ class VideoReader:
     ) -> None:
         if self._container is not None:
             self._container.close()
+        if self._source is not None:
+            self._source.close()
+        self._raise_disk_fault()
+
+    def _raise_disk_fault(self) -> None:
+        """Raise the `OSError` of the disk, whatever FFmpeg made of it."""
+        if self._source is not None and self._source.fault is not None:
+            raise self._source.fault
 
     def _unopenable(self) -> VideoError:
         with self._path.open("rb") as file:
@@ -182,6 +225,7 @@ class VideoReader:
         self._check_end(first, last, step, num_damaged)
 
     def _check_end(self, first: Fraction | None, last: Fraction | None, step: Fraction, num_damaged: int) -> None:
+        self._raise_disk_fault()
         name = self._path.name
         if first is None or last is None:
             reason = "undecodable" if num_damaged else "no_frames"
@@ -304,7 +348,8 @@ class StreamWriter:
         container_options = {"fflags": "+bitexact"}
         if self._path.suffix == ".mp4":
             container_options["movflags"] = "+faststart"  # a browser starts to play before it has all
-        self._container = av.open(str(self._path), "w", container_options=container_options)
+        with self._plain_errors():
+            self._container = av.open(str(self._path), "w", container_options=container_options)
         return self
 
     def _open(self, frame: Frame) -> None:
@@ -348,7 +393,16 @@ class StreamWriter:
     def _mux(self, picture: av.VideoFrame | None) -> None:
         assert self._container is not None
         for packet in self._stream.encode(picture):
-            self._container.mux(packet)
+            with self._plain_errors():
+                self._container.mux(packet)
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        """FFmpeg's errors while it writes as plain ones of this file: while it reads, the same mean other things."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -358,7 +412,8 @@ class StreamWriter:
             if kind is None and self._stream is not None:
                 self._mux(None)
         finally:
-            self._container.close()
+            with self._plain_errors():
+                self._container.close()
 
 
 class VideoWriter(StreamWriter):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pvtt.errors import MissingInputError, PvttError, first_line
+from pvtt.files.storage import raise_storage_fault
 
 ModelT = TypeVar("ModelT")
 
@@ -67,6 +68,7 @@ def load_component(folder: Path, kind: type[ModelT], **options: Any) -> ModelT:
     try:
         model: ModelT = kind.from_pretrained(str(folder), local_files_only=True, **options)  # type: ignore[attr-defined]
     except (OSError, ValueError, RuntimeError) as error:
+        raise_storage_fault(error, folder)
         raise PvttError(f"cannot load a {kind.__name__} from {folder}: {first_line(error)}", BASE_HINT) from error
     return model
 

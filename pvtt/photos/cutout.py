@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pvtt.errors import first_line
+from pvtt.files.storage import raise_storage_fault
 from pvtt.foreground.holes import foreground
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.arrays import Rgba
@@ -40,6 +41,7 @@ def decode(path: Path) -> Image:
                 upright.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
                 return upright.convert("RGBA" if upright.has_transparency_data else "RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise_storage_fault(error, path)
         reason = first_line(error).replace(str(path), path.name)
         raise ItemRejectedError("undecodable", f"{path.name}: {reason}") from None
 

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from pvtt.errors import first_line
 from pvtt.files.atomic import atomic_path
+from pvtt.files.storage import raise_storage_fault, storage_errors
 
 KEEP = 2
 
@@ -82,18 +83,22 @@ class CheckpointStore:
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint and drop the oldest beyond `KEEP`. Raises `StorageError`."""
-        with atomic_path(self._path(checkpoint.step)) as temporary:
-            torch.save(asdict_shallow(checkpoint), temporary)
+        # Through Python's file: PyTorch's own loses the number of the system's error.
+        with atomic_path(self._path(checkpoint.step)) as temporary, temporary.open("wb") as file:
+            torch.save(asdict_shallow(checkpoint), file)
         for step in self.steps()[:-KEEP]:
-            self._path(step).unlink()
+            with storage_errors(self._path(step)):
+                self._path(step).unlink()
 
     def load_latest(self) -> Checkpoint | None:
         """The newest readable checkpoint of this run; None where there is none."""
         for step in reversed(self.steps()):
             path = self._path(step)
             try:
-                return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
+                with path.open("rb") as file:
+                    return Checkpoint(**torch.load(file, map_location="cpu", weights_only=True))
             except Exception as error:  # torch.load raises many kinds; a damaged file costs some steps, no more
+                raise_storage_fault(error, path)
                 print(f"{path} cannot be read and is ignored: {first_line(error)}", file=sys.stderr)
         return None
 

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from pvtt.encoding.store import EncodedDataset
 from pvtt.files.atomic import atomic_path
+from pvtt.media.images import write_png
+from pvtt.models.flow import sigmas_at
 from pvtt.models.flow_matching import sigmas_at
 from pvtt.models.sampling import SamplingSettings, sample
 from pvtt.models.vae import decode_latents, to_pixels
@@ -110,10 +112,7 @@ class Validation:
 
 def write_grid(path: Path, columns: Sequence[Tensor]) -> None:
     """Write the middle frames of columns of videos (B, 3, F, H, W) in [-1, 1] as one PNG."""
-    import cv2
-
     middles = [to_pixels(video)[:, video.shape[2] // 2].cpu().numpy() for video in columns]  # (B, H, W, 3)
     rows = np.concatenate(middles, axis=2)
-    picture = np.ascontiguousarray(np.concatenate(list(rows), axis=0)[..., ::-1])
     with atomic_path(path) as temporary:
-        cv2.imwrite(str(temporary), picture)
+        write_png(temporary, np.concatenate(list(rows), axis=0))

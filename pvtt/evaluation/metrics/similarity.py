@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pvtt.errors import PvttError, first_line
 from pvtt.evaluation.arrays import Region, Video
 from pvtt.evaluation.metrics.metric import Embedder, Metric, Scene
+from pvtt.files.storage import raise_storage_fault
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,6 +45,7 @@ class ImageEmbedder:
             self._processor = processors.from_pretrained(folder, local_files_only=True, backend="pil")
             network = loader.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise_storage_fault(error, folder)
             raise PvttError(
                 f"evaluate.{kind}_weights: cannot load {folder}: {first_line(error)}",
                 "point it at a transformers folder with weights and preprocessor_config.json, or leave it out",
