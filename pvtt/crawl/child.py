@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pvtt.crawl.job import CrawlJob, CrawlProgress
+from pvtt.crawl.job import CrawlJob, CrawlProgress, CrawlResult
 from pvtt.crawl.publish import held_contents
 from pvtt.crawl.state import CrawlState
+from pvtt.files.storage import storage_fault
 from pvtt.files.workspace import Workspace
 from pvtt.params.crawl import CrawlParams
 from pvtt.records.catalog import read_catalog
@@ -64,8 +65,19 @@ def settings(params: CrawlParams, log: Path) -> dict[str, Any]:
 
 
 def main(job_path: Path) -> None:
-    """Run one crawl."""
+    """Run one crawl and print its result."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    try:
+        result = _crawl(job_path)
+    except Exception as error:
+        fault = storage_fault(error)
+        if fault is None:
+            raise
+        result = CrawlResult(storage_fault=fault.message, storage_hint=fault.hint)
+    print(result.to_json(), flush=True)
+
+
+def _crawl(job_path: Path) -> CrawlResult:
     job = CrawlJob.from_json(job_path.read_bytes())
     state = CrawlState(Path(job.state))
     state.attach()
@@ -85,7 +97,7 @@ def main(job_path: Path) -> None:
     process.start()
     spider = crawler.spider
     assert isinstance(spider, ShopSpider), "Scrapy did not start its spider"
-    print(spider.result().to_json(), flush=True)
+    return spider.result()
 
 
 def _reporter() -> Callable[[CrawlProgress], None]:

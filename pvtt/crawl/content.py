@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from pvtt.crawl.drafts import MediaKind
 from pvtt.errors import first_line
+from pvtt.files.storage import raise_storage_fault
 from pvtt.items.runner import ItemRejectedError
 from pvtt.params.crawl import CrawlParams
 
@@ -149,7 +150,7 @@ def probe(path: Path, media_type: MediaType) -> None:
 
     try:
         # The demuxer is named, so that FFmpeg never guesses a playlist format that opens other files.
-        with av.open(str(path), format=media_type.format) as container:
+        with path.open("rb") as file, av.open(file, format=media_type.format) as container:
             has_video = bool(container.streams.video)
     except av.error.FFmpegError as error:
         raise ItemRejectedError("truncated", f"its header cannot be read: {error.strerror}") from None
@@ -166,6 +167,7 @@ def _probe_photo(path: Path, media_type: MediaType) -> None:
     except Image.DecompressionBombError:
         raise ItemRejectedError("too_large", "its header announces more pixels than can be decoded safely") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise_storage_fault(error, path)
         raise ItemRejectedError("truncated", f"its header cannot be read: {first_line(error)}") from None
 
 

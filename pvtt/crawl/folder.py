@@ -10,6 +10,7 @@ from pvtt.crawl.content import HEAD_BYTES, sniff
 from pvtt.crawl.drafts import UNCATEGORISED, MediaRef, ProductDraft, product_id_of
 from pvtt.crawl.publish import STAGE
 from pvtt.errors import MissingInputError
+from pvtt.files.storage import raise_storage_fault
 from pvtt.records.base import first_fault
 from pvtt.records.catalog import Reject
 
@@ -89,7 +90,8 @@ def _kind(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             found = sniff(file.read(HEAD_BYTES))
-    except OSError:
+    except OSError as error:
+        raise_storage_fault(error, path)
         found = None
     if found is not None:
         return found.kind

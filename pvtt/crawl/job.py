@@ -39,4 +39,5 @@ class CrawlResult(Record):
     num_downloads: int = 0
     num_not_modified: int = 0
     limited: bool = False  # max_products or max_pages ended it
-    disk_full: str | None = None  # the message of a `StorageError`
+    storage_fault: str | None = None  # the message of the `StorageError` that ended the crawl
+    storage_hint: str | None = None

@@ -11,6 +11,7 @@ from pvtt.crawl.publish import Resolved, Stored
 from pvtt.crawl.state import Refusal
 from pvtt.errors import first_line
 from pvtt.files.atomic import atomic_path
+from pvtt.files.storage import raise_storage_fault
 from pvtt.items.runner import ItemRejectedError
 from pvtt.params.crawl import CrawlParams
 
@@ -46,6 +47,7 @@ class LocalMedia:
         except ItemRejectedError as rejected:
             return None, Refusal(rejected.reason, rejected.message)
         except (OSError, ValueError) as error:  # unreadable, or no path at all
+            raise_storage_fault(error, path)
             return None, Refusal("missing_file", f"it cannot be read: {first_line(error)}", failed=True)
         record = MediaRecord(
             sha256=sha256,

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from pvtt.crawl.drafts import MediaKind, MediaRecord, MediaRef, ProductDraft
 from pvtt.crawl.state import Refusal
-from pvtt.files.atomic import atomic_path, atomic_write_text
+from pvtt.files.atomic import atomic_path, atomic_write_text, remove
+from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
 from pvtt.files.workspace import Workspace
 from pvtt.records.catalog import PRODUCT_FILE, MediaFile, Product, Reject, read_catalog
 
@@ -96,9 +97,14 @@ def held_contents(workspace: Workspace, catalog: dict[str, Product]) -> dict[str
 
 
 def publish(workspace: Workspace, harvest: Harvest) -> Published:
-    """Bring `data/` up to date with a harvest. Raises `StorageError`."""
-    for leftover in workspace.data.rglob(".tmp-*"):
-        leftover.unlink()
+    """Bring `data/` up to date with a harvest. Raises `StorageError`: every product is then whole, old or new."""
+    with storage_errors(workspace.data):
+        return _publish(workspace, harvest)
+
+
+def _publish(workspace: Workspace, harvest: Harvest) -> Published:
+    for leftover in list(workspace.data.rglob(f"{TEMPORARY_PREFIX}*")):
+        remove(leftover)
     before = read_catalog(workspace.data)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     published = Published(rejects=list(harvest.refused))
@@ -123,7 +129,7 @@ def publish(workspace: Workspace, harvest: Harvest) -> Published:
         if product_id in published.catalog:
             continue
         if product_id in own and (harvest.complete or product_id in off_spec):
-            shutil.rmtree(workspace.data / "products" / product_id)
+            remove(workspace.data / "products" / product_id)
             published.dropped.append(product_id)
         else:
             published.catalog[product_id] = product
@@ -134,7 +140,7 @@ def publish(workspace: Workspace, harvest: Harvest) -> Published:
         _remove_unnamed(workspace, published.catalog[product_id])
     for directory in (workspace.data / "products").glob("*"):
         if directory.name not in published.catalog and not (directory / PRODUCT_FILE).exists():
-            shutil.rmtree(directory)  # a kill fell between a product's media and its record
+            remove(directory)  # a kill fell between a product's media and its record
 
     published.rejects.sort(key=lambda reject: (reject.item, reject.product_id or "", reject.reason))
     lines = "".join(reject.to_json() + "\n" for reject in published.rejects)
@@ -264,7 +270,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
     with atomic_path(target) as temporary:
         temporary.unlink()
         try:
-            os.link(source, temporary)
+            os.link(source.resolve(), temporary)  # of a symbolic link, its target
         except OSError:
             shutil.copyfile(source, temporary)
 

@@ -39,7 +39,7 @@ def crawl(workspace: Workspace, params: CrawlParams) -> CrawlSummary:
         PvttError: The shop cannot be reached, or a feed's row is invalid; nothing was changed.
         FailureBudgetError: Too large a fraction failed; what was good is in `data/`, the rest in `data/rejects.jsonl`.
         LockedError: Another crawl runs.
-        StorageError: No space is left; the next crawl continues.
+        StorageError: The machine's storage failed; the next crawl continues.
     """
     with hold_lock(workspace.state / f"{STAGE}.lock", "pvtt crawl"):
         name = LOCAL_STATE if params.source == "folder" else sha256_json([params.source, params.start])[:16]

@@ -29,6 +29,7 @@ from pvtt.crawl.job import MAX_PAGE_BYTES, CrawlJob, CrawlProgress, CrawlResult
 from pvtt.crawl.pages import read_html_page
 from pvtt.crawl.state import CrawlState, Fetched, Refusal
 from pvtt.errors import StorageError
+from pvtt.files.storage import raise_storage_fault, storage_fault
 from pvtt.items.runner import ItemRejectedError
 
 GONE = (404, 410)  # the source's definite answer: nothing is there
@@ -59,7 +60,7 @@ class ShopSpider(scrapy.Spider):
     ) -> None:
         super().__init__(**kwargs)
         self._start_problem: str | None = None
-        self._disk_full: str | None = None
+        self._storage_fault: StorageError | None = None
         self._limited = False
         self._num_unanswered = 0
         self._num_downloads = 0
@@ -84,24 +85,26 @@ class ShopSpider(scrapy.Spider):
 
     def result(self) -> CrawlResult:
         """What came of the crawl, once it is over."""
+        fault = self._storage_fault
         return CrawlResult(
             start_problem=self._start_problem,
             num_unanswered=self._num_unanswered,
             num_downloads=self._num_downloads,
             num_not_modified=self._num_not_modified,
             limited=self._limited,
-            disk_full=self._disk_full,
+            storage_fault=None if fault is None else fault.message,
+            storage_hint=None if fault is None else fault.hint,
         )
 
     def read_page(self, response: Response) -> Iterator[Request]:
         """Callback of a page."""
-        with self._stopping_on_a_full_disk():
+        with self._stopping_on_a_storage_fault():
             self._answered()
             yield from self._read_page(response)
 
     def take_media(self, response: Response) -> None:
         """Callback of a media file, which is whole, checked and under its own name by now."""
-        with self._stopping_on_a_full_disk():
+        with self._stopping_on_a_storage_fault():
             self._answered()
             self._take_media(response)
 
@@ -109,9 +112,8 @@ class ShopSpider(scrapy.Spider):
         """Errback of both."""
         problem = failure.value
         assert problem is not None
-        with self._stopping_on_a_full_disk():
-            if isinstance(problem, StorageError):
-                raise problem
+        with self._stopping_on_a_storage_fault():
+            raise_storage_fault(problem, self._state.staging)
             self._answered()
             self._note_failure(failure.request, problem)  # type: ignore[attr-defined]
 
@@ -162,12 +164,15 @@ class ShopSpider(scrapy.Spider):
         self._state.refuse(kind, url, refusal, forget=gone or not refusal.failed)
 
     @contextmanager
-    def _stopping_on_a_full_disk(self) -> Iterator[None]:
+    def _stopping_on_a_storage_fault(self) -> Iterator[None]:
         try:
             yield
-        except StorageError as error:
-            self._disk_full = error.message
-            raise CloseSpider("disk_full") from error
+        except Exception as error:
+            fault = storage_fault(error, self._state.directory)
+            if fault is None:
+                raise
+            self._storage_fault = fault
+            raise CloseSpider("storage_fault") from error
 
     def _visit(self, urls: list[str]) -> Iterator[Request]:
         """Requests for pages; pages that this run read before it was interrupted are used at once, with their links."""

@@ -10,14 +10,13 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from pvtt.crawl.drafts import MediaKind, MediaRecord, PageRecord
-from pvtt.errors import StorageError
 from pvtt.files.hashing import sha256_file
+from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
 from pvtt.records.base import Record
 
 RecordT = TypeVar("RecordT", PageRecord, MediaRecord)
@@ -56,7 +55,7 @@ class Refusal:
 class CrawlState:
     """The state of one source: `state.sqlite`, `staging/` with media that are not in `data/` yet, `crawl.log`.
 
-    Raises `StorageError` from every method that writes.
+    Raises `StorageError` from every method where the disk is full or fails.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -64,11 +63,11 @@ class CrawlState:
         self.staging = directory / "staging"
         self.log = directory / "crawl.log"
         self.run = ""
-        self.staging.mkdir(parents=True, exist_ok=True)
-        for leftover in self.staging.glob(".tmp-*"):
-            leftover.unlink()
-        self._database = sqlite3.connect(directory / "state.sqlite", isolation_level=None)
-        with self._disk_full():
+        with storage_errors(directory):
+            self.staging.mkdir(parents=True, exist_ok=True)
+            for leftover in self.staging.glob(f"{TEMPORARY_PREFIX}*"):
+                leftover.unlink()
+            self._database = sqlite3.connect(directory / "state.sqlite", isolation_level=None)
             self._database.executescript(_SCHEMA)
 
     def close(self) -> None:
@@ -110,8 +109,9 @@ class CrawlState:
         self._write("DELETE FROM refused")
         self._write("UPDATE run SET finished = 1")
         if complete:
-            for file in self.staging.iterdir():
-                file.unlink()
+            with storage_errors(self.staging):
+                for file in self.staging.iterdir():
+                    file.unlink()
 
     def staged(self, kind: MediaKind, url: str) -> Path:
         """Where a media file waits until it is put into `data/`."""
@@ -192,17 +192,5 @@ class CrawlState:
         return Fetched(record_type.from_json(row[0]), etag=row[1], modified=row[2], fresh=row[3] == self.run)
 
     def _write(self, statement: str, *values: str | float | None) -> None:
-        with self._disk_full():
+        with storage_errors(self.directory):
             self._database.execute(statement, values)
-
-    @contextmanager
-    def _disk_full(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-                raise StorageError(
-                    f"no space left on the disk while writing {self.directory}",
-                    "free some space, then run the same command again: it continues",
-                ) from error
-            raise

@@ -33,7 +33,7 @@ def fetch(
     """Fetch a shop's pages and media, or the media of known drafts, into the crawl state.
 
     Raises:
-        StorageError: No space is left.
+        StorageError: The machine's storage failed.
         PvttError: The child process died; what it has fetched is kept.
     """
     job = CrawlJob(
@@ -76,8 +76,8 @@ def fetch(
             f"read {state.log}, then run the same command again: it continues where it stopped",
         )
     result = CrawlResult.from_json(line)
-    if result.disk_full is not None:
-        raise StorageError(result.disk_full, "free some space, then run the same command again: it continues")
+    if result.storage_fault is not None:
+        raise StorageError(result.storage_fault, result.storage_hint)
     return result
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from pvtt.errors import MissingInputError, ValidationFailedError
+from pvtt.errors import MissingInputError, StorageError, ValidationFailedError
 from pvtt.files.atomic import atomic_write_text
 from pvtt.files.hashing import sha256_file
 from pvtt.files.workspace import Workspace
@@ -35,13 +36,14 @@ def check_raw_data(workspace: Workspace) -> int:
     if not products.is_dir():
         raise missing_data(workspace)
     memory = workspace.state / "raw_data_seen.json"
-    before: Seen = json.loads(memory.read_text()) if memory.is_file() else {}
+    before = _read(memory)
     seen: Seen = {}
     faults: list[str] = []
     folders = sorted(folder for folder in products.iterdir() if folder.is_dir())
     for folder in folders:
         faults += _faults(folder, workspace.data, before, seen)
-    atomic_write_text(memory, json.dumps(seen))
+    with suppress(StorageError):  # it only saves time
+        atomic_write_text(memory, json.dumps(seen))
     if not folders:
         faults.append("data/products holds no product")
     if faults:
@@ -51,6 +53,15 @@ def check_raw_data(workspace: Workspace) -> int:
             "delete the named products' folders below data/products and crawl again: `pvtt crawl`",
         )
     return len(folders)
+
+
+def _read(memory: Path) -> Seen:
+    """What was seen last time; nothing where the file is missing or damaged."""
+    try:
+        seen: Seen = json.loads(memory.read_text())
+    except (OSError, ValueError):
+        return {}
+    return seen
 
 
 def missing_data(workspace: Workspace) -> MissingInputError:

@@ -13,7 +13,6 @@ from torch import Tensor
 from pvtt.encoding.store import EncodedDataset
 from pvtt.files.atomic import atomic_path
 from pvtt.media.images import write_png
-from pvtt.models.flow import sigmas_at
 from pvtt.models.flow_matching import sigmas_at
 from pvtt.models.sampling import SamplingSettings, sample
 from pvtt.models.vae import decode_latents, to_pixels
