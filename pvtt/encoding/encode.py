@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -23,6 +22,7 @@ from pvtt.encoding.windows import UnusableClipError, Window, middle, read_covera
 from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_bytes
 from pvtt.items.runner import ItemRejectedError
+from pvtt.media.arrays import Rgba
 from pvtt.models.conditioning.photo_features import ImageFeatures, flatten_photo, load_image_features
 from pvtt.models.loading import load_text_encoder, load_vae
 from pvtt.models.text import encode_text
@@ -152,7 +152,7 @@ def _precision(dtype: torch.dtype) -> AbstractContextManager[Any]:
 
 
 def _encode_variant(
-    window: Window, variant: Variant, photos: Sequence[npt.NDArray[np.uint8]], params: EncodeParams, encoders: Encoders
+    window: Window, variant: Variant, photos: Sequence[Rgba], params: EncodeParams, encoders: Encoders
 ) -> dict[str, Tensor]:
     mask = conditioning_mask(window.product, variant.shape, params.mask.dilation)
     video = to_unit_range(torch.from_numpy(variant.colour.apply(window.pixels))[None])
@@ -169,7 +169,7 @@ def _encode_variant(
     }
 
 
-def read_photo(path: Path) -> npt.NDArray[np.uint8]:
+def read_photo(path: Path) -> Rgba:
     """A product photo, (S, S, 4) uint8 RGBA.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The two array types that an evaluation works on."""
+"""What is checked and converted of the videos that an evaluation compares."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-Video: TypeAlias = npt.NDArray[np.uint8]  # (F, H, W, 3) RGB
-Region: TypeAlias = npt.NDArray[np.bool_]  # (F, H, W)
+from pvtt.media.arrays import Region, Video
+
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
 

@@ -12,10 +12,10 @@ from itertools import pairwise
 import numpy as np
 
 from pvtt.errors import PvttError
-from pvtt.evaluation.arrays import Region, Video
 from pvtt.evaluation.metrics import colour, identity, motion, reconstruction
 from pvtt.evaluation.metrics.fvd import frechet_distance
 from pvtt.evaluation.metrics.metric import VideoDistance
+from pvtt.media.arrays import Region, Video
 
 NOISE_LEVELS = (0.0, 8.0, 24.0, 64.0)  # standard deviations in grey levels
 SIZE = (64, 96)

@@ -15,7 +15,6 @@ import torch
 
 from pvtt.encoding.windows import EvaluationWindow
 from pvtt.errors import PvttError
-from pvtt.evaluation.arrays import Video
 from pvtt.evaluation.certify import certify
 from pvtt.evaluation.contenders import all as contenders
 from pvtt.evaluation.contenders.contender import Sampler, Setting, Task
@@ -25,7 +24,7 @@ from pvtt.evaluation.generate import Generator, read_conditions
 from pvtt.evaluation.measure import load_networks, measure_sample
 from pvtt.evaluation.metrics.fvd import frechet_distance
 from pvtt.evaluation.metrics.identity import embed_photos
-from pvtt.evaluation.metrics.metric import Appearance, Networks, Photo, Scene
+from pvtt.evaluation.metrics.metric import Appearance, Networks, Scene
 from pvtt.evaluation.samples import Chosen, Windows, choose, photo_paths, read_photos
 from pvtt.evaluation.summary import FvdResult, summarise_split
 from pvtt.evaluation.videos import mask_video, masked_video, write_videos
@@ -35,6 +34,7 @@ from pvtt.files.hashing import sha256_json
 from pvtt.files.workspace import Workspace
 from pvtt.generation.composite import composite
 from pvtt.items.progress import Progress
+from pvtt.media.arrays import Rgba, Video
 from pvtt.models.mask_contract import MaskContract
 from pvtt.models.origin import model_sha256
 from pvtt.params.file import Params
@@ -193,7 +193,7 @@ class Evaluation:
                 features.add(scene.output, scene.truth)
                 yield self._keep(one, scene, measure_sample(scene))
 
-    def _gallery(self, photos: Mapping[str, Sequence[Photo]]) -> dict[str, Appearance]:
+    def _gallery(self, photos: Mapping[str, Sequence[Rgba]]) -> dict[str, Appearance]:
         side = min(self._params.encode.width, self._params.encode.height)
         looks = {product: embed_photos(photos[product], side) for product in sorted(photos)}
         return {product: look for product, look in looks.items() if look is not None}
@@ -201,7 +201,7 @@ class Evaluation:
     def _generate(
         self,
         batch: Sequence[Chosen],
-        photos: Mapping[str, Sequence[Photo]],
+        photos: Mapping[str, Sequence[Rgba]],
         gallery: Mapping[str, Appearance],
         setting: Setting,
     ) -> Iterator[Scene]:
@@ -234,7 +234,7 @@ class Evaluation:
                 networks=self._networks,
             )
 
-    def _task(self, one: Chosen, window: EvaluationWindow, photos: Sequence[Photo]) -> Task:
+    def _task(self, one: Chosen, window: EvaluationWindow, photos: Sequence[Rgba]) -> Task:
         folder = self._workspace.out("encode")
         return Task(
             key=one.entry.key,

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from pvtt.encoding.store import read_variant
 from pvtt.errors import PvttError
-from pvtt.evaluation.arrays import Video
 from pvtt.files.atomic import atomic_path
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_file, sha256_json
 from pvtt.generation.pipeline import ProductVideoPipeline
+from pvtt.media.arrays import Video
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.loading import load_component
 from pvtt.models.sampling import SamplingSettings, initial_noise, sample

@@ -16,6 +16,7 @@ from pvtt.encoding.encode import read_photo
 from pvtt.encoding.windows import EvaluationWindow, load_window
 from pvtt.evaluation.selection import select, swap_partners
 from pvtt.files.workspace import Workspace
+from pvtt.media.arrays import Rgba
 from pvtt.params.file import Params
 from pvtt.records.base import read_jsonl
 from pvtt.records.dataset import SPLITS, DatasetEntry, EncodedSample
@@ -64,7 +65,7 @@ def choose(workspace: Workspace, params: Params) -> list[Chosen]:
     return chosen
 
 
-def read_photos(entry: DatasetEntry, workspace: Workspace, params: Params) -> list[npt.NDArray[np.uint8]]:
+def read_photos(entry: DatasetEntry, workspace: Workspace, params: Params) -> list[Rgba]:
     """The photos of a sample's product that the model sees, (S, S, 4) RGBA each."""
     return [read_photo(workspace.root / path) for path in photo_paths(entry, params)]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.evaluation.arrays import Region, Video
+from pvtt.media.arrays import Region, Video
 from pvtt.media.video import write_video
 
 MIN_HEIGHT = 288  # pixels; smaller videos are enlarged by a whole factor

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
+
+from pvtt.media.arrays import Region, Video
 
 FEATHER = 0.02  # of the frame's short side
 
 
 def composite(
-    generated: npt.NDArray[np.uint8],
-    template: npt.NDArray[np.uint8],
-    mask: npt.NDArray[np.bool_],
+    generated: Video,
+    template: Video,
+    mask: Region,
     feather: float = FEATHER,
-) -> npt.NDArray[np.uint8]:
+) -> Video:
     """Generated pixels inside the mask, the template's outside, blended over a feathered edge that lies inside.
 
     Args:

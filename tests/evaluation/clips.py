@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pvtt.evaluation.arrays import Region, Video
+from pvtt.media.arrays import Region, Video
 
 
 def moving_box(

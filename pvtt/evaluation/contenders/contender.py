@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.evaluation.arrays import Region, Video
+from pvtt.media.arrays import Region, Rgba, Video
 from pvtt.params.encode import MaskParams
 
 ConditionedSample: TypeAlias = Any  # `pvtt.evaluation.generate`'s: saying what a contender is needs no torch
@@ -31,7 +31,7 @@ class Task:
     key: str
     template: Video
     hole: Region
-    photos: Sequence[npt.NDArray[np.uint8]]
+    photos: Sequence[Rgba]
     conditions: ConditionedSample
     partner: ConditionedSample | None
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pvtt.evaluation.arrays import Video
 from pvtt.evaluation.contenders.contender import Contender, Setting, Task
+from pvtt.media.arrays import Video
 
 
 class MeanFill(Contender):

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pvtt.evaluation.arrays import Video
 from pvtt.evaluation.contenders.contender import Contender, Setting, Task
+from pvtt.media.arrays import Video
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pvtt.evaluation.arrays import Region, Video
 from pvtt.evaluation.metrics.metric import Metric, Scene
+from pvtt.media.arrays import Region, Video
 
 
 def mean_change(video: Video, other: Video, region: Region) -> float | None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.evaluation.arrays import Region, Video, check_same_shape
+from pvtt.evaluation.arrays import check_same_shape
 from pvtt.evaluation.metrics.metric import Metric, Scene
+from pvtt.media.arrays import Region, Video
 
 NUM_COLOURS = 4
 MAX_PIXELS = 8192  # drawn evenly from the region; more does not move a palette of four

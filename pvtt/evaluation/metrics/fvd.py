@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.errors import PvttError, first_line
-from pvtt.evaluation.arrays import Video
 from pvtt.evaluation.metrics.metric import Metric
+from pvtt.media.arrays import Video
 
 SIDE = 224
 

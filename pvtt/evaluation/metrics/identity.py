@@ -21,8 +21,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.evaluation.arrays import Region, Video
 from pvtt.evaluation.metrics.metric import Appearance, Metric, Scene
+from pvtt.media.arrays import Frame, FrameRegion, Region, Rgba, Video
 
 NUM_L_BINS, NUM_AB_BINS = 8, 12
 AB_RANGE = (-80.0, 80.0)
@@ -51,7 +51,7 @@ def embed(video: Video, region: Region) -> Appearance | None:
     return Appearance(np.concatenate([colours, BAND_WEIGHT * np.mean(bands, axis=0)]))
 
 
-def _bands(frame: npt.NDArray[np.uint8], inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+def _bands(frame: Frame, inside: FrameRegion) -> npt.NDArray[np.float64]:
     """Mean L*a*b* of the region's thirds from top to bottom, (9,); an empty third takes the whole region's."""
     from skimage.color import rgb2lab
 
@@ -63,7 +63,7 @@ def _bands(frame: npt.NDArray[np.uint8], inside: npt.NDArray[np.bool_]) -> npt.N
     return np.concatenate(means)
 
 
-def embed_photos(photos: Sequence[npt.NDArray[np.uint8]], side: int) -> Appearance | None:
+def embed_photos(photos: Sequence[Rgba], side: int) -> Appearance | None:
     """A product's appearance in its photos.
 
     Args:

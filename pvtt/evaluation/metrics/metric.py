@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.evaluation.arrays import Region, Video
+from pvtt.media.arrays import Frame, Region, Rgba, Video
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ResultT = TypeVar("ResultT")
-Photo: TypeAlias = npt.NDArray[np.uint8]  # (S, S, 4) RGBA, background removed
 
 Better = Literal["↑", "↓", ""]
 Target = Literal["params", "chance", "zero"]
@@ -49,7 +48,7 @@ class VideoDistance(Protocol):
 class Embedder(Protocol):
     """(N, D) unit vectors of N images, (H, W, 3) uint8 RGB each."""
 
-    def __call__(self, images: Sequence[npt.NDArray[np.uint8]], /) -> Tensor: ...
+    def __call__(self, images: Sequence[Frame], /) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class Scene:
     product_id: str
     partner_id: str | None
     gallery: Mapping[str, Appearance]
-    photos: Sequence[Photo]
+    photos: Sequence[Rgba]
     networks: Networks
     _known: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
 

@@ -12,8 +12,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.evaluation.arrays import Region, Video, check_same_shape
+from pvtt.evaluation.arrays import check_same_shape
 from pvtt.evaluation.metrics.metric import Metric, Scene, Values
+from pvtt.media.arrays import Region, Video
 
 FlowFields: TypeAlias = npt.NDArray[np.float32]  # (F-1, H, W, 2) pixels a frame: x, y
 

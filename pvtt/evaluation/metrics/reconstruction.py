@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pvtt.evaluation.arrays import Region, Video, check_same_shape
+from pvtt.evaluation.arrays import check_same_shape
 from pvtt.evaluation.metrics.metric import Metric
+from pvtt.media.arrays import Region, Video
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from pvtt.errors import PvttError, first_line
-from pvtt.evaluation.arrays import Region, Video
 from pvtt.evaluation.metrics.metric import Embedder, Metric, Scene
 from pvtt.files.storage import raise_storage_fault
+from pvtt.media.arrays import Frame, Region, Rgba, Video
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,7 +53,7 @@ class ImageEmbedder:
         self._kind = kind
         self._device = device
 
-    def __call__(self, images: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
+    def __call__(self, images: Sequence[Frame]) -> Tensor:
         """(N, D) unit vectors of N images, (H, W, 3) uint8 RGB each."""
         import torch
 
@@ -65,7 +64,7 @@ class ImageEmbedder:
         return torch.nn.functional.normalize(features.float(), dim=-1).cpu()
 
 
-def crop_product(video: Video, region: Region) -> list[npt.NDArray[np.uint8]]:
+def crop_product(video: Video, region: Region) -> list[Frame]:
     """The product's bounding box of each frame that shows it, with a margin."""
     crops = []
     for frame, inside in zip(video, region, strict=True):
@@ -78,16 +77,14 @@ def crop_product(video: Video, region: Region) -> list[npt.NDArray[np.uint8]]:
     return crops
 
 
-def on_white(photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def on_white(photo: Rgba) -> Frame:
     """A photo (H, W, 4) RGBA over white, (H, W, 3)."""
     alpha = photo[..., 3:].astype(np.float32) / 255
-    blended: npt.NDArray[np.uint8] = np.rint(photo[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    blended: Frame = np.rint(photo[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
     return blended
 
 
-def product_similarity(
-    video: Video, region: Region, photos: Sequence[npt.NDArray[np.uint8]], embedder: Embedder
-) -> float | None:
+def product_similarity(video: Video, region: Region, photos: Sequence[Rgba], embedder: Embedder) -> float | None:
     """Mean cosine over all pairs of a frame's product and a photo, in [-1, 1]; None where no frame shows the product.
 
     Args:

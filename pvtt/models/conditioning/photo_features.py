@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from pvtt.errors import MissingInputError, PvttError
+from pvtt.media.arrays import Frame, Rgba
 from pvtt.models.loading import load_component
 from pvtt.models.vae import SPATIAL_FACTOR, encode_video, to_unit_range
 
@@ -100,7 +101,7 @@ class ClipFeatures:
         return torch.cat([output.hidden_states[-2] for output in outputs]).float()
 
 
-def flatten_photo(photo: npt.NDArray[np.uint8], size: int, background: int) -> npt.NDArray[np.uint8]:
+def flatten_photo(photo: Rgba, size: int, background: int) -> Frame:
     """Resize a square RGBA photo and put it on a grey background.
 
     Colours are weighted with alpha before they are resized, so that what lies under transparent pixels stays out.

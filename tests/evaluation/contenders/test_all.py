@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from pvtt.dispatch.inline import InlineDispatcher
-from pvtt.evaluation.arrays import Video
 from pvtt.evaluation.contenders import all as contenders
 from pvtt.evaluation.contenders.contender import Contender, Setting, Task
 from pvtt.files.workspace import Workspace
+from pvtt.media.arrays import Video
 from pvtt.records.base import read_jsonl
 from pvtt.records.evaluation import EvaluatedSample, read_metrics
 from pvtt.report.glossary import groups, meanings
