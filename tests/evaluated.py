@@ -80,7 +80,7 @@ def build_project(root: Path) -> EvaluatedProject:
         write_jsonl(workspace.out(stage) / "rejects.jsonl", [])
     reject = Reject(stage="clip", item="X001/v.mp4#1", product_id="X001", reason="too_short", message="1.2 s, need 3 s")
     write_jsonl(workspace.out("clip") / "rejects.jsonl", [reject])
-    write_jsonl(workspace.out("validate") / "samples.jsonl", entries)
+    write_jsonl(workspace.out("validate") / "entries.jsonl", entries)
     encode.run(workspace, params, InlineDispatcher())
     transformer = ProductVideoTransformer.from_base(
         base / "transformer", product_dim=64, tokens_per_view=4, num_product_tokens=6, product_heads=2

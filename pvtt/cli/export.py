@@ -17,13 +17,11 @@ def command(folder: Path) -> None:
     from pvtt.dataset.export import export_dataset
     from pvtt.dispatch import from_environment
     from pvtt.files.lock import hold_lock
-    from pvtt.files.workspace import find_workspace, require_output
-    from pvtt.records.base import read_jsonl
-    from pvtt.records.dataset import DatasetEntry
+    from pvtt.files.workspace import find_workspace
+    from pvtt.records.dataset import read_entries
 
     workspace = find_workspace()
-    samples = require_output(workspace.out("validate") / "samples.jsonl", "validate")
-    entries = read_jsonl(samples, DatasetEntry)
+    entries = read_entries(workspace.out("validate"))
     with hold_lock(workspace.state / "export.lock", "pvtt export"):
         export_dataset(workspace, entries, folder, from_environment())
     click.echo(f"{folder}: {len(entries)} clips of {len({entry.product_id for entry in entries})} products")

@@ -14,14 +14,12 @@ import click
 @click.option("--swapped", is_flag=True, help="Another product's photos, and what is made of them.")
 def command(destination: Path, split: str, rows: int, swapped: bool) -> None:
     """Draw template, mask, photos and output of the last evaluation into a PNG, for example docs/result.png."""
-    from pvtt.files.workspace import find_workspace, require_output
-    from pvtt.records.base import read_jsonl
-    from pvtt.records.evaluation import EvaluatedSample
+    from pvtt.files.workspace import find_workspace
+    from pvtt.records.evaluation import read_evaluated
     from pvtt.report.figure import draw_figure
 
     workspace = find_workspace()
     out = workspace.out("evaluate")
-    index = require_output(out / "samples.jsonl", "evaluate")
-    samples = [sample for sample in read_jsonl(index, EvaluatedSample) if sample.split == split]
+    samples = [sample for sample in read_evaluated(out) if sample.split == split]
     draw_figure(samples, out, workspace.root, destination, rows, swapped)
     click.echo(f"Wrote {destination}")

@@ -17,11 +17,10 @@ def command(port: int, rater: str | None) -> None:
     from pydantic import TypeAdapter, ValidationError
 
     from pvtt.errors import PvttError
-    from pvtt.files.workspace import find_workspace, require_output
+    from pvtt.files.workspace import find_workspace
     from pvtt.ratings.server import RatingServer
     from pvtt.ratings.store import RatingStore
-    from pvtt.records.base import read_jsonl
-    from pvtt.records.evaluation import EvaluatedSample, read_run
+    from pvtt.records.evaluation import read_evaluated, read_run
     from pvtt.records.ratings import RaterName
 
     if rater is not None:
@@ -34,7 +33,7 @@ def command(port: int, rater: str | None) -> None:
     workspace = find_workspace()
     out = workspace.out("evaluate")
     run_id = read_run(out / "run.json").run_id
-    samples = read_jsonl(require_output(out / "samples.jsonl", "evaluate"), EvaluatedSample)
+    samples = read_evaluated(out)
     store = RatingStore(workspace.ratings / f"{run_id}.jsonl")
     store.latest()  # a damaged file is better told now than at the first click
     with RatingServer(run_id, samples, out, workspace.root, store, port, rater) as server:

@@ -22,12 +22,9 @@ from torch import Tensor
 
 from pvtt.errors import PvttError
 from pvtt.files.storage import raise_storage_fault
-from pvtt.files.workspace import require_output
 from pvtt.models.conditioning.conditions import Conditions
-from pvtt.records.base import read_jsonl
-from pvtt.records.dataset import EncodedSample, Split
+from pvtt.records.dataset import ENCODED_FILE, EncodedSample, Split, read_encoded
 
-SAMPLES_FILE = "samples.jsonl"  # of outs/encode
 TENSORS_FILE = "tensors.safetensors"  # of one encoded item
 HOLD_UP_TO_BYTES = 2 << 30  # splits up to this size are held in memory
 
@@ -92,19 +89,18 @@ class EncodedDataset:
         hold_up_to: Hold the split in memory if its files have at most this many bytes.
 
     Raises:
-        MissingInputError: There is no `samples.jsonl`.
+        MissingInputError: There is no `encoded.jsonl`.
         PvttError: Samples differ in shape; otherwise as `read_variant`.
     """
 
     def __init__(self, folder: Path, split: Split, hold_up_to: int = HOLD_UP_TO_BYTES) -> None:
-        index = require_output(folder / SAMPLES_FILE, "encode")
         self.folder = folder
         self.split = split
-        self.samples = [sample for sample in read_jsonl(index, EncodedSample) if sample.split == split]
+        self.samples = [sample for sample in read_encoded(folder) if sample.split == split]
         for sample in self.samples:
             if sample.latent_shape != self.samples[0].latent_shape:
                 raise PvttError(
-                    f"{index}: {sample.key} has latents {sample.latent_shape}, {self.samples[0].key} "
+                    f"{folder / ENCODED_FILE}: {sample.key} has latents {sample.latent_shape}, {self.samples[0].key} "
                     f"{self.samples[0].latent_shape}: samples of different shapes cannot share a batch",
                     "encode all of them with the same params: `dvc repro --force encode`",
                 )

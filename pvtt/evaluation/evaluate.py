@@ -40,7 +40,7 @@ from pvtt.models.origin import model_sha256
 from pvtt.params.file import Params
 from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import SPLITS, DatasetEntry, Split
-from pvtt.records.evaluation import EvaluatedSample, EvaluationRun, MetricValue, write_metrics
+from pvtt.records.evaluation import EVALUATED_FILE, EvaluatedSample, EvaluationRun, MetricValue, write_metrics
 
 STAGE = "evaluate"
 NUM_WORST = 2  # samples a split whose videos are kept because they are the worst
@@ -102,7 +102,7 @@ def run_evaluation(job: EvaluateJob) -> None:
             )
             for split in SPLITS
         }
-        write_jsonl(out / "samples.jsonl", samples)
+        write_jsonl(out / EVALUATED_FILE, samples)
         atomic_write_text(out / "run.json", run.to_json(indent=2) + "\n")
         atomic_write_text(out / "metrics.csv", _as_csv(metrics))
     write_metrics(workspace.metrics / f"{STAGE}.json", metrics)

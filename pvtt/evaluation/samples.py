@@ -18,8 +18,7 @@ from pvtt.evaluation.selection import select, swap_partners
 from pvtt.files.workspace import Workspace
 from pvtt.media.arrays import Rgba
 from pvtt.params.file import Params
-from pvtt.records.base import read_jsonl
-from pvtt.records.dataset import SPLITS, DatasetEntry, EncodedSample
+from pvtt.records.dataset import SPLITS, DatasetEntry, EncodedSample, read_encoded, read_entries
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Chosen:
 
 def choose(workspace: Workspace, params: Params) -> list[Chosen]:
     """The samples to evaluate, split by split."""
-    entries = {entry.key: entry for entry in read_jsonl(workspace.out("validate") / "samples.jsonl", DatasetEntry)}
-    encoded = read_jsonl(workspace.out("encode") / "samples.jsonl", EncodedSample)
+    entries = {entry.key: entry for entry in read_entries(workspace.out("validate"))}
+    encoded = read_encoded(workspace.out("encode"))
     chosen = []
     for split in SPLITS:
         of_split = [sample for sample in encoded if sample.split == split]

@@ -76,6 +76,11 @@ def read_output(path: Path, kind: type[ModelT], stage: str) -> ModelT:
     )
 
 
+def read_output_jsonl(path: Path, kind: type[RecordT], stage: str) -> list[RecordT]:
+    """All records of a JSON Lines file that a stage writes. Raises as `read_output`."""
+    return read_jsonl(require_output(path, stage), kind)
+
+
 def write_jsonl(path: Path, records: Iterable[Record]) -> None:
     """Write `records` to `path`, one a line, atomically."""
     atomic_write_text(path, "".join(record.to_json() + "\n" for record in records))

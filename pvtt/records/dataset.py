@@ -19,12 +19,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PlainSerializer, StringConstraints, model_validator
 
 from pvtt.files.atomic import atomic_write_text
-from pvtt.records.base import Record
+from pvtt.records.base import Record, read_output_jsonl
 from pvtt.records.catalog import ClipId, ProductId, Sha256
 from pvtt.records.clips import ClipRecord
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+ENTRIES_FILE = "entries.jsonl"  # in outs/validate: a `DatasetEntry` a line
+ENCODED_FILE = "encoded.jsonl"  # in outs/encode: an `EncodedSample` a line
 SCHEMA_FILE = Path(__file__).with_name("dataset.schema.json")
 
 
@@ -68,6 +70,21 @@ class EncodedSample(ClipRecord):
     num_views: int = Field(ge=1)
     latent_shape: tuple[int, int, int, int]  # (16, F', h, w)
     num_windows: int = Field(ge=1)  # windows of the clip that the variants draw from
+
+
+def read_entries(folder: Path) -> list[DatasetEntry]:
+    """The dataset in the validate stage's output directory.
+
+    Raises:
+        MissingInputError: The stage has not run.
+        PvttError: A line is no `DatasetEntry`.
+    """
+    return read_output_jsonl(folder / ENTRIES_FILE, DatasetEntry, "validate")
+
+
+def read_encoded(folder: Path) -> list[EncodedSample]:
+    """The samples in the encode stage's output directory. Raises as `read_entries`."""
+    return read_output_jsonl(folder / ENCODED_FILE, EncodedSample, "encode")
 
 
 def _whole_number(value: float) -> float | int:

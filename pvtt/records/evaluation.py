@@ -10,10 +10,12 @@ from typing import Literal
 from pydantic import Field, RootModel
 
 from pvtt.files.atomic import atomic_write_text
-from pvtt.records.base import Record, read_output
+from pvtt.records.base import Record, read_output, read_output_jsonl
 from pvtt.records.catalog import ProductId, Sha256
 from pvtt.records.clips import ClipRecord
 from pvtt.records.dataset import Split
+
+EVALUATED_FILE = "evaluated.jsonl"  # in outs/evaluate: an `EvaluatedSample` a line
 
 MetricStatus = Literal["pass", "fail", "measured", "not_measured", "too_few"]
 
@@ -67,7 +69,7 @@ class EvaluationRun(Record):
 
 
 class EvaluatedSample(ClipRecord):
-    """One line of `outs/evaluate/samples.jsonl`: a sample's own metrics, and its videos where they were saved.
+    """One line of `outs/evaluate/evaluated.jsonl`: a sample's own metrics, and its videos where they were saved.
 
     Paths in `videos` are relative to `outs/evaluate`; `photo_paths` to the workspace.
     """
@@ -82,6 +84,16 @@ class EvaluatedSample(ClipRecord):
     to_rate: bool = False  # its video is among those that people rate
     videos: dict[str, str]  # generated, ground_truth, masked, mask, swapped
     metrics: dict[str, float | None]  # None: not measured on this sample
+
+
+def read_evaluated(folder: Path) -> list[EvaluatedSample]:
+    """The samples in the evaluate stage's output directory.
+
+    Raises:
+        MissingInputError: The stage has not run.
+        PvttError: A line is no `EvaluatedSample`.
+    """
+    return read_output_jsonl(folder / EVALUATED_FILE, EvaluatedSample, "evaluate")
 
 
 def write_metrics(path: Path, metrics: Mapping[Split, Mapping[str, MetricValue]]) -> None:

@@ -12,9 +12,16 @@ from pvtt.files.workspace import Workspace, require_output
 from pvtt.params.file import Params
 from pvtt.records.base import read_jsonl
 from pvtt.records.catalog import Reject
-from pvtt.records.dataset import DatasetEntry, Split
+from pvtt.records.dataset import DatasetEntry, Split, read_entries
 from pvtt.records.decision import Decision, read_decision
-from pvtt.records.evaluation import EvaluatedSample, EvaluationMetrics, EvaluationRun, read_metrics, read_run
+from pvtt.records.evaluation import (
+    EvaluatedSample,
+    EvaluationMetrics,
+    EvaluationRun,
+    read_evaluated,
+    read_metrics,
+    read_run,
+)
 
 TRAINING_STAGES = ("train_stage1", "train_stage2")
 REJECTING_STAGES = ("clip", "segment", "photos", "validate", "encode")
@@ -55,8 +62,8 @@ def collect(workspace: Workspace, params: Params) -> ReportInputs:
         PvttError: A file is not in its format.
     """
     out = workspace.out("evaluate")
-    samples = require_output(out / "samples.jsonl", "evaluate")
-    entries = require_output(workspace.out("validate") / "samples.jsonl", "validate")
+    samples = read_evaluated(out)
+    entries = read_entries(workspace.out("validate"))
     rejects = [workspace.data, *(workspace.out(stage) for stage in REJECTING_STAGES)]
     return ReportInputs(
         root=workspace.root,
@@ -65,7 +72,7 @@ def collect(workspace: Workspace, params: Params) -> ReportInputs:
         decision=read_decision(workspace.metrics / "decision.json"),
         run=read_run(out / "run.json"),
         metrics=read_metrics(workspace.metrics / "evaluate.json"),
-        samples=tuple(read_jsonl(samples, EvaluatedSample)),
+        samples=tuple(samples),
         histories=tuple(read_history(workspace, stage) for stage in TRAINING_STAGES),
         rejects=tuple(
             reject
@@ -73,7 +80,7 @@ def collect(workspace: Workspace, params: Params) -> ReportInputs:
             if (folder / "rejects.jsonl").is_file()
             for reject in read_jsonl(folder / "rejects.jsonl", Reject)
         ),
-        counts=_count(read_jsonl(entries, DatasetEntry)),
+        counts=_count(entries),
     )
 
 

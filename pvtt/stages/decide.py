@@ -17,8 +17,8 @@ STAGE = Stage(
     help="Apply the decision matrix to the measurements",
     reads=(
         "metrics/evaluate.json",
+        "outs/evaluate/evaluated.jsonl",
         "outs/evaluate/run.json",
-        "outs/evaluate/samples.jsonl",
         "outs/train_stage1/loss.csv",
         "outs/train_stage2/loss.csv",
         "ratings",
@@ -42,13 +42,12 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     from pvtt.files.atomic import atomic_write_text
     from pvtt.ratings.store import RatingStore
     from pvtt.ratings.summary import summarise_ratings
-    from pvtt.records.base import read_jsonl
     from pvtt.records.decision import Measurements
-    from pvtt.records.evaluation import EvaluatedSample, read_metrics, read_run
+    from pvtt.records.evaluation import read_evaluated, read_metrics, read_run
 
     run_id = read_run(workspace.out("evaluate") / "run.json").run_id
     metrics = read_metrics(workspace.metrics / "evaluate.json")
-    samples = read_jsonl(workspace.out("evaluate") / "samples.jsonl", EvaluatedSample)
+    samples = read_evaluated(workspace.out("evaluate"))
     ratings = RatingStore(workspace.ratings / f"{run_id}.jsonl").latest().values()
     histories = [read_losses(workspace, stage) for stage in TRAINING_STAGES]
     measurements = Measurements(

@@ -1,4 +1,4 @@
-"""encode: outs/validate/samples.jsonl, its clips, masks and photos, and the base's frozen networks → outs/encode.
+"""encode: outs/validate/entries.jsonl, its clips, masks and photos, and the base's frozen networks → outs/encode.
 
 One item a sample. Latents, photo tokens and text embeddings are computed once, so that a training step touches only the
 transformer.
@@ -27,12 +27,12 @@ STAGE = Stage(
         "outs/clip/videos",
         "outs/photos/photos",
         "outs/segment/masks",
-        "outs/validate/samples.jsonl",
+        "outs/validate/entries.jsonl",
     ),
     params=("encode", "model.base", "seed"),
     writes=(
         "outs/encode/samples",
-        "outs/encode/samples.jsonl",
+        "outs/encode/encoded.jsonl",
         "outs/encode/mask_contract.json",
         "outs/encode/rejects.jsonl",
     ),
@@ -50,17 +50,15 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     from pvtt.encoding.encode import EncodeJob
     from pvtt.encoding.store import TENSORS_FILE
     from pvtt.files.atomic import atomic_directory
-    from pvtt.files.workspace import require_output
     from pvtt.items.runner import Item, materialise
     from pvtt.models.conditioning.photo_features import require_image_encoder
     from pvtt.models.loading import ENCODER_PARTS, require_pipeline
     from pvtt.models.mask_contract import MaskContract
     from pvtt.models.origin import model_sha256
-    from pvtt.records.base import read_jsonl, write_jsonl
-    from pvtt.records.dataset import DatasetEntry
+    from pvtt.records.base import write_jsonl
+    from pvtt.records.dataset import ENCODED_FILE, read_entries
 
-    index = workspace.out("validate") / "samples.jsonl"
-    require_output(index, "validate")
+    entries = read_entries(workspace.out("validate"))
     base = workspace.root / params.model.base
     require_pipeline(base)
     networks = [model_sha256(base / part) for part in ENCODER_PARTS]
@@ -73,13 +71,13 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
             inputs=(entry.clip_sha256, entry.mask_sha256, *entry.photo_sha256s, *networks),
             product_id=entry.product_id,
         )
-        for entry in read_jsonl(index, DatasetEntry)
+        for entry in entries
     ]
     outcome: Outcome[EncodedSample] = STAGE.work_on(items, params.encode, workspace, dispatcher)
     with atomic_directory(workspace.out(STAGE.name)) as out:
         for done in outcome.done:
             materialise(done.directory / TENSORS_FILE, out / done.record.path)
-        write_jsonl(out / "samples.jsonl", [done.record for done in outcome.done])
+        write_jsonl(out / ENCODED_FILE, [done.record for done in outcome.done])
         write_jsonl(out / "rejects.jsonl", outcome.rejects)
         MaskContract.from_params(params.encode.mask).save(out)
     outcome.enforce_budget(STAGE.name, params.encode.max_failed_fraction)

@@ -21,17 +21,17 @@ STAGE = Stage(
     reads=(
         "${model.base}/transformer",
         "outs/clip/videos",
+        "outs/encode/encoded.jsonl",
         "outs/encode/samples",
-        "outs/encode/samples.jsonl",
         "outs/photos/photos",
         "outs/segment/masks",
         "outs/train_stage2/model",
-        "outs/validate/samples.jsonl",
+        "outs/validate/entries.jsonl",
     ),
     params=("encode", "evaluate", "model.base", "seed", "train.precision"),
     writes=(
         "outs/evaluate/videos",
-        "outs/evaluate/samples.jsonl",
+        "outs/evaluate/evaluated.jsonl",
         "outs/evaluate/run.json",
         "outs/evaluate/metrics.csv",
     ),
@@ -50,11 +50,12 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     """
     from pvtt.evaluation.evaluate import EvaluateJob
     from pvtt.files.workspace import require_output
+    from pvtt.records.dataset import ENCODED_FILE, ENTRIES_FILE
 
     for path, stage in (
         (workspace.root / MODEL / "model_index.json", "train_stage2"),
-        (workspace.out("validate") / "samples.jsonl", "validate"),
-        (workspace.out("encode") / "samples.jsonl", "encode"),
+        (workspace.out("validate") / ENTRIES_FILE, "validate"),
+        (workspace.out("encode") / ENCODED_FILE, "encode"),
     ):
         require_output(path, stage)
     dispatcher.run(STAGE.load_work(), EvaluateJob(workspace, MODEL, params), name=STAGE.name)

@@ -21,9 +21,9 @@ STAGE = Stage(
         "${model.base}/tokenizer",
         "${model.base}/transformer",
         "${model.base}/vae",
+        "outs/encode/encoded.jsonl",
         "outs/encode/mask_contract.json",
         "outs/encode/samples",
-        "outs/encode/samples.jsonl",
     ),
     params=(
         "encode.image_features",

@@ -15,9 +15,9 @@ STAGE = Stage(
     name="train_stage2",
     help="Fine-tune the whole transformer",
     reads=(
+        "outs/encode/encoded.jsonl",
         "outs/encode/mask_contract.json",
         "outs/encode/samples",
-        "outs/encode/samples.jsonl",
         "outs/train_stage1/model",
     ),
     params=(

@@ -31,7 +31,7 @@ def workspace(tmp_path: Path) -> Workspace:
     (tmp_path / "params.yaml").touch()
     workspace = Workspace(tmp_path)
     entries = [entry(workspace, "JEWE001", "train"), entry(workspace, "JEWE002", "test")]
-    write_jsonl(workspace.out("validate") / "samples.jsonl", entries)
+    write_jsonl(workspace.out("validate") / "entries.jsonl", entries)
     return workspace
 
 
@@ -127,4 +127,4 @@ def test_without_a_validated_dataset_it_says_what_to_run(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MissingInputError) as failure:
         CliRunner().invoke(command, ["exported"], catch_exceptions=False)
-    assert failure.value.hint == "run `dvc repro validate`"
+    assert failure.value.hint == "run `dvc repro validate` (or `pvtt validate`) first"

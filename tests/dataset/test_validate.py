@@ -32,7 +32,7 @@ def test_a_sound_dataset_passes_and_is_written_in_all_forms(tmp_path: Path) -> N
     workspace = rows.write(tmp_path)
     run(workspace)
     out = workspace.out("validate")
-    samples = read_jsonl(out / "samples.jsonl", DatasetEntry)
+    samples = read_jsonl(out / "entries.jsonl", DatasetEntry)
     assert [sample.key for sample in samples] == sorted(clip.key for clip in rows.clips)
     for sample in samples:
         for path in (sample.clip_path, sample.mask_path, *sample.photo_paths):
@@ -58,7 +58,7 @@ def test_a_sound_dataset_passes_and_is_written_in_all_forms(tmp_path: Path) -> N
 
 def test_what_encode_reads_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     workspace = Rows(12).write(tmp_path)
-    names = ("samples.jsonl", "dataset.json", "rejects.jsonl", "expectations.jsonl")
+    names = ("entries.jsonl", "dataset.json", "rejects.jsonl", "expectations.jsonl")
     run(workspace)
     before = {name: (workspace.out("validate") / name).read_bytes() for name in names}
     run(workspace)
@@ -81,7 +81,7 @@ def test_unusable_clips_and_products_are_left_out_with_the_reason(tmp_path: Path
         ("JEWE003", "too_few_photos"),
         ("JEWE004", "too_few_photos"),
     ]
-    samples = read_jsonl(workspace.out("validate") / "samples.jsonl", DatasetEntry)
+    samples = read_jsonl(workspace.out("validate") / "entries.jsonl", DatasetEntry)
     left_out = {"JEWE002", "JEWE003", "JEWE004"}
     assert not left_out & {sample.product_id for sample in samples}
     assert "JEWE001_002" not in {sample.key for sample in samples}
@@ -171,6 +171,6 @@ def test_only_a_sample_of_the_files_is_hashed(tmp_path: Path) -> None:
 def test_a_missing_stage_is_named(tmp_path: Path) -> None:
     workspace = Rows(2).write(tmp_path)
     (workspace.out("segment") / "masks.jsonl").unlink()
-    with pytest.raises(MissingInputError, match=r"segment/masks\.jsonl is missing") as failure:
+    with pytest.raises(MissingInputError, match=r"segment/masks\.jsonl does not exist") as failure:
         run(workspace)
-    assert failure.value.hint == "run `dvc repro validate`, or `pvtt segment` alone"
+    assert failure.value.hint == "run `dvc repro segment` (or `pvtt segment`) first"

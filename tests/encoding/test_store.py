@@ -105,6 +105,6 @@ def test_no_data_says_what_to_run(tmp_path: Path) -> None:
 def test_samples_of_different_shapes_are_refused(tmp_path: Path) -> None:
     records = write_encoded(tmp_path / "encode", {"train": 2})
     other = records[1].model_copy(update={"latent_shape": (16, 4, 4, 6)})
-    write_jsonl(tmp_path / "encode" / "samples.jsonl", [records[0], other])
+    write_jsonl(tmp_path / "encode" / "encoded.jsonl", [records[0], other])
     with pytest.raises(PvttError, match="TRAIN001_001"):
         EncodedDataset(tmp_path / "encode", "train")

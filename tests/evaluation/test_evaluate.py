@@ -29,7 +29,7 @@ def out(evaluated_project: EvaluatedProject) -> Path:
 
 @pytest.fixture
 def samples(out: Path) -> list[EvaluatedSample]:
-    return read_jsonl(out / "samples.jsonl", EvaluatedSample)
+    return read_jsonl(out / "evaluated.jsonl", EvaluatedSample)
 
 
 def test_every_metric_stands_in_every_split_in_the_agreed_form(evaluated_project: EvaluatedProject) -> None:

@@ -26,7 +26,7 @@ RUN = "0123456789ab"
 def server(evaluated_project: EvaluatedProject, tmp_path: Path) -> Iterator[RatingServer]:
     workspace = evaluated_project.workspace
     out = workspace.out("evaluate")
-    samples = read_jsonl(out / "samples.jsonl", EvaluatedSample)
+    samples = read_jsonl(out / "evaluated.jsonl", EvaluatedSample)
     store = RatingStore(tmp_path / "ratings" / f"{RUN}.jsonl")
     with RatingServer(RUN, samples, out, workspace.root, store, port=0) as running, running.in_thread():
         yield running

@@ -69,7 +69,7 @@ def test_text_from_outside_is_no_markup(reported: EvaluatedProject, tmp_path: Pa
 
     root = tmp_path / "copy"
     shutil.copytree(reported.workspace.root, root)
-    samples, rejects = root / "outs" / "evaluate" / "samples.jsonl", root / "outs" / "clip" / "rejects.jsonl"
+    samples, rejects = root / "outs" / "evaluate" / "evaluated.jsonl", root / "outs" / "clip" / "rejects.jsonl"
     for path, hostile in (
         (samples, {"caption": HOSTILE, "category": HOSTILE}),
         (rejects, {"item": HOSTILE, "message": HOSTILE}),
@@ -91,7 +91,7 @@ def test_text_from_outside_is_no_markup(reported: EvaluatedProject, tmp_path: Pa
 
 def test_videos_beyond_the_budget_are_left_out(reported: EvaluatedProject) -> None:
     out = reported.workspace.out("evaluate")
-    samples = [one for one in read_jsonl(out / "samples.jsonl", EvaluatedSample) if one.videos]
+    samples = [one for one in read_jsonl(out / "evaluated.jsonl", EvaluatedSample) if one.videos]
     sizes = [sum((out / path).stat().st_size for name, path in one.videos.items() if name != "mask") for one in samples]
     assert within_budget(samples, out, budget=0) == set()
     assert within_budget(samples, out, budget=sizes[0]) == {samples[0].key}

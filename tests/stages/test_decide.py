@@ -49,7 +49,7 @@ def test_ratings_of_this_run_count_and_agreement_is_reported(workspace: Workspac
     out = workspace.out("evaluate")
     run_id = read_run(out / "run.json").run_id
     store = RatingStore(workspace.ratings / f"{run_id}.jsonl")
-    for sample in read_jsonl(out / "samples.jsonl", EvaluatedSample):
+    for sample in read_jsonl(out / "evaluated.jsonl", EvaluatedSample):
         if sample.split == "test" and sample.to_rate:
             for rater, score in (("ann", 4), ("bob", 5)):
                 store.append(

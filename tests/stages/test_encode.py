@@ -40,11 +40,11 @@ def test_samples_are_encoded_once_and_the_short_one_is_turned_away(tmp_path: Pat
         write_sample(tmp_path, "DISC002", "test"),
         write_sample(tmp_path, "DISC003", "val", num_frames=12),
     ]
-    write_jsonl(workspace.out("validate") / "samples.jsonl", entries)
+    write_jsonl(workspace.out("validate") / "entries.jsonl", entries)
     encode.run(workspace, params, InlineDispatcher())
 
     out = workspace.out("encode")
-    samples = read_jsonl(out / "samples.jsonl", EncodedSample)
+    samples = read_jsonl(out / "encoded.jsonl", EncodedSample)
     assert [(sample.key, sample.split, sample.num_variants) for sample in samples] == [
         ("DISC001_001", "train", 2),
         ("DISC002_001", "test", 1),
@@ -63,8 +63,8 @@ def test_samples_are_encoded_once_and_the_short_one_is_turned_away(tmp_path: Pat
 
 def test_missing_dataset_and_base_say_what_to_do(tmp_path: Path, params: Params) -> None:
     workspace = Workspace(tmp_path)
-    with pytest.raises(MissingInputError, match=r"samples\.jsonl does not exist"):
+    with pytest.raises(MissingInputError, match=r"entries\.jsonl does not exist"):
         encode.run(workspace, params, InlineDispatcher())
-    write_jsonl(workspace.out("validate") / "samples.jsonl", [])
+    write_jsonl(workspace.out("validate") / "entries.jsonl", [])
     with pytest.raises(MissingInputError, match="models/base does not exist"):
         encode.run(workspace, params, InlineDispatcher())

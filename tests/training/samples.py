@@ -117,7 +117,7 @@ def write_encoded(
                     num_windows=1,
                 )
             )
-    write_jsonl(folder / "samples.jsonl", records)
+    write_jsonl(folder / "encoded.jsonl", records)
     MaskContract.from_params(MaskParams()).save(folder)
     return records
 

@@ -163,7 +163,7 @@ def test_a_pattern_that_matches_nothing_stops_before_training(workspace: Workspa
 @pytest.mark.parametrize(
     ("missing", "stage", "hint"),
     [
-        ("outs/encode/samples.jsonl", train_stage1, "dvc repro encode"),
+        ("outs/encode/encoded.jsonl", train_stage1, "dvc repro encode"),
         ("models/base/model_index.json", train_stage1, "model.base"),
         ("outs/encode/mask_contract.json", train_stage1, "pvtt encode"),
         ("outs/train_stage1/model", train_stage2, "train_stage1"),
@@ -177,7 +177,7 @@ def test_a_missing_input_says_what_to_run(workspace: Workspace, missing: str, st
 
 
 def test_without_validation_samples_there_is_no_validation_loss(workspace: Workspace) -> None:
-    index = workspace.out("encode") / "samples.jsonl"
+    index = workspace.out("encode") / "encoded.jsonl"
     index.write_text("".join(line for line in index.read_text().splitlines(keepends=True) if '"val"' not in line))
     train_stage1.run(workspace, tiny_params(steps=1, validation_pictures=2), HERE)
     assert (workspace.out("train_stage1") / "validation.csv").read_text() == "step,sigma,loss,loss_region\n"

@@ -50,7 +50,7 @@ def test_a_contender_in_the_list_is_in_metrics_summary_glossary_and_report(
     identity = metrics.get("test", "identity_top1_grey")
     assert identity is not None
     assert identity.chance == 0.25
-    for sample in read_jsonl(workspace.out("evaluate") / "samples.jsonl", EvaluatedSample):
+    for sample in read_jsonl(workspace.out("evaluate") / "evaluated.jsonl", EvaluatedSample):
         own, grey = sample.metrics["product_psnr"], sample.metrics["product_psnr_grey"]
         assert own is not None
         assert grey is not None
