@@ -1,0 +1,1 @@
+"""Videos, pictures and masks on disk and as arrays: read, written, resized."""

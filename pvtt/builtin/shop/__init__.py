@@ -1,0 +1,1 @@
+"""The sample shop: procedural products, their photos and videos, rendered and served."""

@@ -1,0 +1,1 @@
+"""wan-tiny, the small base model: its clips, its training, its export."""
