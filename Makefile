@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types layers unit end-to-end benchmarks system-packages lock dvc-deps clean
+.PHONY: help setup run test lint types layers unit end-to-end benchmarks system-packages lock dvc-deps docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,10 @@ lock:  ## Compile requirements.lock again (needs `pip install uv`)
 
 dvc-deps: setup  ## Write the stages of dvc.yaml with the code that each depends on
 	$(BIN)/python -m pvtt.stages.dvc_yaml
+
+docs: setup  ## Write the pages that are made from the code: docs/architecture.svg, docs/params.md
+	$(BIN)/python -m docs.architecture
+	$(BIN)/python -m docs.params
 
 clean:  ## Remove what runs made: outs, data, caches (not .venv)
 	rm -rf outs data .pvtt .dvc/cache .dvc/tmp

@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,7 +78,9 @@ def read_house(root: Path) -> House:
     import grimp
 
     sys.path.insert(0, str(root))  # grimp looks packages up as Python does
-    contracts = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
     floors = [[_room_of(name) for name in re.split(r" *[|:] *", layer)] for layer in layers]
     graph = grimp.build_graph("pvtt", "flows", cache_dir=None)
@@ -111,7 +114,9 @@ def _read_room(root: Path, name: str, modules: Sequence[str]) -> Room:
     purpose = sentence.group().replace("`", "") if sentence else ""
     purpose = purpose.removeprefix(f"{name.capitalize()}: ").rstrip(".:")
     parts = tuple(sorted(part.parent.name for part in place.glob("*/__init__.py")))
-    return Room(name, purpose[:1].upper() + purpose[1:], parts, sum(not _is_package(root, module) for module in modules))
+    return Room(
+        name, purpose[:1].upper() + purpose[1:], parts, sum(not _is_package(root, module) for module in modules)
+    )
 
 
 def _is_package(root: Path, module: str) -> bool:
@@ -197,7 +202,7 @@ def _width(rows: Iterable[Sequence[Node]]) -> int:
 def _place(row: Sequence[Node], wanted: Sequence[float], width: int) -> None:
     """Put the nodes of a row as near as possible to where they should be, in order and apart (isotonic regression)."""
     offsets = [0.0]
-    for left, right in zip(row, row[1:], strict=False):
+    for left, right in pairwise(row):
         offsets.append(offsets[-1] + (left.width + right.width) / 2 + SPACE)
     blocks: list[tuple[float, int]] = []  # (mean, number of nodes)
     for place, offset in zip(wanted, offsets, strict=True):

@@ -13,11 +13,11 @@ from pvtt.records.base import Record
 class MaskParams(Record):
     """The mask contract's knobs; the contract itself is saved in every checkpoint."""
 
-    fill: float = Field(default=0.0, ge=-1, le=1)  # of the hole, in [-1, 1] pixel values
-    dilation: Fraction = 0.03  # of the frame's short side
-    box_fraction: Fraction = 0.3  # of training masks that become bounding boxes
-    grid_fraction: Fraction = 0.5  # of training masks that are rounded outwards to a grid of adaptive size
-    shape_fraction: Fraction = 0.3  # of training masks other than boxes that get random shapes at their border
+    fill: float = Field(default=0.0, ge=-1, le=1)  # the hole's value; pixels are in [-1, 1]
+    dilation: Fraction = 0.03  # growth of the mask, as a share of the frame's short side
+    box_fraction: Fraction = 0.3  # share of training masks that become bounding boxes
+    grid_fraction: Fraction = 0.5  # share of training masks rounded outwards to a grid of adaptive size
+    shape_fraction: Fraction = 0.3  # share of training masks other than boxes that get random shapes at their border
 
     @model_validator(mode="after")
     def _fractions_fit(self) -> MaskParams:
@@ -29,20 +29,20 @@ class MaskParams(Record):
 
 
 class EncodeParams(Record):
-    num_frames: int = Field(default=49, ge=1)
+    num_frames: int = Field(default=49, ge=1)  # frames of a sample: 4n+1, as the VAE packs them
     frame_stride: int = Field(default=1, ge=1)  # source frames a sample frame
-    width: int = Field(default=720, ge=16, multiple_of=16)
-    height: int = Field(default=480, ge=16, multiple_of=16)
-    photo_size: int = Field(default=224, ge=16)  # what the image features see
-    max_photos: int = Field(default=4, ge=1)
-    image_features: Literal["vae", "clip"] = "clip"
+    width: int = Field(default=720, ge=16, multiple_of=16)  # pixels
+    height: int = Field(default=480, ge=16, multiple_of=16)  # pixels
+    photo_size: int = Field(default=224, ge=16)  # pixels a side of the photo that the image features see
+    max_photos: int = Field(default=4, ge=1)  # photos of its product that a sample is given
+    image_features: Literal["vae", "clip"] = "clip"  # a photo's features: VAE latents or CLIP tokens
     image_encoder: str | None = None  # local folder of Wan2.1-I2V-14B's CLIP ViT-H/14, for `clip`
     variants: int = Field(default=1, ge=1)  # of each training clip: colour change, window and mask shape
     colour_augment: bool = True  # the same colour change on video and photos, in variants after the first
     text_tokens: int = Field(default=512, ge=1)  # as the base was trained with; shorter captions are padded
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the frozen encoders' work and of the stored tensors
     mask: MaskParams = MaskParams()
-    max_failed_fraction: Fraction = 0.2
+    max_failed_fraction: Fraction = 0.2  # the stage fails if more of the samples failed
 
     @model_validator(mode="after")
     def _legal_length(self) -> EncodeParams:

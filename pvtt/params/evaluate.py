@@ -9,28 +9,28 @@ from pvtt.records.base import Record
 
 
 class TargetParams(Record):
-    """Targets of the experiment document's section 6."""
+    """What the metrics are held against."""
 
-    psnr: Positive = 25.0
-    ssim: Fraction = 0.85
-    lpips: Positive = 0.15
-    clip_i: Fraction = 0.8
-    dino: Fraction = 0.7
-    fvd: Positive = 300.0
+    psnr: Positive = 25.0  # dB, at least
+    ssim: Fraction = 0.85  # at least
+    lpips: Positive = 0.15  # at most
+    clip_i: Fraction = 0.8  # at least
+    dino: Fraction = 0.7  # at least
+    fvd: Positive = 300.0  # at most
 
 
 class EvaluateParams(Record):
-    num_steps: int = Field(default=50, ge=1)
+    num_steps: int = Field(default=50, ge=1)  # sampling steps
     batch_size: int = Field(default=4, ge=1)  # videos generated at once
-    product_guidance: float = Field(default=3.0, ge=0)
-    text_guidance: float = Field(default=1.0, ge=0)
-    max_clips_per_split: int = Field(default=64, ge=1)
-    min_n: int = Field(default=4, ge=1)  # fewer samples than this: too_few
+    product_guidance: float = Field(default=3.0, ge=0)  # 1 takes the photos as they are, more exaggerates them
+    text_guidance: float = Field(default=1.0, ge=0)  # the same for the caption
+    max_clips_per_split: int = Field(default=64, ge=1)  # one of every product before a second of any
+    min_n: int = Field(default=4, ge=1)  # with fewer samples a metric is too_few
     fvd_min_n: int = Field(default=128, ge=2)  # the same for FVD, which needs many
-    bootstrap: int = Field(default=2000, ge=100)
-    clip_weights: str | None = None  # local folders; missing: not measured
-    dino_weights: str | None = None
-    fvd_weights: str | None = None
-    lpips_weights: str | None = None
-    save_videos: int = Field(default=8, ge=0)  # a split, for the report and for rating
+    bootstrap: int = Field(default=2000, ge=100)  # resamples behind an interval
+    clip_weights: str | None = None  # local folder of the network; null: not measured
+    dino_weights: str | None = None  # as `clip_weights`
+    fvd_weights: str | None = None  # as `clip_weights`
+    lpips_weights: str | None = None  # as `clip_weights`
+    save_videos: int = Field(default=8, ge=0)  # videos a split kept for the report and for rating
     targets: TargetParams = TargetParams()

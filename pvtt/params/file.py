@@ -31,8 +31,8 @@ from pvtt.records.base import Record
 class Params(Record):
     """The whole of `params.yaml`."""
 
-    profile: Literal["tiny", "poc", "prod"]
-    seed: int = Field(ge=0, le=2**32 - 1)
+    profile: Literal["tiny", "poc", "prod"]  # `pvtt params --profile NAME` sets it with all that it changes
+    seed: int = Field(ge=0, le=2**32 - 1)  # of every random draw
     crawl: CrawlParams
     clip: ClipParams
     segment: SegmentParams

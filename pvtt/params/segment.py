@@ -11,20 +11,20 @@ from pvtt.records.base import Record
 
 
 class SegmentParams(Record):
-    detector: Literal["u2netp", "grounding_dino"] = "u2netp"
-    tracker: Literal["flow", "sam2"] = "flow"
+    detector: Literal["u2netp", "grounding_dino"] = "u2netp"  # finds the product on key frames
+    tracker: Literal["flow", "sam2"] = "flow"  # follows it between them
     detector_weights: str | None = None  # local folder; u2netp needs none
-    tracker_weights: str | None = None
+    tracker_weights: str | None = None  # local folder, for `sam2`
     text: str = "product."  # Grounding DINO's prompt
     key_frame_every: int = Field(default=12, ge=1)  # frames between detections
-    threshold: Fraction = 0.5
-    smooth_frames: int = Field(default=3, ge=1)  # odd; temporal median
-    min_component: Fraction = 0.02  # of the mask's area; smaller pieces are dropped, smaller holes filled
-    min_area: Fraction = 0.03  # of the frame, mean over the clip: below is no product
-    max_area: Fraction = 0.85
-    max_border: Fraction = 0.35  # of the frame's border covered: the product is cut off, or it is the background
-    max_products: int = Field(default=1, ge=1)
-    max_failed_fraction: Fraction = 0.2
+    threshold: Fraction = 0.5  # soft mask value from which a pixel is product
+    smooth_frames: int = Field(default=3, ge=1)  # length of the temporal median, odd
+    min_component: Fraction = 0.02  # as a share of the mask's area; smaller pieces are dropped, smaller holes filled
+    min_area: Fraction = 0.03  # mean share of the frame: below is no product
+    max_area: Fraction = 0.85  # mean share of the frame: above is the background
+    max_border: Fraction = 0.35  # share of the frame's border: above, the product is cut off, or it is the background
+    max_products: int = Field(default=1, ge=1)  # clips with more on most key frames are turned away
+    max_failed_fraction: Fraction = 0.2  # the stage fails if more of the clips failed
 
     @model_validator(mode="after")
     def _fits_together(self) -> SegmentParams:

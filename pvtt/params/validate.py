@@ -12,10 +12,12 @@ class ValidateParams(Record):
     split_ratios: tuple[Fraction, Fraction, Fraction] = (0.8, 0.1, 0.1)  # train, val, test
     split_salt: str = "pvtt"  # another one is another split
     min_held_out: int = Field(default=5, ge=0)  # products of val, and of test, that small datasets are filled up to
-    near_duplicate_distance: int = Field(default=4, ge=0, le=64)  # pHash Hamming distance of two products' photos
-    min_products: int = Field(default=10, ge=1)
-    max_rejected_clip_fraction: Fraction = 0.5
-    max_hashed_files: int = Field(default=2000, ge=0)  # whose content is checked, of clips, masks and photos together
+    near_duplicate_distance: int = Field(
+        default=4, ge=0, le=64
+    )  # photos this alike (pHash) put two products in one split
+    min_products: int = Field(default=10, ge=1)  # fewer is a critical failure
+    max_rejected_clip_fraction: Fraction = 0.5  # a larger share of rejected shots is a critical failure
+    max_hashed_files: int = Field(default=2000, ge=0)  # clips, masks and photos, together, whose content is checked
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> ValidateParams:
