@@ -40,7 +40,7 @@ class HostPolicy:
     Without a port it admits ports 80 and 443, and the start's own.
 
     Args:
-        allowed_hosts: The entries.
+        allowed_hosts: Hosts that may be asked, as `crawl.allowed_hosts` lists them.
         allow_loopback: Whether addresses of this machine may be connected to.
         start_port: Port of the crawl's start; None where it starts from a file.
     """

@@ -25,7 +25,7 @@ class LocalMedia:
         root: Directory that no file may lie outside of, links followed.
         staging: Where a copy waits until it is put into `data/`.
         held: Contents that `data/` holds already.
-        params: Size limits.
+        params: How large a photo or video may be.
     """
 
     def __init__(self, root: Path, staging: Path, held: dict[str, Path], params: CrawlParams) -> None:

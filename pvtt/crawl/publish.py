@@ -45,7 +45,7 @@ class Harvest:
     """What a source gave.
 
     Args:
-        source: Kind of source.
+        source: The kind of source that it came from.
         origins: What `origin_of` says of this source's products: those that are not in the harvest have left.
         drafts: The products, in any order.
         resolve: Finds a draft's medium.

@@ -42,7 +42,7 @@ class ShopSpider(scrapy.Spider):
     """Crawls one source.
 
     Args:
-        job: What to crawl.
+        job: The start page or the products, and the params of the crawl.
         state: Where results are kept.
         held: Contents that `data/` holds: SHA-256 → file.
         report: Called as the crawl goes on.

@@ -37,7 +37,7 @@ class Place:
     """Where a product is.
 
     Attributes:
-        split: Its split.
+        split: The split that its samples belong to.
         group: Id of the product that stands for its group of near-duplicates; its own where it has none.
     """
 

@@ -31,7 +31,7 @@ def judge_convergence(histories: Sequence[Sequence[float]], window: float, seed:
     Args:
         histories: The training loss at each logged step, one sequence a stage.
         window: Fraction of the joined history at each end that is compared, in (0, 0.5].
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         The trend; None where the history is too short to tell (and finite).

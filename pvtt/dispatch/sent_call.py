@@ -23,7 +23,7 @@ class SentCall:
     """A function and its argument, both still pickled, since unpickling them imports their code.
 
     Args:
-        work: The pickled pair.
+        work: The function and its argument, pickled as a pair.
         root: The folder that the sender's package is in.
         files: SHA-256 of each file of code that the work needs, by its place below `root`.
     """

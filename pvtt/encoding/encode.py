@@ -117,9 +117,9 @@ def encode_sample(
     Args:
         entry: The sample; only those of `train` get more variants than one.
         root: The workspace's root.
-        params: Everything about it.
-        seed: Of the variants.
-        encoders: The base's networks.
+        params: Size, length, number of variants and masks of the samples.
+        seed: Seed of the variants' random draws.
+        encoders: The networks that turn pixels and text into latents and tokens.
 
     Returns:
         The tensors that `pvtt.encoding.store` lists, all of `params.dtype`, and how many windows the variants draw

@@ -34,11 +34,11 @@ class BorderShape:
     """A geometric shape stuck to the product's border, moving with the product.
 
     Args:
-        kind: Its form.
-        angle: Where on the product's bounding ellipse, in radians.
+        kind: The form that is drawn.
+        angle: Where its centre lies on the product's bounding ellipse, in radians.
         size: Half its extent, as a fraction of the product's size.
         aspect: Width over height.
-        rotation: In degrees.
+        rotation: How far it is turned, in degrees.
     """
 
     kind: Literal["ellipse", "rectangle", "triangle"]
@@ -108,8 +108,8 @@ def conditioning_mask(product: Region, shape: MaskShape, dilation: float) -> Reg
 
     Args:
         product: Where the product is, (F, H, W).
-        shape: How.
-        dilation: As a fraction of the frame's short side.
+        shape: Outline, box or grid, and what is stuck to the border.
+        dilation: Radius by which the product is widened, as a fraction of the frame's short side.
 
     Returns:
         (F, H, W); it covers `product`, and a frame without product stays empty.

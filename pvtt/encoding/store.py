@@ -45,7 +45,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write one sample's tensors.
 
     Args:
-        path: The file.
+        path: The .safetensors file to write.
         tensors: Those that the module's head lists, all of them.
 
     Raises:
@@ -63,7 +63,7 @@ def read_variant(folder: Path, sample: EncodedSample, variant: int = 0) -> Encod
 
     Args:
         folder: The encode stage's output directory.
-        sample: Which sample.
+        sample: The record of the sample to read.
         variant: Which of its variants; 0 is the one that is evaluated.
 
     Raises:
@@ -85,7 +85,7 @@ class EncodedDataset:
 
     Args:
         folder: The encode stage's output directory.
-        split: Which samples.
+        split: The split whose samples are read.
         hold_up_to: Hold the split in memory if its files have at most this many bytes.
 
     Raises:

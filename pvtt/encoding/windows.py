@@ -103,7 +103,7 @@ def read_coverage(entry: DatasetEntry, root: Path, params: EncodeParams) -> Mask
     Args:
         entry: The sample.
         root: The workspace's root, which the entry's paths are relative to.
-        params: The encode size.
+        params: Height and width to resize to.
 
     Raises:
         PvttError: The clip's aspect ratio is not the encode size's; mask files as `pvtt.media.masks.read_masks`.
@@ -139,8 +139,8 @@ def load_window(entry: DatasetEntry, root: Path, params: EncodeParams) -> Evalua
 
     Args:
         entry: The sample.
-        root: The workspace's root.
-        params: As the sample was encoded with.
+        root: The workspace's root, which the entry's paths are relative to.
+        params: The settings that the sample was encoded with.
 
     Raises:
         UnusableClipError: As `window_starts`.

@@ -51,9 +51,9 @@ class EvaluateJob:
     """What `run_evaluation` works on; picklable, so that it can run on another machine.
 
     Args:
-        workspace: The project.
+        workspace: The project's folders.
         model: Folder of the trained pipeline, relative to the workspace.
-        params: All params.
+        params: All of params.yaml.
     """
 
     workspace: Workspace
@@ -138,9 +138,9 @@ class Evaluation:
     """Reads each sample once and passes it through generate → measure → keep, a batch at a time.
 
     Args:
-        workspace: The project.
-        params: All params.
-        chosen: The samples.
+        workspace: The project's folders.
+        params: All of params.yaml.
+        chosen: The samples to evaluate.
         sampler: The networks that contenders share.
         networks: The networks that measure.
         windows: The samples' pixels.

@@ -55,8 +55,8 @@ class Generator:
         base: Folder of the base model.
         model_sha256: Of the model's folder, for the cache.
         base_sha256: Of the base's transformer, for the cache.
-        params: Sampling settings.
-        device: Where it runs.
+        params: All of params.yaml.
+        device: The device that it runs on.
         cache: Where finished batches are kept.
 
     Raises:
@@ -93,7 +93,7 @@ class Generator:
         """One video, (F, H, W, 3), before compositing, for each sample.
 
         Args:
-            samples: What to generate.
+            samples: The samples to generate videos for.
             products: Whose photos each gets; None: no photos.
             trained: With the trained network; else with its base and an adapter that has no effect.
         """

@@ -27,7 +27,7 @@ class Chosen:
 
     Args:
         entry: Its clip, mask and photos.
-        encoded: Its tensors.
+        encoded: The record of its tensors.
         partner: A sample of another product of the split, whose photos stand in for its own; None without one.
         partner_entry: The partner's clip, mask and photos.
         to_rate: Its video is among those that people rate.
@@ -78,9 +78,9 @@ class Windows:
     """The samples' pixels. Those that are needed a second time wait on the disk, so that memory stays bounded.
 
     Args:
-        workspace: The project.
+        workspace: The project's folders.
         params: As the samples were encoded with.
-        folder: Where windows wait.
+        folder: The directory that decoded windows are kept in.
     """
 
     def __init__(self, workspace: Workspace, params: Params, folder: Path) -> None:

@@ -28,9 +28,9 @@ def summarise_split(
     """A split's scores.
 
     Args:
-        samples: The split's.
+        samples: The evaluated samples of the split.
         params: Least numbers, resamples, targets.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
         fvd: Measured over all videos together; None: the network is missing.
     """
     num_products = len({sample.product_id for sample in samples})

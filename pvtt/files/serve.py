@@ -91,7 +91,7 @@ class LoopbackServer:
     """An app on a port of the loopback. The port is bound at once, and let go by `close` or at the end of a `with`.
 
     Args:
-        app: Answers the requests.
+        app: The application that answers the requests.
         port: 0 takes a free one.
         hint: What to do when the port cannot be had.
         log_requests: Print one line a request to stderr.

@@ -65,7 +65,7 @@ def storage_fault(error: BaseException, path: Path | None = None, *, reading: bo
     Causes and contexts are searched too, since libraries wrap the system's errors or lose their numbers.
 
     Args:
-        error: What was raised.
+        error: The exception that a library raised.
         path: What was being written or read, for the message.
         reading: It was only read. No right to write a file, and its folder's absence, are faults of storage; no right
             to read one file, and its own absence, are not.

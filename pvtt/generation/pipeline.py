@@ -53,7 +53,7 @@ class ProductVideoPipeline(DiffusionPipeline):
     Args:
         vae: Wan's VAE.
         text_encoder: Wan's UMT5 encoder.
-        tokenizer: Its tokenizer.
+        tokenizer: The text encoder's tokenizer.
         transformer: The trained transformer.
         scheduler: A flow-matching scheduler.
         image_features: What the transformer's product tokens are: `vae` or `clip`.

@@ -314,8 +314,8 @@ class StreamWriter:
         path: The file to write; its suffix chooses the container.
         fps: Frames a second.
         codec: FFmpeg's name of the encoder.
-        options: The encoder's options.
-        pixel_format: As stored.
+        options: The encoder's options, by FFmpeg's names.
+        pixel_format: Of the pixels in the file, by FFmpeg's name.
         array_format: Of the arrays given to `write`: `rgb24` (H, W, 3) or `gray` (H, W).
 
     Raises:

@@ -17,7 +17,7 @@ def initial_noise(shape: Sequence[int], seeds: Sequence[int]) -> Tensor:
 
     Args:
         shape: (16, F', h, w).
-        seeds: B of them.
+        seeds: One a sample, B in all.
 
     Returns:
         (B, 16, F', h, w), float32.

@@ -15,7 +15,7 @@ def encode_text(texts: Sequence[str], tokenizer: Any, text_encoder: Any, max_tok
 
     Args:
         texts: B captions.
-        tokenizer: The base's.
+        tokenizer: The base's UMT5 tokenizer.
         text_encoder: The base's UMT5 encoder.
         max_tokens: T; longer texts are cut, shorter ones padded with zeros. The number that the base was trained with:
             512 for Wan2.1, whose cross-attention sees the padding too.

@@ -74,11 +74,11 @@ class RatingServer(LoopbackServer):
     """Serves one run's rating page.
 
     Args:
-        run_id: The evaluated run.
+        run_id: Id of the evaluation whose videos are rated.
         samples: Its samples; those to rate are served.
         videos: Folder that the samples' video paths are relative to.
         root: Folder that the samples' photo paths are relative to.
-        store: Where ratings go.
+        store: The file that ratings are appended to.
         port: 0 takes a free one.
         rater: Fixed name; None: the page asks.
 

@@ -27,9 +27,9 @@ def summarise_ratings(
 
     Args:
         ratings: The last rating of each rater and video.
-        samples: The run's samples.
+        samples: The evaluated samples of the run that was rated.
         min_raters: Least number of raters a video.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
     """
     to_rate = {sample.key: sample for sample in samples_to_rate(samples)}
     scores: dict[str, list[int]] = defaultdict(list)

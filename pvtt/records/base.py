@@ -51,7 +51,7 @@ def parse_record(kind: type[ModelT], text: str | bytes, source: Path | str, hint
 
     Args:
         kind: The class of the record.
-        text: JSON.
+        text: The record as JSON.
         source: Where it was read, for the message: a file, or a file and a line.
         hint: What to do about text that is no such record.
 

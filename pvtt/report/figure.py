@@ -33,11 +33,11 @@ def draw_figure(
     """Draw the middle frame of the first `num_rows` samples to rate, in their order: nobody picks the good ones.
 
     Args:
-        samples: Of one split.
+        samples: The evaluated samples of one split.
         videos: Folder that the samples' video paths are relative to.
         root: Folder that the samples' photo paths are relative to.
         destination: The PNG to write.
-        num_rows: Rows at most.
+        num_rows: Samples to show at most, one a row.
         swapped: Another product's photos, and the output made from them: the transfer itself.
 
     Raises:

@@ -209,7 +209,7 @@ def videos(inputs: ReportInputs, embedded: set[str]) -> VideosSection:
     """Videos of every split.
 
     Args:
-        inputs: The run.
+        inputs: Everything that the report shows.
         embedded: Keys of the samples whose videos stand in the page.
     """
     splits = []

@@ -36,7 +36,7 @@ class Sam2Tracker:
     """Tracks through chunks of a clip; each chunk begins with the last frame and mask of the one before.
 
     Args:
-        folder: Checkpoint and configuration.
+        folder: A local folder with the checkpoint and its configuration.
 
     Raises:
         MissingInputError: The folder does not hold one of each.

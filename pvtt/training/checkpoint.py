@@ -32,11 +32,11 @@ class Checkpoint:
     """The state after `step` optimizer steps.
 
     Args:
-        step: Steps done.
+        step: Training steps done.
         position: The next position of the sample sequence.
         weights: Trainable parameters by name. The others never change.
         ema: State of diffusers' `EMAModel`.
-        optimizer: Its state dict.
+        optimizer: The optimizer's state dict.
         schedule: State dict of the learning-rate schedule.
         rng: As `rng_state` returns it.
         history: Rows of `loss.csv` so far.
@@ -60,7 +60,7 @@ class CheckpointStore:
     """The checkpoints of one stage.
 
     Args:
-        folder: Where they lie.
+        folder: The directory of the checkpoint files.
         key: Of the run that they belong to.
     """
 

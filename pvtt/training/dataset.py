@@ -38,8 +38,8 @@ class SampleSequence:
     A position's draws depend on the seed and the position alone.
 
     Args:
-        samples: The training split.
-        seed: Of everything drawn.
+        samples: The samples of the training split.
+        seed: Seed of all random draws.
         product_dropout: Probability that a sample comes without its product (classifier-free guidance).
         text_dropout: Probability that it comes with the empty text.
     """
@@ -107,11 +107,11 @@ def collate(
     """Read and assemble a batch.
 
     Args:
-        dataset: Where from.
-        draws: What.
+        dataset: The encoded samples that are read.
+        draws: Which sample, variant, views and noise each row of the batch gets.
         empty_text: Embedding of the empty text, (T, Dt), for the draws without text.
         num_views: N to which views are padded.
-        device: Where to.
+        device: The device that the batch is moved to.
     """
     rows = [dataset.read(draw.index, draw.variant) for draw in draws]
     conditions = []

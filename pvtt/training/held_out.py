@@ -32,11 +32,11 @@ class Validation:
 
     Args:
         dataset: The validation split; its first `MAX_SAMPLES` samples are used.
-        params: Noise levels.
+        params: The distribution of noise levels, and the loss.
         constants: Encodings that all batches share.
         batch_size: Samples evaluated at once.
-        seed: Of the noise.
-        device: Where the model is.
+        seed: Seed of the noise.
+        device: The device that the model is on.
     """
 
     def __init__(

@@ -31,8 +31,8 @@ def write_csv(path: Path, rows: Sequence[dict[str, float]], columns: Sequence[st
     """Write rows with a header; floats in full precision.
 
     Args:
-        path: Where to.
-        rows: With equal keys.
+        path: The .csv to write.
+        rows: Column → value; all rows have the same columns.
         columns: The header where there are no rows.
     """
     with path.open("w", newline="", encoding="utf-8") as file:

@@ -61,8 +61,8 @@ class Training:
     """One run: its model, data, optimizer and history.
 
     Args:
-        job: What to train.
-        accelerator: Where.
+        job: The stage to train, its params and its inputs.
+        accelerator: The devices and processes that it trains on, and their precision.
     """
 
     def __init__(self, job: TrainJob, accelerator: Accelerator) -> None:

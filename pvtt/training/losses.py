@@ -23,7 +23,7 @@ def velocity_loss(predicted: Tensor, target: Tensor, extra_weight: Tensor | None
 
     Args:
         predicted: Velocity, (B, C, F', h, w).
-        target: Same shape.
+        target: Velocity that is to be predicted, same shape.
         extra_weight: At least 0, (B, 1, F', h, w); None counts every place the same.
 
     Returns:

@@ -88,8 +88,8 @@ def encode_constants(
     """Encode the constants with a base's frozen networks, which are let go afterwards.
 
     Args:
-        base: A pipeline folder.
-        params: As the samples were encoded with.
+        base: The base model's pipeline folder.
+        params: The settings that the samples were encoded with.
         fill: Pixel value of the hole.
         latent_shape: (16, F', h, w).
         with_latents: Whether to encode the empty video too.
@@ -113,11 +113,11 @@ def save_pipeline(
     The frozen parts are copied. They are no links: DVC makes what it tracks read-only.
 
     Args:
-        folder: Where to.
+        folder: The folder to write into.
         model: The trained transformer.
-        base: Where the frozen parts come from.
-        contract: Of the masks that it was trained on.
-        params: As the samples were encoded with.
+        base: The pipeline folder that the frozen parts are copied from.
+        contract: What the masks that it was trained on mean.
+        params: The settings that the samples were encoded with.
     """
     model.save_pretrained(folder / "transformer")
     for part in FROZEN_PARTS:

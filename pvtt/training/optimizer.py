@@ -30,7 +30,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
         parameters: What is optimised; order counts for the state dict.
         lr: Learning rate of the matrices, on AdamW's scale (`adjust_lr_fn="match_rms_adamw"`).
         adamw_lr: Of biases, norms, embeddings and small matrices. None: as `lr`.
-        weight_decay: Decoupled, of both.
+        weight_decay: Decoupled weight decay of matrices and of everything else.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -
     """Load an optimizer's whole state dict, as `whole` made it.
 
     Args:
-        optimizer: Into which.
+        optimizer: The optimizer that takes the state; its parameters may be sharded.
         state: Its state dict, or that of one over the same parameters.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]

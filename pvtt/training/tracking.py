@@ -17,8 +17,8 @@ class Tracker:
     Args:
         mode: `disabled` does nothing and imports nothing.
         folder: Where W&B keeps its files; `<folder>/wandb` appears there.
-        name: Of the run.
-        config: The run's params.
+        name: Name that W&B shows the training under.
+        config: The params that W&B records with it.
     """
 
     def __init__(

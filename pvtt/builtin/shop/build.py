@@ -29,7 +29,7 @@ def build(site: Path, truth: Path, jobs: int, product_ids: Sequence[str] = ()) -
     Args:
         site: What `pvtt shop serve` serves.
         truth: Gets masks (a quarter of the size, FFV1) and `truth.json` with cuts and defects; never served.
-        jobs: Processes.
+        jobs: Worker processes that render at once.
         product_ids: Only these products' media; empty: all.
 
     Raises:

@@ -61,9 +61,9 @@ class FilmShot:
 
     Attributes:
         products: What it shows; may be nothing.
-        move: The camera's, at a distance that `fill` decides.
-        scene: Its studio.
-        num_frames: Its length.
+        move: How the camera moves, at a distance that `fill` decides.
+        scene: The studio around the products.
+        num_frames: Its length in frames.
         fill: How far towards the frame's border the products reach, as of `pvtt.builtin.shop.scenes.framed`.
     """
 
@@ -104,8 +104,8 @@ class Entry:
 
     Attributes:
         product_id: In the shop's style, for example "JEWE001".
-        spec: What it is.
-        films: Its videos.
+        spec: The product that it is about.
+        films: Its videos, as they are to be rendered.
         num_photos: Number of its photos, in setups 0, 1, …
         defect: What is wrong with the entry; None for a good one.
         copy_of: Whose media a duplicate shows.

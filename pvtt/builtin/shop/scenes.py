@@ -48,7 +48,7 @@ class SceneSpec:
         environment: One of `ENVIRONMENTS`: what the product reflects.
         environment_turn: Degrees about the vertical.
         sun_azimuth, sun_elevation: Where the key light stands.
-        sun_strength: 1 is normal.
+        sun_strength: Factor on the key light's brightness.
         sun_colour: sRGB in [0, 1].
     """
 
@@ -71,11 +71,11 @@ class CameraMove:
     Attributes:
         kind: "orbit" (about the product), "dolly" (towards it or away), "pan" (sideways), "handheld" (breathing).
         azimuth: Where the camera stands in the middle of the shot; 0 is in front.
-        elevation: Above the horizon.
+        elevation: How far the camera stands above the horizon.
         distance: To the product's middle; at 4 it about fills the height of the frame.
         amount: Extent of the move: degrees of an orbit, units of a dolly or pan, 1 = usual handheld. The sign is
             the direction.
-        seed: Of handheld's wobble.
+        seed: Seed of handheld's wobble.
         yaw: How far the product itself is turned.
     """
 
@@ -132,7 +132,7 @@ def framed(
     Args:
         move: Its distance is replaced.
         points: (N, 3) points of the product.
-        num_frames: Of the move.
+        num_frames: Frames that the move takes.
         aspect: Width of the frame over its height.
         fill: How far from the middle to the border the product may reach, in (0, 1).
     """

@@ -26,7 +26,7 @@ class BaseClips:
 
     Attributes:
         videos: (N * SHOTS, F, H, W, 3), uint8.
-        captions: One a clip.
+        captions: One text a clip, N * SHOTS in all.
     """
 
     videos: npt.NDArray[np.uint8]

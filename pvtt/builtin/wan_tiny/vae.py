@@ -31,9 +31,9 @@ class VaeTraining:
 
     Args:
         image_steps: Steps on single frames.
-        video_steps: Steps on clips.
+        video_steps: Training steps on clips, after those on single frames.
         decoder_steps: Steps on clips of the decoder alone, for squared error, which is what PSNR measures.
-        image_batch: Frames a step.
+        image_batch: Single frames a step.
         video_batch: Clips a step.
         crop: (height, width) of training crops; multiples of 16.
         full_size_steps: The last video steps, on whole frames.

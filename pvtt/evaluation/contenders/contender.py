@@ -20,7 +20,7 @@ class Task:
     """One sample as a contender sees it: what a user would have, and nothing of the true product.
 
     Args:
-        key: The sample's.
+        key: The sample's key, `<product_id>_<clip_id>`.
         template: The template with a flat colour in the hole, (F, H, W, 3).
         hole: Where to generate, (F, H, W).
         photos: The product's, (S, S, 4) RGBA each, background removed.
@@ -45,7 +45,7 @@ class Sampler(Protocol):
         """One video, before compositing, for each sample.
 
         Args:
-            samples: What to generate.
+            samples: The samples to generate videos for.
             products: Whose photos each gets; None: no photos.
             trained: With the model that is evaluated; else with its base and an adapter that has no effect.
         """
@@ -57,7 +57,7 @@ class Setting:
     """What contenders share.
 
     Args:
-        sampler: The networks.
+        sampler: Generates with the trained model, or with its base.
         mean_colour: Of the evaluated training products, (3,): what someone knows of a product who has seen only others.
         mask: How the hole was made around the product.
     """

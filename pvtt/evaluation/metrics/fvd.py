@@ -26,7 +26,7 @@ class VideoEmbedder:
 
     Args:
         path: The TorchScript file.
-        device: Where it runs.
+        device: The device that it runs on.
 
     Raises:
         PvttError: The file is not TorchScript.

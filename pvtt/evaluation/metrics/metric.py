@@ -56,9 +56,9 @@ class Networks:
     """The measuring networks that are there. None: not measured.
 
     Args:
-        lpips: Of two videos.
-        clip: Of images.
-        dino: Of images.
+        lpips: The perceptual distance of two videos.
+        clip: CLIP's embedding of images.
+        dino: DINOv2's embedding of images.
         fvd: (N, D) features of N videos.
     """
 
@@ -77,12 +77,12 @@ class Scene:
         product: Where the product is in it, (F, H, W).
         hole: What was to be generated, (F, H, W).
         raw: The model's output before compositing, (F, H, W, 3).
-        output: The model's output.
+        output: The model's output after compositing, (F, H, W, 3).
         others: The other contenders' outputs, by name; one that could make none is missing.
         product_id: Whose sample it is.
         partner_id: Whose photos the contender `swapped` saw.
         gallery: The split's products, as their photos show them.
-        photos: The product's own.
+        photos: Photos of the product that the sample is about.
         networks: Those that are there.
     """
 
@@ -116,7 +116,7 @@ class Metric:
 
     Args:
         name: Its key in `metrics/evaluate.json`.
-        label: For people.
+        label: What people read in tables and plots.
         says: What it means, in one line.
         group: Where tables show it.
         unit: Empty where it has none.

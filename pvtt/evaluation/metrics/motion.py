@@ -77,7 +77,7 @@ def flow_warp_error(video: Video, motion: Motion, region: Region) -> float | Non
 
     Args:
         video: The video to judge, (F, H, W, 3).
-        motion: The ground truth's.
+        motion: The ground truth's optical flow, and where it is valid.
         region: Where to look, (F, H, W).
 
     Returns:

@@ -26,7 +26,7 @@ class Lpips:
 
     Args:
         trunk: torchvision's AlexNet state dict.
-        device: Where it runs.
+        device: The device that it runs on.
 
     Raises:
         PvttError: The file is not such a state dict.

@@ -29,7 +29,7 @@ class ImageEmbedder:
     Args:
         folder: A `transformers` folder with weights and `preprocessor_config.json`.
         kind: `clip` takes CLIP's projected image embedding; `dino` a vision transformer's class token.
-        device: Where it runs.
+        device: The device that it runs on.
 
     Raises:
         PvttError: The folder cannot be loaded.
@@ -91,7 +91,7 @@ def product_similarity(video: Video, region: Region, photos: Sequence[Rgba], emb
         video: (F, H, W, 3).
         region: The product's, (F, H, W).
         photos: (H, W, 4) RGBA each, background removed.
-        embedder: The network.
+        embedder: The network that turns an image into a unit vector.
     """
     crops = crop_product(video, region)
     if not crops or not photos:

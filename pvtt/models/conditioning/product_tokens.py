@@ -13,8 +13,8 @@ class QueryKeyNormAttention(nn.Module):
 
     Args:
         dim: Width D of queries, keys and output; a multiple of `num_heads`.
-        num_heads: Attention heads.
-        eps: Of the normalisation.
+        num_heads: Number of attention heads.
+        eps: What keeps the norms from dividing by zero.
         sink: Add a learned key of value zero. A query that finds nothing of use attends to it and gets nothing; the
             rest of its attention says how much it takes from the keys, which is what the STCA loss supervises.
     """
@@ -46,8 +46,8 @@ class QueryKeyNormAttention(nn.Module):
         """Attend.
 
         Args:
-            queries: (B, S, D).
-            context: (B, K, D).
+            queries: What asks, (B, S, D).
+            context: What is attended to, (B, K, D).
             key_mask: True where a key may be attended to, (B, K); at least one in each row. Not with a sink.
             return_attention: Also return the attention that is not the sink's, mean over heads, (B, S). Needs a sink.
         """
@@ -99,11 +99,11 @@ class ProductEncoder(nn.Module):
         product_dim: Width Dp of the photos' tokens.
         dim: Width D of the transformer.
         num_tokens: Number K of queries.
-        num_layers: Layers.
-        num_heads: Attention heads.
+        num_layers: Number of attention layers.
+        num_heads: Number of attention heads.
         tokens_per_view: Number L of tokens a view; each place has a learned embedding.
         max_views: Views with an embedding of their own; later ones share the last.
-        eps: Of the normalisations.
+        eps: What keeps the norms from dividing by zero.
     """
 
     def __init__(
