@@ -14,14 +14,14 @@ NAME = "Lumera & Co."
 FORBIDDEN = "/products/private/"
 
 STYLE = """
-:root { --ink: #222; --soft: #777; --paper: #faf8f5; --line: #e5e0d8; }
+:root { --ink: #222; --soft: #6b6b6b; --paper: #faf8f5; --line: #e5e0d8; }
 * { box-sizing: border-box; }
 body { margin: 0; font: 16px/1.5 Georgia, serif; color: var(--ink); background: var(--paper); }
 header, main, footer { max-width: 68rem; margin: auto; padding: 1.2rem; }
 header { display: flex; gap: 1.5rem; align-items: baseline; flex-wrap: wrap; border-bottom: 1px solid var(--line); }
 header strong { font-size: 1.4rem; letter-spacing: .04em; }
 a { color: inherit; text-decoration: none; } a:hover { text-decoration: underline; }
-nav a { margin-right: 1rem; color: var(--soft); }
+nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; } nav a { color: var(--soft); }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 1.4rem; }
 .card img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: .4rem; display: block; }
 .card span { display: block; margin-top: .4rem; font-size: .95rem; }
