@@ -186,7 +186,7 @@ def pack_mask(mask: Region) -> Tensor:
         mask: (F, H, W), F = 4n+1.
 
     Returns:
-        (4, F', H/8, W/8), float32 of 0 and 1.
+        (4, F', h, w), float32 of 0 and 1.
     """
     cells = _by_cell(torch.from_numpy(mask)).any(dim=-1)  # (F, h, w)
     frames = torch.cat([cells[:1].expand(TEMPORAL_FACTOR - 1, -1, -1), cells])
@@ -194,13 +194,13 @@ def pack_mask(mask: Region) -> Tensor:
 
 
 def latent_region(coverage: MaskVideo) -> Tensor:
-    """The product's share of each latent cell's pixels, (F, H, W) uint8 of 255 → (1, F', H/8, W/8) in [0, 1]."""
+    """The product's share of each latent cell's pixels, (F, H, W) uint8 of 255 → (1, F', h, w) in [0, 1]."""
     cells = _by_cell(torch.from_numpy(coverage)).float().mean(dim=-1) / 255
     return torch.cat([cells[:1], cells[1:].unflatten(0, (-1, TEMPORAL_FACTOR)).mean(dim=1)])[None]
 
 
 def _by_cell(frames: Tensor) -> Tensor:
-    """(F, H, W) → (F, H/8, W/8, 64)."""
+    """(F, H, W) → (F, h, w, 64)."""
     cells = frames.unflatten(1, (-1, SPATIAL_FACTOR)).unflatten(3, (-1, SPATIAL_FACTOR))
     return cells.transpose(2, 3).flatten(3)
 

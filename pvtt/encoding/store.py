@@ -2,10 +2,10 @@
 
 A sample is one safetensors file of floating-point tensors, all of one type. With V variants:
 
-    latents         (V, 16, F', h, w)   x₀, normalised
+    latents         (V, C, F', h, w)    x₀, normalised
     region          (V, 1, F', h, w)    the product's share of each latent cell, in [0, 1]
     mask            (V, 4, F', h, w)    ┐
-    masked_latents  (V, 16, F', h, w)   │ the parts of `Conditions`, except the view mask: the template's and the
+    masked_latents  (V, C, F', h, w)    │ the parts of `Conditions`, except the view mask: the template's and the
     product_tokens  (V, N, L, Dp)       │ photos' for each variant, the text's once
     text            (T, Dt)             ┘
 """
@@ -36,7 +36,7 @@ SHARED = Conditions.names("text")  # by all variants
 class EncodedVariant:
     """One variant of an encoded sample, as a batch of one; types are as stored."""
 
-    latents: Tensor  # x₀, (1, 16, F', h, w)
+    latents: Tensor  # x₀, (1, C, F', h, w)
     region: Tensor  # the product's coverage, (1, 1, F', h, w)
     conditions: Conditions  # with all views
 

@@ -104,7 +104,7 @@ class Generator:
     def latents(
         self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, trained: bool
     ) -> Tensor:
-        """Normalised latents of a batch, (B, 16, F', h, w), from the cache or new. Arguments as for `videos`."""
+        """Normalised latents of a batch, (B, C, F', h, w), from the cache or new. Arguments as for `videos`."""
         from safetensors.torch import load_file, save_file
 
         settings = self._params.evaluate

@@ -40,7 +40,7 @@ class ProductVideoOutput(BaseOutput):
 
     Args:
         frames: (F, H, W, 3) uint8 RGB, outside the mask the template's own pixels. None if only latents were asked for.
-        latents: Normalised latents, (1, 16, F', h, w).
+        latents: Normalised latents, (1, C, F', h, w).
     """
 
     frames: npt.NDArray[np.uint8] | None
@@ -189,7 +189,7 @@ class ProductVideoPipeline(DiffusionPipeline):
             product_guidance: Strength of the product; 1 is as it is.
             text_guidance: Strength of the text; 1 is as it is.
             generator: Of the starting noise.
-            latents: In place of `generator`: the starting noise itself, (1, 16, F', h, w).
+            latents: In place of `generator`: the starting noise itself, (1, C, F', h, w).
             feather: Width of the blended edge as a fraction of the short side.
             mask_contract: How `mask` was made, where that is known; it must be the checkpoint's.
             image_encoder: Folder of the CLIP, for checkpoints whose `image_features` is `clip`.

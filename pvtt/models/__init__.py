@@ -7,4 +7,18 @@ sampling.py       noise → latents, guided over product and text separately
 vae.py, text.py   Wan's VAE and text encoder, used as Wan uses them
 mask_contract.py  what masks mean to a checkpoint
 loading.py        local folders in, clear errors out
+
+Shapes are written with the same letters in encoding, models, training and generation:
+
+    B   samples of a batch                          C   channels of a latent, 16
+    F   frames of a video, 4n + 1                   F'  frames of a latent, (F - 1) / 4 + 1
+    H, W  height and width of a frame, in pixels    h, w  of a latent: H / 8 and W / 8
+    p   side of a patch in latent cells, 2          P   patches of a video, F' * h/p * w/p
+    D   width of the transformer                    V   variants of an encoded sample
+    T   tokens of a text                            Dt  width of a text token
+    N   views (photos) of a product                 S   side of a photo, in pixels
+    L   tokens of a view                            Dp  width of a view's token
+    K   product tokens, which the views' tokens are condensed to
+
+A mask packed to latent time has 4 channels, one for each of the frames that a latent frame stands for; a region has 1.
 """

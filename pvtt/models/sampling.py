@@ -16,11 +16,11 @@ def initial_noise(shape: Sequence[int], seeds: Sequence[int]) -> Tensor:
     """Starting noise, one seed a sample: a sample's noise does not depend on the batch that it is in.
 
     Args:
-        shape: (16, F', h, w).
+        shape: (C, F', h, w).
         seeds: One a sample, B in all.
 
     Returns:
-        (B, 16, F', h, w), float32.
+        (B, C, F', h, w), float32.
     """
     return torch.stack(
         [torch.randn(tuple(shape), generator=torch.Generator("cpu").manual_seed(int(seed))) for seed in seeds]
@@ -67,13 +67,13 @@ def sample(
     Args:
         transformer: A `ProductVideoTransformer`, in evaluation mode.
         scheduler: A flow-matching scheduler; it is copied, so that a call leaves no state behind.
-        noise: (B, 16, F', h, w); it says on which device the work is done.
+        noise: (B, C, F', h, w); it says on which device the work is done.
         conditions: Of the B samples.
         empty_text: The empty text's embedding, (T, Dt) or (B, T, Dt).
         settings: Steps and guidance.
 
     Returns:
-        Normalised latents, (B, 16, F', h, w), float32.
+        Normalised latents, (B, C, F', h, w), float32.
     """
     scheduler = type(scheduler).from_config(scheduler.config)
     scheduler.set_timesteps(settings.num_steps, device=noise.device)

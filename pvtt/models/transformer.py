@@ -39,9 +39,9 @@ class ProductTransformerOutput(BaseOutput):
     """What the transformer returns.
 
     Args:
-        sample: The velocity ε - x₀, (B, 16, F', h, w).
+        sample: The velocity ε - x₀, (B, C, F', h, w).
         product_attention: Per block, how much of its attention each video patch gives to the product rather than to
-            the sink, in [0, 1]: (B, blocks, F', h/2, w/2). None unless asked for.
+            the sink, in [0, 1]: (B, blocks, F', h/p, w/p). None unless asked for.
     """
 
     sample: Tensor
@@ -63,7 +63,7 @@ class ConditionedPatchEmbedding(nn.Conv3d):
         nn.init.zeros_(self.condition.weight)
 
     def forward(self, channels: Tensor) -> Tensor:
-        """(B, latent + condition channels, F', h, w) → (B, D, F'/p, h/p, w/p)."""
+        """(B, latent + condition channels, F', h, w) → (B, D, F', h/p, w/p)."""
         latents, condition = channels.split([self.in_channels, self.condition.in_channels], dim=1)
         return super().forward(latents.contiguous()) + self.condition(condition.contiguous())
 
@@ -98,12 +98,12 @@ class ProductTransformerBlock(WanTransformerBlock):
         """One block.
 
         Args:
-            hidden_states: Video patches, (B, S, D).
+            hidden_states: Video patches, (B, P, D).
             encoder_hidden_states: Text, (B, T, D).
             temb: Modulation by time, (B, 6, D).
             rotary_emb: Cosines and sines of the patches' positions.
             product: Product tokens, (B, K, D).
-            return_attention: Also return the attention on the product, (B, S).
+            return_attention: Also return the attention on the product, (B, P).
         """
         # As WanTransformerBlock.forward (diffusers 0.42), with step 3 put in; a test holds the two equal bit for bit.
         shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (self.scale_shift_table + temb.float()).chunk(6, dim=1)
@@ -259,7 +259,7 @@ class ProductVideoTransformer(WanTransformer3DModel):
         """Predict the velocity.
 
         Args:
-            hidden_states: z_t, (B, 16, F', h, w).
+            hidden_states: z_t, (B, C, F', h, w).
             timestep: σ·1000, (B,).
             conditions: Of the same B samples, on the same device; taken in the type of `hidden_states`.
             return_product_attention: Also return the attention on the product, for the STCA loss.

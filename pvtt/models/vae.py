@@ -41,7 +41,7 @@ def encode_video(vae: Any, video: Tensor, batch_size: int = 4) -> Tensor:
         batch_size: Videos encoded at once; 4 of the tiny profile's stay in a core's cache.
 
     Returns:
-        (B, 16, F', H/8, W/8), float32.
+        (B, C, F', h, w), float32.
     """
     parts = [vae.encode(part).latent_dist.mode().float() for part in video.to(vae.dtype).split(batch_size)]
     latents = torch.cat(parts)
@@ -50,7 +50,7 @@ def encode_video(vae: Any, video: Tensor, batch_size: int = 4) -> Tensor:
 
 
 def decode_latents(vae: Any, latents: Tensor, batch_size: int = 4) -> Tensor:
-    """Normalised latents (B, 16, F', h, w) → video (B, 3, F, 8h, 8w) in [-1, 1], float32."""
+    """Normalised latents (B, C, F', h, w) → video (B, 3, F, H, W) in [-1, 1], float32."""
     mean, std = _moments(vae, latents.float())
     unnormalised = (latents.float() * std + mean).to(vae.dtype)
     return torch.cat([vae.decode(part, return_dict=False)[0].float() for part in unnormalised.split(batch_size)])

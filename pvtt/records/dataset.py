@@ -68,7 +68,7 @@ class EncodedSample(ClipRecord):
     path: str
     num_variants: int = Field(ge=1)
     num_views: int = Field(ge=1)
-    latent_shape: tuple[int, int, int, int]  # (16, F', h, w)
+    latent_shape: tuple[int, int, int, int]  # (C, F', h, w)
     num_windows: int = Field(ge=1)  # windows of the clip that the variants draw from
 
 

@@ -94,10 +94,10 @@ class Batch:
     """B samples on one device, float32."""
 
     keys: tuple[str, ...]
-    latents: Tensor  # x0, (B, 16, F', h, w)
+    latents: Tensor  # x0, (B, C, F', h, w)
     region: Tensor  # the product's coverage, (B, 1, F', h, w)
     conditions: Conditions
-    noise: Tensor  # (B, 16, F', h, w)
+    noise: Tensor  # (B, C, F', h, w)
     quantiles: Tensor  # of the noise level, (B,)
 
 

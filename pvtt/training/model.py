@@ -76,7 +76,7 @@ def trained_model(folder: Path, product_shape: tuple[int, int]) -> ProductVideoT
 
 @dataclass(frozen=True)
 class Constants:
-    """Encodings that all batches share: of the empty text, (T, Dt), and of a video that is all hole, (16, F', h, w)."""
+    """Encodings that all batches share: of the empty text, (T, Dt), and of a video that is all hole, (C, F', h, w)."""
 
     empty_text: Tensor
     empty_latents: Tensor | None
@@ -91,7 +91,7 @@ def encode_constants(
         base: The base model's pipeline folder.
         params: The settings that the samples were encoded with.
         fill: Pixel value of the hole.
-        latent_shape: (16, F', h, w).
+        latent_shape: (C, F', h, w).
         with_latents: Whether to encode the empty video too.
     """
     tokenizer, text_encoder = load_text_encoder(base)

@@ -38,7 +38,7 @@ def evaluate_loss(model: Model, batch: Batch, params: TrainParams, empty_latents
         model: The transformer that predicts the velocity.
         batch: The samples, with their noise and noise levels.
         params: Noise levels and the weights of the loss; a term of weight 0 is not computed.
-        empty_latents: Latents of a video that is all hole, (16, F', h, w); needed by the preservation term only.
+        empty_latents: Latents of a video that is all hole, (C, F', h, w); needed by the preservation term only.
     """
     weights = params.loss
     sigmas = sigmas_at(batch.quantiles, params.sigma_sampling, params.sigma_shift)

@@ -22,7 +22,7 @@ MAX_BYTES = 12_000_000
 
 
 def latent_statistics(latents: torch.Tensor) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel of latents (N, C, F', h, w)."""
+    """Mean and standard deviation of each channel of latents (B, C, F', h, w)."""
     flat = latents.float().transpose(0, 1).flatten(1)
     return [round(value, 5) for value in flat.mean(1).tolist()], [round(value, 5) for value in flat.std(1).tolist()]
 
@@ -67,7 +67,7 @@ def write_checkpoint(
 
 
 def measure(checkpoint: Path, videos: npt.NDArray[np.uint8]) -> dict[str, float]:
-    """Reconstruction PSNR in dB of the shipped autoencoder on clips (N, F, H, W, 3)."""
+    """Reconstruction PSNR in dB of the shipped autoencoder on clips (B, F, H, W, 3)."""
     from pvtt.builtin.wan_tiny.vae import evaluate
 
     vae = load_vae(checkpoint)

@@ -7,7 +7,7 @@ from typing import Any
 NUM_FRAMES = 9
 HEIGHT = 96
 WIDTH = 144
-LATENT_SHAPE = (16, 3, 12, 18)  # (C, F', H/8, W/8)
+LATENT_SHAPE = (16, 3, 12, 18)  # (C, F', h, w)
 MAX_TEXT_TOKENS = 24
 
 # The residual arrangement of Wan2.2's VAE (pixel-unshuffled input, averaging and repeating shortcuts) at Wan2.1's

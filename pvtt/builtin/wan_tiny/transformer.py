@@ -32,7 +32,7 @@ class TransformerTraining:
 
 
 def encode_clips(vae: AutoencoderKLWan, videos: Any, variants: int, seed: int) -> torch.Tensor:
-    """Latents (N, variants, 16, F', h, w), not normalised, of clips (N, F, H, W, 3).
+    """Latents (B, V, C, F', h, w), not normalised, of clips (B, F, H, W, 3).
 
     The first variant is the clip itself; the others are mirrored, or have their colour channels permuted, which
     breaks the captions' colour words but not the look of a product video.
@@ -61,7 +61,7 @@ def train_transformer(
     directory: Path,
     settings: TransformerTraining,
 ) -> None:
-    """Train on normalised latents (N, V, 16, F', h, w) with text embeddings (N, T, Dt).
+    """Train on normalised latents (B, V, C, F', h, w) with text embeddings (B, T, Dt).
 
     Keeps the averaged weights in `directory/transformer` and a log in `directory/transformer_log.csv`: step, loss,
     velocity error on held-out clips at four noise levels with fixed noise. A stopped run continues.

@@ -94,7 +94,7 @@ def _augment(batch: npt.NDArray[np.uint8], crop: tuple[int, int] | None, rng: np
 
 
 def evaluate(vae: AutoencoderKLWan, videos: npt.NDArray[np.uint8]) -> float:
-    """Mean reconstruction PSNR over clips (N, 9, H, W, 3), from the posterior's mode."""
+    """Mean reconstruction PSNR over clips (B, 9, H, W, 3), from the posterior's mode."""
     import torch
 
     values: list[float] = []
@@ -108,7 +108,7 @@ def evaluate(vae: AutoencoderKLWan, videos: npt.NDArray[np.uint8]) -> float:
 def train_vae(
     train: npt.NDArray[np.uint8], held_out: npt.NDArray[np.uint8], directory: Path, settings: VaeTraining
 ) -> None:
-    """Train on clips (N, 9, H, W, 3) and keep the averaged weights in `directory/vae`.
+    """Train on clips (B, 9, H, W, 3) and keep the averaged weights in `directory/vae`.
 
     `directory/vae_log.csv` gets a line every 100 steps: step, phase, loss, PSNR of the averaged weights
     on held-out frames (image phase) or clips.

@@ -46,10 +46,10 @@ class QueryKeyNormAttention(nn.Module):
         """Attend.
 
         Args:
-            queries: What asks, (B, S, D).
+            queries: What asks, (B, P, D).
             context: What is attended to, (B, K, D).
             key_mask: True where a key may be attended to, (B, K); at least one in each row. Not with a sink.
-            return_attention: Also return the attention that is not the sink's, mean over heads, (B, S). Needs a sink.
+            return_attention: Also return the attention that is not the sink's, mean over heads, (B, P). Needs a sink.
         """
         query = self.norm_q(self.to_q(queries))
         key = self.norm_k(self.to_k(context))
@@ -59,7 +59,7 @@ class QueryKeyNormAttention(nn.Module):
             value = functional.pad(value, (0, 0, 0, 1))
         query, key, value = (
             part.type_as(value).unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in (query, key, value)
-        )  # (B, heads, S or K, D / heads)
+        )  # (B, heads, P or K, D / heads)
         mask = None if key_mask is None else key_mask[:, None, None, :]
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         output = self.to_out(attended.transpose(1, 2).flatten(2))
