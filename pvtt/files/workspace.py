@@ -90,6 +90,5 @@ def require_output(path: Path, stage: str) -> Path:
         MissingInputError: It is not there; says how to run the stage.
     """
     if not path.exists():
-        command = stage.replace("_", "-")
-        raise MissingInputError(f"{path} does not exist", f"run `dvc repro {stage}` (or `pvtt {command}`) first")
+        raise MissingInputError(f"{path} does not exist", f"run `dvc repro {stage}` (or `pvtt {stage}`) first")
     return path

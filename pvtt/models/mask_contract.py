@@ -62,7 +62,7 @@ class MaskContract(Record):
         if not path.is_file():
             raise MissingInputError(
                 f"{folder} has no {MASK_CONTRACT_FILE}: what its masks mean is not known",
-                "use a folder written by `pvtt train-stage1`, `pvtt train-stage2` or `pvtt encode`",
+                "use a folder written by `pvtt train_stage1`, `pvtt train_stage2` or `pvtt encode`",
             )
         return parse_record(
             cls, path.read_bytes(), path, "it was written by another version of pvtt: use that one, or train again"

@@ -22,7 +22,7 @@ def test_an_output_is_there_or_its_stage_is_named(tmp_path: Path) -> None:
     history = Workspace(tmp_path).out("train_stage1") / "loss.csv"
     with pytest.raises(MissingInputError, match=r"loss\.csv does not exist") as missing:
         require_output(history, "train_stage1")
-    assert missing.value.hint == "run `dvc repro train_stage1` (or `pvtt train-stage1`) first"
+    assert missing.value.hint == "run `dvc repro train_stage1` (or `pvtt train_stage1`) first"
     history.parent.mkdir(parents=True)
     history.touch()
     assert require_output(history, "train_stage1") == history
