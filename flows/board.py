@@ -9,7 +9,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, Self, TextIO
 
-from flows.steps import ProgressState
+from pvtt.records.process import ProgressState
 
 Outcome = Literal["done", "from the cache", "up to date", "failed"]
 LINE_EVERY_S = 15.0  # of plain progress

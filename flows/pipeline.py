@@ -26,7 +26,7 @@ from flows.console import exit_with_errors
 from flows.graph import read_graph
 from flows.ingest import CRAWL, ingest_data
 from flows.result import publish_result
-from flows.steps import ProgressState, StepError, dvc, run_step
+from flows.steps import StepError, dvc, run_step
 from pvtt.dataset.raw import missing_data
 from pvtt.decision.text import format_decision
 from pvtt.files.git import commit as git_commit
@@ -34,6 +34,7 @@ from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace, find_workspace
 from pvtt.params.file import load_params
 from pvtt.records.decision import Decision, read_decision
+from pvtt.records.process import ProgressState
 
 MIRROR_EVERY_S = 3.0  # progress to Prefect
 STATE_NAMES: dict[Outcome, str] = {"done": "Completed", "from the cache": "Cached", "up to date": "UpToDate"}

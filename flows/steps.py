@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -10,40 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pvtt.errors import PvttError
 from pvtt.files.workspace import Workspace
+from pvtt.records.process import FAILURE_FILE, Failure, ProgressState, read_left
 
 POLL_EVERY_S = 0.25
 TERMINATE_WITHIN_S = 30.0  # a stage closes its files, or hands its Slurm jobs back
 # DVC's last words about a command that failed; a negative status is the signal that killed it.
 STAGE_FAILED = re.compile(r"exited with (-?\d+)")
-# How the `pvtt` command prints an error that a person can cure.
-PVTT_ERROR = re.compile(r"^pvtt: (?P<message>.+)\n(?:  next: (?P<hint>.+))?", re.MULTILINE)
-# What DVC adds around them.
-DVC_LINE = re.compile(r"^(ERROR|WARNING|Running stage|Stage |> |Updating lock file|Generating lock file)")
-
-
-@dataclass(frozen=True)
-class ProgressState:
-    """A stage's `progress.json`, as `pvtt.items.progress.Progress` writes it."""
-
-    done: int
-    total: int
-    unit: str
-    note: str
-    eta_s: float | None
-
-    @classmethod
-    def read(cls, path: Path) -> ProgressState | None:
-        """The state in the file; None where there is none yet."""
-        try:
-            state = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        return cls(state["done"], state["total"], state["unit"], state["note"], state["eta_s"])
 
 
 class StepError(PvttError):
@@ -88,7 +63,8 @@ def run_step(
     """Run a command in the workspace's root to its end.
 
     Args:
-        workspace: Where it runs. Its output goes to `.pvtt/logs/<name>.log`.
+        workspace: Where it runs. Its output goes to `.pvtt/logs/<name>.log`, the failure of a `pvtt` command in it to
+            `.pvtt/failures/<name>.json`.
         name: The stage's name, by which its progress file is found.
         command: Program and arguments.
         on_progress: Called with each new state of `.pvtt/progress/<name>.json`.
@@ -97,18 +73,20 @@ def run_step(
         What it printed.
 
     Raises:
-        StepError: It failed; with the message and the hint that it printed.
+        StepError: It failed; with the message, hint and exit code of the `Failure` that it left.
     """
     log = workspace.state / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     progress = workspace.progress / f"{name}.json"
-    progress.unlink(missing_ok=True)
+    failure = workspace.failures / f"{name}.json"
+    for of_an_earlier_run in (progress, failure):
+        of_an_earlier_run.unlink(missing_ok=True)
     with log.open("w", encoding="utf-8") as output:
         # A group of its own, so that whatever ends this process early can end the whole tree below it.
         process = subprocess.Popen(
             command,
             cwd=workspace.root,
-            env=command_environment(),
+            env=command_environment() | {FAILURE_FILE: str(failure)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -118,7 +96,7 @@ def run_step(
             last = None
             while True:
                 running = process.poll() is None
-                state = ProgressState.read(progress)
+                state = read_left(progress, ProgressState)
                 if on_progress is not None and state is not None and state != last:
                     on_progress(state)
                     last = state
@@ -130,7 +108,11 @@ def run_step(
             raise
     text = log.read_text(encoding="utf-8", errors="replace")
     if process.returncode != 0:
-        raise _explain(name, text, process.returncode, log.relative_to(workspace.root))
+        where = f"read its log: {log.relative_to(workspace.root)}"
+        left = read_left(failure, Failure)
+        if left is not None:
+            raise StepError(left.message, left.hint or where, left.exit_code)
+        raise _explain(name, text, process.returncode, where)
     return text
 
 
@@ -147,19 +129,14 @@ def _terminate(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def _explain(name: str, text: str, status: int, log: Path) -> StepError:
-    """The failed command's own message and hint, found in what it printed."""
+def _explain(name: str, text: str, status: int, where: str) -> StepError:
+    """What is known of a command that left no word: the signal that killed it, or the last line that it printed."""
     stage_status = STAGE_FAILED.findall(text)
     code = int(stage_status[-1]) if stage_status else status
     if code - 128 in tuple(signal.Signals):  # how a shell between us says that a signal killed its command
         code = 128 - code
-    errors = list(PVTT_ERROR.finditer(text))
-    if errors:
-        return StepError(errors[-1]["message"], errors[-1]["hint"] or f"read its log: {log}", code)
     if code < 0:
         killed_by = signal.Signals(-code).name
         return StepError(f"{name} was killed by {killed_by}", "run the same command again: it continues", code)
-    lines = [line for line in text.splitlines() if line.strip()]
-    own = [line for line in lines if not DVC_LINE.match(line)]
-    last = (own or lines or ["it printed nothing"])[-1].strip()
-    return StepError(f"{name} failed with exit code {code}: {last}", f"read its log: {log}", code)
+    last = ([line for line in text.splitlines() if line.strip()] or ["it printed nothing"])[-1].strip()
+    return StepError(f"{name} failed with exit code {code}: {last}", where, code)

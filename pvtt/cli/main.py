@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from pvtt.errors import PvttError
+from pvtt.errors import PvttError, first_line
 from pvtt.files.own_code import run_own_code
 from pvtt.files.storage import storage_fault
 from pvtt.stages.all import STAGES, find_stage
@@ -26,6 +26,9 @@ OTHER_COMMANDS = {
     "shop": ("pvtt.cli.shop", "Build or serve the sample shop."),
     "wan-tiny": ("pvtt.cli.wan_tiny", "Train the small base model that the project ships."),
 }
+
+
+INTERRUPTED = 130  # as a shell reports it
 
 
 class LazyGroup(click.Group):
@@ -100,13 +103,17 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
+        _leave_failure(error.exit_code, error.format_message())
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        print("pvtt: interrupted; finished items are kept, run the same command again to continue", file=sys.stderr)
-        sys.exit(130)
+        message = "interrupted; finished items are kept, run the same command again to continue"
+        print(f"pvtt: {message}", file=sys.stderr)
+        _leave_failure(INTERRUPTED, message)
+        sys.exit(INTERRUPTED)
     except Exception as error:
         fault = storage_fault(error)
-        if fault is None:
+        if fault is None:  # one of the program: its traceback is for the log, its first line for the flow
+            _leave_failure(PvttError.exit_code, f"{type(error).__name__}: {first_line(error)}")
             raise
         _end_with(fault)
 
@@ -118,4 +125,12 @@ def _end_with(error: PvttError) -> NoReturn:
     print(f"pvtt: {error.message}", file=sys.stderr)
     if error.hint:
         print(f"  next: {error.hint}", file=sys.stderr)
+    _leave_failure(error.exit_code, error.message, error.hint)
     sys.exit(error.exit_code)
+
+
+def _leave_failure(exit_code: int, message: str, hint: str | None = None) -> None:
+    """Tell the flow that started this command, if one did."""
+    from pvtt.records.process import Failure, leave_failure
+
+    leave_failure(Failure(exit_code=exit_code, message=message, hint=hint))

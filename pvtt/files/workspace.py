@@ -73,6 +73,11 @@ class Workspace:
         """`progress/<stage>.json`, which the flow mirrors into Prefect."""
         return self.state / "progress"
 
+    @property
+    def failures(self) -> Path:
+        """`failures/<stage>.json`, in which a stage that the flow started says why it failed."""
+        return self.state / "failures"
+
 
 def find_workspace(start: Path | None = None) -> Workspace:
     """The nearest directory at or above `start` that holds a `params.yaml`; `start` itself where none does."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import Any, Self
 
 from pvtt.errors import StorageError
 from pvtt.files.atomic import atomic_write_text
+from pvtt.records.process import ProgressState
 
 WRITE_EVERY_S = 0.5
 LINE_EVERY_S = 15.0
@@ -110,15 +110,15 @@ class Progress:
             return
         self._last_write = now
         eta = self.eta_s
-        state = {
-            "stage": self.stage,
-            "done": self.done,
-            "total": self.total,
-            "unit": self.unit,
-            "note": self.note,
-            "started_at": self._started_at,
-            "elapsed_s": round(now - self._start, 1),
-            "eta_s": None if eta is None else round(eta, 1),
-        }
+        state = ProgressState(
+            stage=self.stage,
+            done=self.done,
+            total=self.total,
+            unit=self.unit,
+            note=self.note,
+            started_at=self._started_at,
+            elapsed_s=round(now - self._start, 1),
+            eta_s=None if eta is None else round(eta, 1),
+        )
         with suppress(StorageError):  # a note for whoever watches never ends the work that it is about
-            atomic_write_text(self._path, json.dumps(state))
+            atomic_write_text(self._path, state.to_json())

@@ -12,11 +12,13 @@ import pytest
 
 from pvtt.cli.main import OTHER_COMMANDS
 from pvtt.files.lock import hold_lock
+from pvtt.records.process import Failure
 from pvtt.stages.all import STAGE_NAMES
+from tests.own_code import STAGE, own_code
 
 
-def pvtt(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PVTT_DISPATCH": "inline"}
+def pvtt(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PVTT_DISPATCH": "inline"} | variables
     program = [sys.executable, "-m", "pvtt.cli", *arguments]
     return subprocess.run(program, cwd=directory, env=environment, capture_output=True, text=True, check=False)
 
@@ -83,3 +85,33 @@ def test_a_second_run_names_the_holder_of_the_lock(workspace: Path) -> None:
         result = pvtt(workspace, "clip")
     assert result.returncode == 5
     assert f"pvtt clip (process {os.getpid()}" in result.stderr
+
+
+class TestFailureRecord:
+    """What a command leaves for the flow that started it."""
+
+    def test_an_error_is_left_where_the_starter_asks_for_it(self, workspace: Path, tmp_path: Path) -> None:
+        file = tmp_path / "left" / "clip.json"
+        result = pvtt(workspace, "clip", PVTT_FAILURE_FILE=str(file))
+        failure = Failure.from_json(file.read_bytes())
+        assert failure.exit_code == result.returncode == 3
+        assert failure.hint is not None
+        assert result.stderr == f"pvtt: {failure.message}\n  next: {failure.hint}\n"
+
+    def test_wrong_usage_is_left_too(self, workspace: Path, tmp_path: Path) -> None:
+        file = tmp_path / "clip.json"
+        assert pvtt(workspace, "clip", "--fast", PVTT_FAILURE_FILE=str(file)).returncode == 2
+        assert "--fast" in Failure.from_json(file.read_bytes()).message
+
+    def test_a_fault_of_the_program_is_its_first_line(self, project_root: Path, tmp_path: Path) -> None:
+        second = own_code(project_root, tmp_path / "second", "a fault")
+        (second.root / STAGE).write_text("1 / 0\n")
+        file = tmp_path / "photos.json"
+        result = pvtt(second.root, "photos", PVTT_FAILURE_FILE=str(file), PYTHONPATH="")
+        assert result.returncode == 1
+        assert "Traceback" in result.stderr
+        assert Failure.from_json(file.read_bytes()).message == "ZeroDivisionError: division by zero"
+
+    def test_nothing_is_left_where_nobody_asks(self, workspace: Path) -> None:
+        assert pvtt(workspace, "clip", "--fast").returncode == 2
+        assert [path.name for path in workspace.iterdir()] == ["params.yaml"]

@@ -17,22 +17,24 @@ from pvtt.files.workspace import Workspace
 
 # Each stage counts its runs, so that a test sees which were redone; `fail` and `kill` files make a stage end badly.
 STAGE = """
-import json, os, pathlib, signal, sys
+import os, pathlib, signal, sys
+from pvtt.items.progress import Progress
+from pvtt.records.process import Failure, leave_failure
 stage, *inputs = sys.argv[1:]
 runs = pathlib.Path(".pvtt/runs", stage)
 runs.parent.mkdir(parents=True, exist_ok=True)
 runs.write_text(str(int(runs.read_text()) + 1 if runs.exists() else 1))
 if pathlib.Path(".pvtt/fail", stage).exists():
-    print(f"pvtt: {stage}: 5 of 9 items failed", file=sys.stderr)
-    print(f"  next: read outs/{stage}/rejects.jsonl", file=sys.stderr)
+    leave_failure(
+        Failure(exit_code=4, message=f"{stage}: 5 of 9 items failed", hint=f"read outs/{stage}/rejects.jsonl")
+    )
     sys.exit(4)
 kill = pathlib.Path(".pvtt/kill", stage)
 if kill.exists():
     kill.unlink()
     os.kill(os.getpid(), signal.SIGTERM)
-progress = pathlib.Path(".pvtt/progress", stage + ".json")
-progress.parent.mkdir(exist_ok=True)
-progress.write_text(json.dumps({"done": 3, "total": 4, "unit": "items", "note": "loss 0.4", "eta_s": 1.0}))
+with Progress(stage, 4, pathlib.Path(".pvtt/progress", stage + ".json")) as progress:
+    progress.update(3, "loss 0.4")
 read = [file.read_text() for folder in inputs for file in sorted(pathlib.Path(folder).rglob("*.txt"))]
 out = pathlib.Path("outs", stage)
 out.mkdir(parents=True, exist_ok=True)

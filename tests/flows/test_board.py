@@ -5,7 +5,22 @@ from __future__ import annotations
 import io
 
 from flows.board import Board
-from flows.steps import ProgressState
+from pvtt.records.process import ProgressState
+
+
+def progress(
+    done: int, total: int = 48, unit: str = "videos", note: str = "", eta_s: float | None = None
+) -> ProgressState:
+    return ProgressState(
+        stage="clip",
+        done=done,
+        total=total,
+        unit=unit,
+        note=note,
+        started_at="2025-01-01T00:00:00+00:00",
+        elapsed_s=1.0,
+        eta_s=eta_s,
+    )
 
 
 class Terminal(io.StringIO):
@@ -18,7 +33,7 @@ def test_a_terminal_shows_every_stage_with_bar_count_and_time_left() -> None:
 
     with Board(["clip", "train_stage1"], terminal) as board:
         board.start("clip")
-        board.update("clip", ProgressState(done=3, total=48, unit="videos", note="JEWE001", eta_s=125.4))
+        board.update("clip", progress(done=3, note="JEWE001", eta_s=125.4))
         board.say("clip: something worth a line")
         board.finish("clip", "done", "46 clips")
         board.finish("train_stage1", "up to date")
@@ -33,7 +48,7 @@ def test_elsewhere_each_step_is_a_plain_line() -> None:
 
     with Board(["clip", "train_stage1"], log) as board:
         board.start("clip")
-        board.update("clip", ProgressState(done=3, total=48, unit="videos", note="", eta_s=None))  # too soon for a line
+        board.update("clip", progress(done=3))  # too soon for a line
         board.finish("clip", "done", "46 clips")
         board.start("train_stage1")
         board.finish("train_stage1", "failed")
@@ -50,6 +65,6 @@ def test_a_long_stage_says_how_far_it_is_now_and_then() -> None:
         board.start("train_stage1")
         board._started["train_stage1"] -= 60  # it has been at work for a minute
         for step in (10, 11):
-            board.update("train_stage1", ProgressState(step, 400, "steps", "loss 0.41", 125.4))
+            board.update("train_stage1", progress(done=step, total=400, unit="steps", note="loss 0.41", eta_s=125.4))
 
     assert log.getvalue().split() == ["train_stage1", "…", "10/400", "steps", "0:02:05", "left", "loss", "0.41"]
