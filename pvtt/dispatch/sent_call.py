@@ -7,6 +7,7 @@ code that did not make it. So the sender says what the files hold, and the recei
 
 from __future__ import annotations
 
+import io
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.errors import ForeignCodeError
+from pvtt.files.code import code_files, running_root
 from pvtt.files.hashing import sha256_file
-from pvtt.files.own_code import running_root
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,33 @@ class SentCall:
 
 
 def send(function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[SentCall]:
-    """A call of `function` for each argument."""
-    root = running_root()
-    files = {path.relative_to(root).as_posix(): sha256_file(path) for path in sorted((root / "pvtt").rglob("*.py"))}
-    return [SentCall(pickle.dumps((function, argument)), root, files) for argument in arguments]
+    """A call of `function` for each argument.
+
+    The code that they need is the import closure of every function and record in them.
+    """
+    works: list[bytes] = []
+    modules: set[str] = set()
+    for argument in arguments:
+        buffer = io.BytesIO()
+        pickler = _Pickler(buffer)
+        pickler.dump((function, argument))
+        works.append(buffer.getvalue())
+        modules |= pickler.modules
+    files = {name: sha256_file(path) for name, path in code_files(modules=modules).items()}
+    return [SentCall(work, running_root(), files) for work in works]
+
+
+class _Pickler(pickle.Pickler):
+    """Notes the modules of all functions, classes and instances that it pickles."""
+
+    def __init__(self, buffer: io.BytesIO) -> None:
+        super().__init__(buffer)
+        self.modules: set[str] = set()
+
+    def reducer_override(self, obj: Any) -> Any:
+        if module := getattr(obj, "__module__", None):
+            self.modules.add(module)
+        return NotImplemented
 
 
 def _named(files: Sequence[str]) -> str:

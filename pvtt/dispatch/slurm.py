@@ -26,7 +26,7 @@ from pvtt.dispatch.outcome import Outcome, WorkerDiedError, call
 from pvtt.dispatch.profile import SlurmProfile
 from pvtt.dispatch.sent_call import SentCall, send
 from pvtt.errors import ForeignCodeError, PvttError
-from pvtt.files.own_code import running_root
+from pvtt.files.code import running_root
 from pvtt.items.dispatcher import ArgumentT, ResultT
 
 if TYPE_CHECKING:

@@ -13,15 +13,10 @@ import sys
 from pathlib import Path
 
 from pvtt.errors import ForeignCodeError
+from pvtt.files.code import PACKAGE, running_root
 from pvtt.files.workspace import find_workspace
 
-PACKAGE = "pvtt"
 VARIABLE = "PYTHONPATH"
-
-
-def running_root() -> Path:
-    """The folder that holds the package that this process has imported."""
-    return Path(__file__).resolve().parents[2]
 
 
 def run_own_code() -> None:
