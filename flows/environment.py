@@ -1,10 +1,11 @@
-"""The environment that Prefect must find when it is imported."""
+"""What a flow must find: Prefect its settings when it is imported, the flow its workspace when it runs."""
 
 from __future__ import annotations
 
 import os
 
-from pvtt.files.workspace import find_workspace
+from pvtt.files.own_code import require_own_code
+from pvtt.files.workspace import Workspace, find_workspace
 
 
 def prepare() -> None:
@@ -28,3 +29,15 @@ def prepare() -> None:
         }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+
+
+def own_workspace() -> Workspace:
+    """The workspace that a flow works in.
+
+    Raises:
+        ForeignCodeError: The flow's code is not the workspace's, as where a Prefect worker started it in another folder
+            than the one that it was deployed from.
+    """
+    workspace = find_workspace()
+    require_own_code(workspace.root)
+    return workspace

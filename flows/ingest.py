@@ -23,13 +23,14 @@ from prefect.runtime import task_run
 
 from flows.board import Board
 from flows.console import exit_with_errors
+from flows.environment import own_workspace
 from flows.steps import StepError, dvc, run_step
 from pvtt.dataset.raw import check_raw_data
 from pvtt.errors import PvttError
 from pvtt.files.git import commit as git_commit
 from pvtt.files.git import uncommitted
 from pvtt.files.lock import hold_lock
-from pvtt.files.workspace import Workspace, find_workspace
+from pvtt.files.workspace import Workspace
 from pvtt.params.crawl import CrawlParams
 from pvtt.params.file import load_params
 from pvtt.records.catalog import PRODUCT_FILE
@@ -163,7 +164,7 @@ def ingest(commit: bool = False) -> None:
     Args:
         commit: Commit the new `data.dvc` with Git. Without a change there is no commit.
     """
-    workspace = find_workspace()
+    workspace = own_workspace()
     with hold_lock(workspace.state / "flow.lock", "the ingest"), Board([CRAWL]) as board:
         version = ingest_data(workspace, board, commit)
     if version.message:

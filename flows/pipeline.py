@@ -23,6 +23,7 @@ from prefect.states import Completed
 
 from flows.board import Board, Outcome
 from flows.console import exit_with_errors
+from flows.environment import own_workspace
 from flows.graph import read_graph
 from flows.ingest import CRAWL, ingest_data
 from flows.result import publish_result
@@ -31,7 +32,7 @@ from pvtt.dataset.raw import missing_data
 from pvtt.decision.text import format_decision
 from pvtt.files.git import commit as git_commit
 from pvtt.files.lock import hold_lock
-from pvtt.files.workspace import Workspace, find_workspace
+from pvtt.files.workspace import Workspace
 from pvtt.params.file import load_params
 from pvtt.records.decision import Decision, read_decision
 from pvtt.records.process import ProgressState
@@ -107,7 +108,7 @@ def pipeline(ingest: bool = True, commit: bool = False) -> None:
         ingest: Crawl first. Without it, `data/` is taken as it is.
         commit: Commit a new data version before the stages run, and their lock file and metrics after it, with Git.
     """
-    workspace = find_workspace()
+    workspace = own_workspace()
     load_params(workspace.params_file)  # a wrong one is refused before anything starts
     with hold_lock(workspace.state / "flow.lock", "the pipeline"):
         decision = _run(workspace, ingest, commit)
