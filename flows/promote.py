@@ -24,19 +24,21 @@ from prefect.runtime import flow_run
 from pydantic import Field, ValidationError
 
 from flows.console import exit_with_errors
+from flows.environment import own_workspace
 from flows.graph import read_graph
 from flows.steps import command_environment
 from pvtt.decision.text import format_decision
 from pvtt.dispatch.profile import load_profile
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.git import commit as git_commit
-from pvtt.files.workspace import Workspace, find_workspace
+from pvtt.files.workspace import Workspace
 from pvtt.params.file import Params
 from pvtt.params.profiles import apply_profile, overlaid_params
 from pvtt.promotion.gate import PROMOTIONS, gather_evidence, record_promotion, require_open
 from pvtt.promotion.plan import WAN_14B, Cluster, describe_plan, plan_training
 from pvtt.records.decision import read_decision
 from pvtt.records.promotion import Evidence, Promotion, SignOff, TrainingPlan
+from pvtt.stages.all import STAGE_NAMES
 
 PROFILE = "prod"
 SLURM_PROFILE = "infra/slurm/h800.yaml"
@@ -63,7 +65,7 @@ def promote(slurm_profile: str = SLURM_PROFILE, start: bool = False, timeout_hou
         start: Start the run after approval. Otherwise its command is printed.
         timeout_hours: How long to wait for the answer.
     """
-    workspace = find_workspace()
+    workspace = own_workspace()
     evidence = _open_gate(workspace)
     params = overlaid_params(workspace.params_file, workspace.root / "infra" / "profiles", PROFILE)
     plan = _require_plan(workspace, params, slurm_profile)
@@ -97,7 +99,7 @@ def _open_gate(workspace: Workspace) -> Evidence:
 
 def _require_plan(workspace: Workspace, params: Params, slurm_profile: str) -> TrainingPlan:
     """The plan on the profile's GPUs. Raises `PvttError` where it doesn't fit."""
-    profile = load_profile(workspace.root / slurm_profile)
+    profile = load_profile(workspace.root / slurm_profile, STAGE_NAMES)
     cluster = Cluster(num_gpus=max(1, profile.run.nodes * profile.run.gpus_per_node))
     hours = profile.run.minutes * (1 + profile.requeue.max_timeouts) / 60
     plan = plan_training(params, WAN_14B, cluster, max_stage_hours=hours)

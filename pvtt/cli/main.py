@@ -13,7 +13,7 @@ import click
 from pvtt.errors import PvttError, first_line
 from pvtt.files.own_code import run_own_code
 from pvtt.files.storage import storage_fault
-from pvtt.stages.all import STAGES, find_stage
+from pvtt.stages.all import STAGE_NAMES, STAGES, find_stage
 from pvtt.stages.stage import Stage
 
 # Name: (module, help). Each module has a click command named `command`.
@@ -67,7 +67,7 @@ def _stage_command(stage: Stage) -> click.Command:
         workspace = find_workspace()
         params = load_params(workspace.params_file)
         with hold_lock(workspace.state / f"{stage.name}.lock", f"pvtt {stage.name}"):
-            stage.run(workspace, params, from_environment())
+            stage.run(workspace, params, from_environment(STAGE_NAMES))
 
     return run_stage
 

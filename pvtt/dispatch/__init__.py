@@ -11,6 +11,7 @@ The place comes from the environment, never from `params.yaml`, so that changing
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.dispatch.local import LocalDispatcher, count_cores
@@ -24,8 +25,11 @@ __all__ = ["InlineDispatcher", "LocalDispatcher", "SlurmDispatcher", "from_envir
 VARIABLE = "PVTT_DISPATCH"
 
 
-def from_environment() -> Dispatcher:
+def from_environment(stage_names: Sequence[str]) -> Dispatcher:
     """The dispatcher that `PVTT_DISPATCH` names.
+
+    Args:
+        stage_names: What a Slurm profile may name.
 
     Raises:
         PvttError: It names none, or a profile that does not exist or does not fit its schema.
@@ -42,7 +46,7 @@ def from_environment() -> Dispatcher:
         from pvtt.dispatch.profile import load_profile
 
         workspace = find_workspace()
-        return SlurmDispatcher(load_profile(workspace.root / choice), workspace.state / "slurm")
+        return SlurmDispatcher(load_profile(workspace.root / choice, stage_names), workspace.state / "slurm")
     raise PvttError(
         f"{VARIABLE}={choice!r} is not a place to run",
         "set it to local, local:N, inline, or a Slurm profile such as infra/slurm/h800.yaml",

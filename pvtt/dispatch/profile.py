@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -83,19 +85,23 @@ class SlurmProfile(Record):
         return self
 
 
-def load_profile(path: Path) -> SlurmProfile:
+def load_profile(path: Path, stage_names: Sequence[str]) -> SlurmProfile:
     """Read and check a profile.
+
+    Args:
+        path: The YAML file.
+        stage_names: What may stand below `stages`.
 
     Raises:
         MissingInputError: There is no such file; names those beside it.
-        ParamsError: It is not YAML, or does not fit the schema.
+        ParamsError: It is not YAML, does not fit the schema, or names a stage that there is not.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
         data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-        return SlurmProfile.model_validate_json(json.dumps(data))
+        profile = SlurmProfile.model_validate_json(json.dumps(data))
     except FileNotFoundError:
         others = ", ".join(sorted(file.name for file in path.parent.glob("*.yaml"))) or "no profile"
         raise MissingInputError(f"{path} does not exist", f"{path.parent} holds {others}") from None
@@ -105,3 +111,11 @@ def load_profile(path: Path) -> SlurmProfile:
         ) from None
     except ValidationError as error:
         raise ParamsError(f"{path}: {'; '.join(faults_of(error))}", "the schema is pvtt/dispatch/profile.py") from None
+    for name in profile.stages:
+        if name not in stage_names:
+            (near,) = difflib.get_close_matches(name, stage_names, n=1, cutoff=0.0)
+            raise ParamsError(
+                f"{path}: stages.{name}: there is no such stage; the nearest name is {near}",
+                f"the stages are {', '.join(stage_names)}",
+            )
+    return profile

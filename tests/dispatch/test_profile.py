@@ -10,10 +10,11 @@ from pvtt.dispatch import InlineDispatcher, LocalDispatcher, from_environment
 from pvtt.dispatch.profile import SlurmProfile, load_profile
 from pvtt.dispatch.slurm import SlurmDispatcher
 from pvtt.errors import MissingInputError, ParamsError, PvttError
+from pvtt.stages.all import STAGE_NAMES
 
 
 def test_h800_asks_for_whole_nodes_of_eight_gpus(project_root: Path) -> None:
-    profile = load_profile(project_root / "infra" / "slurm" / "h800.yaml")
+    profile = load_profile(project_root / "infra" / "slurm" / "h800.yaml", STAGE_NAMES)
     assert profile.run.gpus_per_node == profile.run.num_processes_per_node == 8
     assert profile.partition
     assert profile.account
@@ -29,33 +30,34 @@ def test_h800_asks_for_whole_nodes_of_eight_gpus(project_root: Path) -> None:
         ("run: {nodes: 0}", "run.nodes: Input should be greater than or equal to 1"),
         ("venv: /a\ncontainer: {runtime: pyxis, image: b}", "venv and container exclude each other"),
         ("shards: [", "is not YAML"),
+        ("stages: {clips: {cpus: 2}}", "stages.clips: there is no such stage; the nearest name is clip"),
     ],
 )
 def test_a_wrong_profile_says_what_is_wrong(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "profile.yaml"
     path.write_text(text)
     with pytest.raises(ParamsError, match=message):
-        load_profile(path)
+        load_profile(path, STAGE_NAMES)
 
 
 def test_a_missing_profile_names_those_there_are(project_root: Path) -> None:
     with pytest.raises(MissingInputError) as error:
-        load_profile(project_root / "infra" / "slurm" / "h100.yaml")
+        load_profile(project_root / "infra" / "slurm" / "h100.yaml", STAGE_NAMES)
     assert error.value.hint is not None
     assert "h800.yaml" in error.value.hint
 
 
 def test_the_environment_chooses_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PVTT_DISPATCH", raising=False)
-    assert isinstance(from_environment(), LocalDispatcher)
+    assert isinstance(from_environment(STAGE_NAMES), LocalDispatcher)
     monkeypatch.setenv("PVTT_DISPATCH", "local:3")
-    assert from_environment().num_workers == 3
+    assert from_environment(STAGE_NAMES).num_workers == 3
     monkeypatch.setenv("PVTT_DISPATCH", "inline")
-    assert isinstance(from_environment(), InlineDispatcher)
+    assert isinstance(from_environment(STAGE_NAMES), InlineDispatcher)
     for wrong in ("slurm", "local:0", "local:x"):
         monkeypatch.setenv("PVTT_DISPATCH", wrong)
         with pytest.raises(PvttError, match="is not a place to run"):
-            from_environment()
+            from_environment(STAGE_NAMES)
 
 
 def test_without_slurm_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from pvtt.dispatch import InlineDispatcher, SlurmDispatcher, from_environment
 from pvtt.dispatch.outcome import WorkerDiedError
 from pvtt.dispatch.profile import SlurmProfile
 from pvtt.errors import PvttError
+from pvtt.stages.all import STAGE_NAMES
 from tests.dispatch import work
 
 
@@ -118,7 +119,7 @@ def test_the_environment_chooses_the_cluster(
 ) -> None:
     monkeypatch.chdir(project_root)
     monkeypatch.setenv("PVTT_DISPATCH", "infra/slurm/local.yaml")
-    dispatcher = from_environment()
+    dispatcher = from_environment(STAGE_NAMES)
     assert isinstance(dispatcher, SlurmDispatcher)
     assert dispatcher.num_workers == slurm_cluster.shards.parallel
 
