@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import click
 
+from pvtt.records.catalog import SourceKind
+
 
 @click.command("crawl")
-@click.option("--source", type=click.Choice(["shop", "folder", "feed"]), help="Kind of source; crawl.source otherwise.")
+@click.option("--source", type=click.Choice(get_args(SourceKind)), help="Kind of source; crawl.source otherwise.")
 @click.option("--start", metavar="URL|PATH", help="The shop's address, the folder, or the feed; crawl.start otherwise.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(source: str | None, start: str | None, as_json: bool) -> None:

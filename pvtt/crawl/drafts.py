@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from pvtt.records.base import Record
-from pvtt.records.catalog import PRODUCT_ID_PATTERN, ProductId, Sha256
+from pvtt.records.catalog import PRODUCT_ID_PATTERN, ProductId, Sha256, SourceKind
 
 MediaKind = Literal["video", "photo"]
 UNCATEGORISED = "uncategorised"
@@ -62,7 +62,7 @@ class MediaRecord(Record):
 class CrawlSummary(Record):
     """What a crawl did."""
 
-    source: Literal["shop", "feed", "folder"]
+    source: SourceKind
     start: str
     complete: bool  # everything that the source offers was seen, and nothing failed
     num_products: int  # in data/ after the crawl

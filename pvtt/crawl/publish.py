@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 from pvtt.crawl.drafts import MediaKind, MediaRecord, MediaRef, ProductDraft
@@ -21,12 +20,10 @@ from pvtt.crawl.state import Refusal
 from pvtt.files.atomic import atomic_path, atomic_write_text, remove
 from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
 from pvtt.files.workspace import Workspace
-from pvtt.records.catalog import PRODUCT_FILE, MediaFile, Product, Reject, read_catalog
+from pvtt.records.catalog import PRODUCT_FILE, MediaFile, Product, Reject, SourceKind, read_catalog
 
 STAGE = "crawl"
 _SHORT_HASH = 16  # hexadecimal digits of the SHA-256 in a media file's name
-
-Source = Literal["shop", "feed", "folder"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Harvest:
         license: Recorded where the source names none.
     """
 
-    source: Source
+    source: SourceKind
     origins: frozenset[str]
     drafts: Sequence[ProductDraft]
     resolve: Callable[[MediaKind, MediaRef], Resolved]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from pvtt.params.base import Fraction, Positive
 from pvtt.records.base import Record
+from pvtt.records.catalog import SourceKind
 
 
 class CrawlParams(Record):
-    source: Literal["shop", "feed", "folder"] = "shop"  # a shop's pages, a feed file, or a folder
+    source: SourceKind = "shop"  # a shop's pages, a feed file, or a folder
     start: str = "http://127.0.0.1:8765/"  # URL of a shop, path of a feed file or of a folder
     allowed_hosts: tuple[str, ...] = ("127.0.0.1",)  # no other host is asked
     allow_loopback: bool = False  # private address ranges are refused; this lets the local sample shop in

@@ -17,6 +17,7 @@ ProductId = Annotated[str, StringConstraints(pattern=PRODUCT_ID_PATTERN)]
 CLIP_ID_PATTERN = r"^[0-9]{3,5}$"
 ClipId = Annotated[str, StringConstraints(pattern=CLIP_ID_PATTERN)]
 
+SourceKind = Literal["shop", "feed", "folder"]
 PRODUCT_FILE = "product.json"  # a product's record, in the folder of its id below data/products
 
 
@@ -40,7 +41,7 @@ class Product(Record):
     title: str
     category: str
     description: str = ""
-    source: Literal["shop", "feed", "folder"]
+    source: SourceKind
     page_url: str
     license: str | None = None
     retrieved_at: str
