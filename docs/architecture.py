@@ -10,6 +10,7 @@ The same code always gives the same bytes, so a test can hold the picture to it.
 from __future__ import annotations
 
 import argparse
+import ast
 import re
 import sys
 import textwrap
@@ -78,10 +79,8 @@ def read_house(root: Path) -> House:
     import grimp
 
     sys.path.insert(0, str(root))  # grimp looks packages up as Python does
-    contracts = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
-        "contracts"
-    ]
-    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = next(contract["layers"] for contract in settings["contracts"] if contract["type"] == "layers")
     floors = [[_room_of(name) for name in re.split(r" *[|:] *", layer)] for layer in layers]
     graph = grimp.build_graph("pvtt", "flows", cache_dir=None)
     modules: dict[str, list[str]] = defaultdict(list)
@@ -105,14 +104,11 @@ def _room_of(module: str) -> str:
 
 
 def _read_room(root: Path, name: str, modules: Sequence[str]) -> Room:
-    import ast
-
     place = root / name if name == "flows" else root / "pvtt" / name
     source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-    text = " ".join((ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").split("\n\n")[0].split())
-    sentence = re.match(r"(?:.(?!\. [A-Z]))*.", text)
-    purpose = sentence.group().replace("`", "") if sentence else ""
-    purpose = purpose.removeprefix(f"{name.capitalize()}: ").rstrip(".:")
+    docstring = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
+    sentence = " ".join(docstring.partition("\n\n")[0].split()).partition(". ")[0].replace("`", "")
+    purpose = sentence.removeprefix(f"{name.capitalize()}: ").rstrip(".:")
     parts = tuple(sorted(part.parent.name for part in place.glob("*/__init__.py")))
     return Room(
         name, purpose[:1].upper() + purpose[1:], parts, sum(not _is_package(root, module) for module in modules)
