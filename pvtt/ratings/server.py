@@ -28,7 +28,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -170,11 +170,7 @@ class RatingServer(LoopbackServer):
     async def _rate(self, request: Request) -> Response:
         if request.headers.get("Content-Type", "").partition(";")[0].strip() != "application/json":
             raise HTTPException(HTTPStatus.NOT_FOUND, "post JSON to /api/rate")
-        body = b""
-        async for piece in request.stream():
-            body += piece
-            if len(body) > MAX_BODY:
-                raise HTTPException(HTTPStatus.BAD_REQUEST, "too long a body")
+        body = await _body(request)
         try:
             click = Click.from_json(body)
             await run_in_threadpool(self.rate, click.rater, click.token, click.score)
@@ -200,6 +196,18 @@ class RatingServer(LoopbackServer):
             return self.items[request.path_params["token"]]
         except KeyError:
             raise HTTPException(HTTPStatus.NOT_FOUND, "no such video") from None
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BODY:
+                raise HTTPException(HTTPStatus.BAD_REQUEST, "too long a body")
+    except ClientDisconnect:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, "the body ends early") from None
+    return body
 
 
 def _file(path: Path, media_type: str) -> Response:

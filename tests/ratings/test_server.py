@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,19 @@ def test_a_body_too_long_is_not_read_to_its_end(server: RatingServer, is_chunked
     answer = connection.getresponse()
     assert (answer.status, json.loads(answer.read())) == (400, {"error": "too long a body"})
     connection.close()
+
+
+def test_a_click_that_breaks_off_is_neither_saved_nor_an_error(
+    server: RatingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection((HOST, server.port), timeout=30) as raw:
+        head = f"POST /api/rate HTTP/1.1\r\nHost: {HOST}:{server.port}\r\nContent-Type: application/json\r\n"
+        raw.sendall(f"{head}Content-Length: 100\r\nExpect: 100-continue\r\n\r\n".encode())
+        assert b"100 Continue" in raw.recv(4096)  # the server waits for the body
+        raw.sendall(b'{"rater":')
+    queue(server)  # answered by the same loop, after it has seen the end of the connection before
+    assert not server.store.path.exists()
+    assert caplog.messages == []
 
 
 def test_the_page_works_through_a_tunnel_on_another_port(server: RatingServer) -> None:
