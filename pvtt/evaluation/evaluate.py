@@ -88,7 +88,6 @@ def run_evaluation(job: EvaluateJob) -> None:
         device=device,
         cache=workspace.cache / STAGE,
     )
-    assert generator.pipeline.mask_contract is not None  # `from_pretrained` reads it
     generator.pipeline.mask_contract.require_equal(MaskContract.from_params(params.encode.mask), "outs/encode")
 
     with atomic_directory(workspace.out(STAGE)) as out:

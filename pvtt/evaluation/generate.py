@@ -7,7 +7,7 @@ with what an uninterrupted one would have made. Latents of finished batches are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,12 @@ from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_path
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_file, sha256_json
-from pvtt.generation.pipeline import ProductVideoPipeline
+from pvtt.generation.conditioned import ConditionedPipeline
 from pvtt.media.arrays import Video
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.loading import load_component
-from pvtt.models.sampling import SamplingSettings, initial_noise, sample
-from pvtt.models.text import encode_text
+from pvtt.models.sampling import SamplingSettings, initial_noise
 from pvtt.models.transformer import ProductVideoTransformer
-from pvtt.models.vae import decode_latents, to_pixels
 from pvtt.params.file import Params
 from pvtt.records.dataset import EncodedSample
 
@@ -69,18 +67,14 @@ class Generator:
         # The networks' own loaders keep some parts in float32, which `to(dtype)` would not.
         half = device != "cpu" and params.train.precision == "bf16"
         options: dict[str, Any] = {"torch_dtype": {"transformer": torch.bfloat16}} if half else {}
-        self.pipeline = ProductVideoPipeline.from_pretrained(model, **options)
-        self._trained = self.pipeline.transformer.to(device).eval()
-        config = self._trained.config
+        self.pipeline = ConditionedPipeline.from_pretrained(model, **options).to(device)
+        config = self.pipeline.transformer.config
         names = ("product_dim", "tokens_per_view", "num_product_tokens", "encoder_layers", "product_heads", "max_views")
         stock = load_component(
             base / "transformer", WanTransformer3DModel, torch_dtype=torch.bfloat16 if half else torch.float32
         )
         untrained = ProductVideoTransformer.from_base(stock, **{name: config[name] for name in names})
-        self._untrained = untrained.to(device).eval()
-        self._vae: Any = self.pipeline.vae.to(device).eval()
-        text = encode_text([""], self.pipeline.tokenizer, self.pipeline.text_encoder, self.pipeline.config.text_tokens)
-        self._empty_text = text[0].float()
+        self._untrained = self.pipeline.with_transformer(untrained.to(device).eval())
         self._model_sha256 = model_sha256
         self._base_sha256 = base_sha256
         self._params = params
@@ -97,9 +91,7 @@ class Generator:
             products: Whose photos each gets; None: no photos.
             trained: With the trained network; else with its base and an adapter that has no effect.
         """
-        latents = self.latents(samples, products, trained)
-        with torch.inference_mode():
-            return list(to_pixels(decode_latents(self._vae, latents.to(self._device))).cpu().numpy())
+        return self.pipeline.decode(self.latents(samples, products, trained))
 
     def latents(
         self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, trained: bool
@@ -138,19 +130,12 @@ class Generator:
             self._params.evaluate.product_guidance,
             self._params.evaluate.text_guidance,
         )
-        if products is None:  # without product, guiding towards it changes nothing but the cost
-            conditions, settings = conditions.without_product(), replace(settings, product_guidance=0.0)
+        if products is None:
+            conditions = conditions.without_product()
         else:
             conditions = conditions.with_photos_of(Conditions.concatenate([one.conditions for one in products]))
-        latents = sample(
-            self._trained if trained else self._untrained,
-            self.pipeline.scheduler,
-            self._noise(samples).to(self._device),
-            conditions,
-            self._empty_text,
-            settings,
-        )
-        return latents.cpu()
+        pipeline = self.pipeline if trained else self._untrained
+        return pipeline.generate(conditions, self._noise(samples), settings).cpu()
 
     def _noise(self, batch: Sequence[ConditionedSample]) -> Tensor:
         seeds = [int(sha256_json([self._params.seed, one.key])[:15], 16) for one in batch]

@@ -44,7 +44,8 @@ class SamplingSettings:
 
     Args:
         num_steps: Steps of the scheduler.
-        product_guidance: 1 takes the product as it is, more exaggerates it, 0 leaves it out.
+        product_guidance: 1 takes the product as it is, more exaggerates it, 0 leaves it out. Where no sample of a batch
+            has a product it changes nothing and costs nothing.
         text_guidance: The same for the text.
     """
 
@@ -79,10 +80,11 @@ def sample(
     scheduler.set_timesteps(settings.num_steps, device=noise.device)
     dtype = transformer.dtype
     without_product = conditions.without_product()
+    product_guidance = settings.product_guidance if conditions.has_product.any() else 0.0
     branches = [
         (weight, branch)
         for weight, branch in zip(
-            guidance_weights(settings.product_guidance, settings.text_guidance),
+            guidance_weights(product_guidance, settings.text_guidance),
             (conditions, without_product, without_product.with_text(empty_text)),
             strict=True,
         )

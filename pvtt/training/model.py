@@ -22,6 +22,7 @@ from pvtt.models.loading import (
 )
 from pvtt.models.mask_contract import MaskContract
 from pvtt.models.origin import forget_origin
+from pvtt.models.pipeline_folder import name_pipeline_class
 from pvtt.models.text import encode_text
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import TEMPORAL_FACTOR, encode_video
@@ -126,7 +127,6 @@ def save_pipeline(
     contract.save(folder)
     index = read_model_index(base)
     trained = {
-        "_class_name": "ProductVideoPipeline",
         "_diffusers_version": index["_diffusers_version"],
         "image_features": params.image_features,
         "photo_size": params.photo_size,
@@ -135,3 +135,4 @@ def save_pipeline(
     }
     index = trained | {part: index[part] for part in FROZEN_PARTS}
     atomic_write_text(folder / "model_index.json", json.dumps(index, indent=2, sort_keys=True) + "\n")
+    name_pipeline_class(folder)

@@ -12,9 +12,9 @@ import torch
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.errors import MissingInputError
-from pvtt.evaluation import generate
 from pvtt.evaluation.scores import all_scores
 from pvtt.files.workspace import Workspace
+from pvtt.generation.conditioned import ConditionedPipeline
 from pvtt.media.video import probe, read_video
 from pvtt.records.base import read_jsonl
 from pvtt.records.evaluation import EvaluatedSample, read_metrics, read_run
@@ -117,10 +117,10 @@ def test_a_second_run_generates_nothing_and_gives_the_same_bytes(
     metrics = (workspace.metrics / "evaluate.json").read_bytes()
     shutil.rmtree(workspace.out("evaluate"))
 
-    def sample(*_: object, **__: object) -> torch.Tensor:
+    def generate(*_: object, **__: object) -> torch.Tensor:
         raise AssertionError("generated again")
 
-    monkeypatch.setattr(generate, "sample", sample)
+    monkeypatch.setattr(ConditionedPipeline, "generate", generate)
     evaluate.run(workspace, evaluated_project.params, InlineDispatcher())
     assert {path: path.read_bytes() for path in workspace.out("evaluate").rglob("*") if path.is_file()} == before
     assert (workspace.metrics / "evaluate.json").read_bytes() == metrics

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from diffusers import DiffusionPipeline
 
 from pvtt.encoding.encode import encode_sample, load_encoders, read_photo
 from pvtt.encoding.windows import load_window
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.generation.pipeline import ProductVideoPipeline, check_inputs
+from pvtt.generation.conditioned import ConditionedPipeline
+from pvtt.generation.pipeline import ProductVideoPipeline
+from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.mask_contract import MaskContract
-from pvtt.models.sampling import initial_noise
+from pvtt.models.sampling import SamplingSettings, initial_noise
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.params.encode import MaskParams
 from tests.encoding.samples import disc_frames, tiny_encode_params, write_sample
@@ -62,7 +67,8 @@ def test_a_saved_folder_loads_and_generates_the_same(tmp_path: Path, vae: VaeKin
             generator=torch.Generator().manual_seed(0),
         )  # fmt: skip
         assert output.frames is not None
-        return output.frames
+        (frames,) = output.frames
+        return np.asarray(frames)
 
     frames = generate(pipeline, photos)
     assert frames.shape == window.pixels.shape
@@ -80,18 +86,115 @@ def test_pixels_in_equal_encoded_tensors_in(tmp_path: Path) -> None:
     tensors, _ = encode_sample(entry.model_copy(update={"split": "test"}), tmp_path, PARAMS, 0, encoders)
     window = load_window(entry, tmp_path, PARAMS)
     noise = initial_noise((16, 3, 4, 6), [0])
-    options: dict[str, Any] = {"num_inference_steps": 2, "latents": noise, "output_type": "latent"}
     by_pixels = pipeline(
-        window.pixels, window.mask, [read_photo(tmp_path / p) for p in entry.photo_paths], entry.caption, **options
+        window.pixels, window.mask, [read_photo(tmp_path / p) for p in entry.photo_paths], entry.caption,
+        num_inference_steps=2, latents=noise, output_type="latent",
+    )  # fmt: skip
+    conditions = Conditions(
+        mask=tensors["mask"],
+        masked_latents=tensors["masked_latents"],
+        product_tokens=tensors["product_tokens"],
+        view_mask=torch.ones(1, 3, dtype=torch.bool),
+        text=tensors["text"][None],
     )
-    by_tensors = pipeline(
-        window.pixels,
-        window.mask,
-        product_tokens=tensors["product_tokens"][0],
-        prompt_embeds=tensors["text"],
-        **options,
+    by_tensors = pipeline.generate(conditions, noise, SamplingSettings(2, product_guidance=3.0))
+    assert torch.allclose(by_pixels.latents, by_tensors, atol=1e-3)
+
+
+def test_a_batch_gives_what_each_of_its_videos_gives_alone(tmp_path: Path) -> None:
+    pipeline = build(tmp_path)
+    frames, masks = disc_frames(9, (200, 40, 40))
+    others, other_masks = disc_frames(9, (40, 40, 200))
+    photos = [read_photo(tmp_path / path) for path in write_sample(tmp_path).photo_paths]
+    videos, holes, products = [frames, others], [masks > 127, other_masks > 127], [photos, photos[:1]]
+
+    def noise_of(seed: int) -> torch.Generator:
+        return torch.Generator().manual_seed(seed)
+
+    together = pipeline(videos, holes, products, ["a red disc", ""], num_inference_steps=2,
+                        generator=[noise_of(0), noise_of(1)])  # fmt: skip
+    assert together.frames is not None
+    assert together.latents.shape == (2, 16, 3, 8, 12)
+    for place, (video, hole, product, prompt) in enumerate(
+        zip(videos, holes, products, ["a red disc", ""], strict=True)
+    ):
+        alone = pipeline(video, hole, product, prompt, num_inference_steps=2, generator=noise_of(place))
+        assert torch.allclose(alone.latents[0], together.latents[place], atol=1e-3)
+        assert alone.frames is not None
+        difference = np.asarray(alone.frames[0]).astype(int) - np.asarray(together.frames[place])
+        assert abs(difference).max() <= 1
+
+
+def test_one_template_serves_several_products_and_prompts(tmp_path: Path) -> None:
+    pipeline = build(tmp_path)
+    frames, masks = disc_frames(9, (200, 40, 40))
+    photos = [read_photo(tmp_path / path) for path in write_sample(tmp_path).photo_paths]
+    output = pipeline(
+        frames, masks > 127, [photos[:2], photos[2:], []], num_inference_steps=1,
+        generator=[torch.Generator().manual_seed(0) for _ in range(3)], output_type="latent",
+    )  # fmt: skip
+    assert output.frames is None
+    assert all(not torch.equal(output.latents[0], other) for other in output.latents[1:])
+
+
+def test_pictures_come_back_as_pictures(tmp_path: Path) -> None:
+    frames, masks = disc_frames(9, (200, 40, 40))
+    output = build(tmp_path)(frames, masks > 127, num_inference_steps=1, output_type="pil")
+    assert output.frames is not None
+    assert [picture.size for picture in output.frames[0]] == [(96, 64)] * 9
+
+
+def test_another_transformer_shares_all_other_parts(tmp_path: Path) -> None:
+    pipeline = build(tmp_path)
+    other = pipeline.with_transformer(ProductVideoTransformer.from_config(pipeline.transformer.config))
+    assert other.transformer is not pipeline.transformer
+    assert other.vae is pipeline.vae
+    assert other.config.photo_size == 32
+    assert other.mask_contract == pipeline.mask_contract
+
+
+def test_what_does_not_fit_the_batch_is_named(tmp_path: Path) -> None:
+    pipeline = build(tmp_path)
+    frames, masks = disc_frames(9, (200, 40, 40))
+    with pytest.raises(PvttError, match=r"latents are of shape \(1, 16, 3, 4, 6\)"):
+        pipeline(frames, masks > 127, latents=torch.zeros(1, 16, 3, 4, 6))
+    with pytest.raises(PvttError, match="1 generators for 2 videos"):
+        pipeline([frames, frames], masks > 127, generator=[torch.Generator()])
+    with pytest.raises(PvttError, match="output_type is 'tensor'"):
+        pipeline(frames, masks > 127, output_type="tensor")
+
+
+def test_stock_diffusers_loads_the_folder_only_if_its_class_is_trusted(tmp_path: Path) -> None:
+    saved = build(tmp_path)
+    with pytest.raises(ValueError, match="trust_remote_code=True"):
+        DiffusionPipeline.from_pretrained(tmp_path / "model", local_files_only=True)
+    loaded = DiffusionPipeline.from_pretrained(tmp_path / "model", local_files_only=True, trust_remote_code=True)
+    assert type(loaded) is ProductVideoPipeline
+    assert loaded.mask_contract == saved.mask_contract
+    frames, masks = disc_frames(9, (200, 40, 40))
+    first, second = (
+        pipe(frames, masks > 127, num_inference_steps=1, generator=torch.Generator().manual_seed(0)).latents
+        for pipe in (saved, loaded)
     )
-    assert torch.allclose(by_pixels.latents, by_tensors.latents, atol=1e-3)
+    assert torch.allclose(first, second, atol=1e-4)
+
+
+def test_no_code_of_a_folder_is_run_by_our_own_loading(tmp_path: Path) -> None:
+    build(tmp_path)
+    (tmp_path / "model" / "pipeline.py").write_text("raise RuntimeError('run')\n")
+    assert type(ProductVideoPipeline.from_pretrained(tmp_path / "model")) is ProductVideoPipeline
+    assert type(ConditionedPipeline.from_pretrained(tmp_path / "model")) is ConditionedPipeline
+
+
+def test_the_package_offers_it_without_loading_torch() -> None:
+    code = """
+import sys, pvtt
+assert "torch" not in sys.modules
+assert pvtt.ProductVideoPipeline.__module__ == "pvtt.generation.pipeline"
+from pvtt import ProductVideoPipeline
+assert not hasattr(pvtt, "Nothing")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_another_mask_contract_is_refused_field_by_field(tmp_path: Path) -> None:
@@ -117,20 +220,3 @@ def test_a_folder_without_contract_or_without_a_part_is_refused(tmp_path: Path) 
         ProductVideoPipeline.from_pretrained(model)
     with pytest.raises(MissingInputError, match="does not exist"):
         ProductVideoPipeline.from_pretrained(tmp_path / "nowhere")
-
-
-def test_nonsense_inputs_are_named() -> None:
-    video = np.zeros((9, 32, 48, 3), np.uint8)
-    mask = np.zeros((9, 32, 48), bool)
-    check_inputs(video, mask)
-    cases: tuple[tuple[str, Any, Any], ...] = (
-        ("8 frames is not 4n", video[:8], mask[:8]),
-        ("40×32 is no multiple of 16", video[:, :, :40], mask[:, :, :40]),
-        ("mask is of shape", video, mask[:5]),
-        ("mask has values 0, 255", video, np.where(mask | (np.arange(48) < 9), 255, 0)),
-        ("video is float32", video.astype(np.float32), mask),
-        ("looks reversed", video, ~np.pad(np.ones((9, 16, 24), bool), ((0, 0), (8, 8), (12, 12)))),
-    )
-    for message, wrong_video, wrong_mask in cases:
-        with pytest.raises(PvttError, match=message):
-            check_inputs(wrong_video, wrong_mask)
