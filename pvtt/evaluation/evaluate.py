@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from pvtt.encoding.masks import MaskShape
 from pvtt.encoding.windows import EvaluationWindow
 from pvtt.errors import PvttError
 from pvtt.evaluation.certify import certify
 from pvtt.evaluation.contenders import all as contenders
-from pvtt.evaluation.contenders.contender import Sampler, Setting, Task
+from pvtt.evaluation.contenders.contender import HoleShape, Sampler, Setting, Task
 from pvtt.evaluation.contenders.model import MODEL, SWAPPED
 from pvtt.evaluation.fingerprint import fingerprint
 from pvtt.evaluation.generate import Generator, read_conditions
@@ -167,7 +168,7 @@ class Evaluation:
     def run(self) -> tuple[list[EvaluatedSample], dict[Split, FvdResult | None]]:
         """All samples with their scores, and each split's FVD."""
         training = [one.entry for one in self._chosen if one.entry.split == "train"]
-        setting = Setting(self._sampler, self._windows.mean_product_colour(training), self._params.encode.mask)
+        setting = Setting(self._sampler, self._windows.mean_product_colour(training), _hole_shape(self._params))
         features = {split: _FvdFeatures(self._networks.fvd) for split in SPLITS}
         samples = []
         file = self._workspace.progress / f"{STAGE}.json"
@@ -273,6 +274,11 @@ class Evaluation:
         folder = Path("videos") / entry.split / entry.key
         write_videos(self._out / folder, shown, entry.fps / self._params.encode.frame_stride)
         return {name: (folder / f"{name}.mp4").as_posix() for name in shown}
+
+
+def _hole_shape(params: Params) -> HoleShape:
+    mask = params.encode.mask
+    return HoleShape(MaskShape.evaluation(mask).kind, mask.dilation)
 
 
 class _FvdFeatures:

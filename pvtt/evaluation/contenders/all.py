@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pvtt.evaluation.contenders.contender import Contender
+from pvtt.evaluation.contenders.inpaint import Inpaint
 from pvtt.evaluation.contenders.mean_fill import MeanFill
 from pvtt.evaluation.contenders.model import BLANK, MODEL, SWAPPED, UNTRAINED
+from pvtt.evaluation.contenders.paste import Paste
 
 CONTENDERS: tuple[Contender, ...] = (
     MODEL,
@@ -12,6 +14,8 @@ CONTENDERS: tuple[Contender, ...] = (
     BLANK,
     UNTRAINED,
     MeanFill(),
+    Inpaint(),
+    Paste(),
 )
 
 

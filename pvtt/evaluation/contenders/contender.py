@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from pvtt.media.arrays import Region, Rgba, Video
-from pvtt.params.encode import MaskParams
 
 ConditionedSample: TypeAlias = Any  # `pvtt.evaluation.generate`'s: saying what a contender is needs no torch
 
@@ -53,18 +53,35 @@ class Sampler(Protocol):
 
 
 @dataclass(frozen=True)
+class HoleShape:
+    """How holes were made from the product's mask: what the mask contract says of them.
+
+    Args:
+        kind: `outline` (dilated only), `grid` (rounded outwards to cells), or `box` (a frame's bounding box).
+        dilation: As a fraction of the frame's short side.
+    """
+
+    kind: Literal["outline", "grid", "box"]
+    dilation: float
+
+    def radius(self, height: int, width: int) -> int:
+        """The dilation in pixels."""
+        return math.ceil(self.dilation * min(height, width))
+
+
+@dataclass(frozen=True)
 class Setting:
     """What contenders share.
 
     Args:
         sampler: Generates with the trained model, or with its base.
         mean_colour: Of the evaluated training products, (3,): what someone knows of a product who has seen only others.
-        mask: How the hole was made around the product.
+        hole: How holes were made.
     """
 
     sampler: Sampler
     mean_colour: npt.NDArray[np.uint8]
-    mask: MaskParams
+    hole: HoleShape
 
 
 class Contender(Protocol):
