@@ -11,6 +11,7 @@ from pvtt.crawl.publish import Resolved, Stored
 from pvtt.crawl.state import Refusal
 from pvtt.errors import first_line
 from pvtt.files.atomic import atomic_path
+from pvtt.files.links import lies_within
 from pvtt.files.storage import raise_storage_fault
 from pvtt.items.runner import ItemRejectedError
 from pvtt.params.crawl import CrawlParams
@@ -22,7 +23,7 @@ class LocalMedia:
     """Checks local files as downloads are checked.
 
     Args:
-        root: Directory that no file may lie outside of, links followed.
+        root: Directory that no file may lie outside of, links followed (but those of DVC into its cache).
         staging: Where a copy waits until it is put into `data/`.
         held: Contents that `data/` holds already.
         params: How large a photo or video may be.
@@ -38,7 +39,7 @@ class LocalMedia:
         """The checked content of a file, copied unless `data/` holds it; or why it is refused."""
         try:
             real = path.resolve()
-            if not real.is_relative_to(self._root):
+            if not lies_within(path, self._root):
                 return None, Refusal("forbidden_path", f"it lies outside {self._root.name}/")
             if not real.is_file():
                 return None, Refusal("missing_file", "there is no such file", failed=True)

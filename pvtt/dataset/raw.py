@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pvtt.errors import MissingInputError, StorageError, ValidationFailedError
 from pvtt.files.atomic import atomic_write_text
 from pvtt.files.hashing import sha256_file
+from pvtt.files.links import lies_within
 from pvtt.files.workspace import Workspace
 from pvtt.records.base import first_fault
 from pvtt.records.catalog import PRODUCT_FILE, MediaFile, Product
@@ -92,7 +93,7 @@ def _faults(folder: Path, data: Path, before: Seen, seen: Seen) -> Iterator[str]
 
 def _media_fault(media: MediaFile, folder: Path, data: Path, before: Seen, seen: Seen) -> str | None:
     path = data / media.path
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not lies_within(path, folder):
         return "lies outside its product's folder"
     if not path.is_file():
         return "is missing"

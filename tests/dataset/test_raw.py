@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,15 @@ def test_a_change_after_a_good_check_is_seen(workspace: Workspace) -> None:
 
     with pytest.raises(ValidationFailedError, match="RING1"):
         check_raw_data(workspace)
+
+
+def test_data_that_dvc_keeps_in_its_cache_behind_links_is_sound(workspace: Workspace) -> None:
+    for arguments in (["init", "-q", "--no-scm"], ["config", "cache.type", "symlink"], ["add", "-q", "data"]):
+        subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=workspace.root, check=True, capture_output=True)
+    photos = list(workspace.data.glob("products/*/media/*"))
+    assert len(photos) == 2
+    assert all(photo.is_symlink() for photo in photos)
+    assert check_raw_data(workspace) == 2
 
 
 def test_no_data_says_how_to_get_it(tmp_path: Path) -> None:
