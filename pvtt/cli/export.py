@@ -8,7 +8,7 @@ import click
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, resolve_path=True))
 def command(folder: Path) -> None:
     """Write the validated dataset to FOLDER: dataset.json, videos/, masked/, masks/ (PNG), product_images/.
 

@@ -60,6 +60,7 @@ def _stage_command(stage: Stage) -> click.Command:
     @click.command(name=stage.name, help=f"{stage.help}.\n\n{facts}", short_help=stage.help)
     def run_stage() -> None:
         from pvtt.dispatch import from_environment
+        from pvtt.files.atomic import sweep_temporaries, sweep_temporaries_of
         from pvtt.files.lock import hold_lock
         from pvtt.files.workspace import find_workspace
         from pvtt.params.file import load_params
@@ -67,6 +68,9 @@ def _stage_command(stage: Stage) -> click.Command:
         workspace = find_workspace()
         params = load_params(workspace.params_file)
         with hold_lock(workspace.state / f"{stage.name}.lock", f"pvtt {stage.name}"):
+            sweep_temporaries_of(workspace.out(stage.name))
+            for folder in (workspace.metrics, workspace.state, workspace.checkpoints, workspace.cache / stage.name):
+                sweep_temporaries(folder)
             stage.run(workspace, params, from_environment(STAGE_NAMES))
 
     return run_stage

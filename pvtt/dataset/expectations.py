@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +53,8 @@ def validate_tables(tables: Tables, params: Params, data_docs: Path) -> list[Exp
         (of_table,) = run.run_results.values()
         found = [_record(table, len(frame), one.to_json_dict()) for one in of_table.results]
         results += sorted(found, key=lambda result: order.index(result.expectation))  # it sorts them by column
-    context.build_data_docs()
+    with _logged_errors_raised():
+        context.build_data_docs()
     return results
 
 
@@ -71,6 +74,31 @@ def describe(result: ExpectationResult) -> str:
     named = ", ".join(result.failed_rows[:NUM_NAMED])
     more = f" and {result.num_failed - NUM_NAMED} more" if result.num_failed > NUM_NAMED else ""
     return f"{result.table}: {result.expectation}: {named or 'no row'}{more}"
+
+
+class _Collector(logging.Handler):
+    """Keeps the messages of errors."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@contextmanager
+def _logged_errors_raised() -> Iterator[None]:
+    """Great Expectations logs what goes wrong with a page and goes on without it: raise it."""
+    collector = _Collector()
+    logger = logging.getLogger("great_expectations")
+    logger.addHandler(collector)
+    try:
+        yield
+    finally:
+        logger.removeHandler(collector)
+    if collector.messages:
+        raise RuntimeError(f"the data docs cannot be written: {collector.messages[0]}")
 
 
 def _context(data_docs: Path) -> EphemeralDataContext:

@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import Field
 
 from pvtt.errors import PvttError
-from pvtt.files.atomic import atomic_directory
+from pvtt.files.atomic import atomic_directory, sweep_temporaries_of
 from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Item, run_items
@@ -63,6 +63,7 @@ def export_dataset(workspace: Workspace, entries: Sequence[DatasetEntry], folder
     """
     if folder.exists() and not (folder / "dataset.json").is_file() and any(folder.iterdir()):
         raise PvttError(f"{folder} is not empty and holds no dataset.json, so it is not replaced", "name a new folder")
+    sweep_temporaries_of(folder)
     items = [
         Item(
             name=entry.key,

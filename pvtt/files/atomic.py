@@ -19,12 +19,25 @@ _RENAME_EXCHANGE = 2
 
 def sweep_temporaries(directory: Path, older_than_s: float = 24 * 3600) -> None:
     """Delete what killed runs left in `directory` and its folders; what is younger may be of a run that is alive."""
-    limit = time.time() - older_than_s
     for pattern in (f"{TEMPORARY_PREFIX}*", f"*/{TEMPORARY_PREFIX}*"):
-        for path in directory.glob(pattern):
-            with suppress(OSError):  # gone meanwhile, or not to be deleted: whoever writes next meets the fault itself
-                if path.stat().st_mtime < limit:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        _sweep(directory, pattern, older_than_s)
+
+
+def sweep_temporaries_of(path: Path, older_than_s: float = 24 * 3600) -> None:
+    """Delete what killed runs left of `atomic_directory(path)`."""
+    _sweep(path.parent, f"{_directory_prefix(path)}*", older_than_s)
+
+
+def _sweep(directory: Path, pattern: str, older_than_s: float) -> None:
+    limit = time.time() - older_than_s
+    for path in directory.glob(pattern):
+        with suppress(OSError):  # gone meanwhile, or not to be deleted: whoever writes next meets the fault itself
+            if path.stat().st_mtime < limit:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _directory_prefix(path: Path) -> str:
+    return f"{TEMPORARY_PREFIX}{path.name[:64]}-"
 
 
 @contextmanager
@@ -73,7 +86,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=_directory_prefix(path), dir=path.parent))
         try:
             yield temporary
             temporary.chmod(0o777 & ~_umask())  # mkdtemp makes 0700
@@ -159,7 +172,7 @@ def _exchange(new: Path, old: Path) -> None:
         names = os.fsencode(new), os.fsencode(old)
         if renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
             return
-    aside = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=old.parent))
+    aside = Path(tempfile.mkdtemp(prefix=_directory_prefix(old), dir=old.parent))
     try:
         old.replace(aside / old.name)
         try:

@@ -49,7 +49,11 @@ _NO_FOLDER = ("the folder of {place} is gone", f"make or mount it again, {_CONTI
 _NOT_WRITTEN = ("the disk did not take all of {place}", f"see whether it is full or failing, {_CONTINUES}")
 
 # What libraries say instead of raising an `OSError` with a number.
-_OS_ERROR_TEXT = re.compile(r"\bos error (\d+)\b", re.IGNORECASE)  # safetensors, tokenizers: Rust
+_OS_ERROR_TEXT = re.compile(
+    r"\bos error (\d+)\b"  # safetensors, tokenizers: Rust
+    r"|\[Errno (\d+)\]",  # shutil.copytree, Great Expectations: the text of an `OSError` within another
+    re.IGNORECASE,
+)
 _STRERROR_TEXT = re.compile(r"file failed with strerror: (.+)")  # torch.save
 _NOT_WRITTEN_TEXT = re.compile(
     r"unexpected pos \d+ vs \d+|PytorchStreamWriter failed|iostream error"  # torch.save
@@ -140,7 +144,7 @@ def _errno(error: BaseException) -> int | None:
     text = str(error)
     found = _OS_ERROR_TEXT.search(text)
     if found is not None:
-        return int(found[1])
+        return int(found[1] or found[2])
     found = _STRERROR_TEXT.search(text)
     return None if found is None else next((number for number in _FAULTS if os.strerror(number) == found[1]), None)
 
