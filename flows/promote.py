@@ -167,7 +167,7 @@ def _start(workspace: Workspace, slurm_profile: str) -> None:
     print(f"\nStarted as process {process.pid}; follow it with\n  tail -f {log}")
 
 
-def answer(run: UUID, outcome: Literal["approved", "refused"], person: str, reason: str) -> None:
+def answer(flow_run: UUID, outcome: Literal["approved", "refused"], person: str, reason: str) -> None:
     """Give a waiting promotion its answer.
 
     Raises:
@@ -178,10 +178,10 @@ def answer(run: UUID, outcome: Literal["approved", "refused"], person: str, reas
     except ValidationError as error:
         raise PvttError(f"{error.errors()[0]['loc'][0]} is empty", "it stays on record: say who and why") from None
     try:
-        resume_flow_run(run, run_input=approval.model_dump())
+        resume_flow_run(flow_run, run_input=approval.model_dump())
     except (ObjectNotFound, RuntimeError) as error:
         raise PvttError(
-            f"promotion {run} doesn't wait for an answer: {error}",
+            f"promotion {flow_run} doesn't wait for an answer: {error}",
             "copy the id that `python -m flows.promote` printed, and use its PREFECT_API_URL if it has one",
         ) from None
     print(f"{outcome}; the promotion goes on within {POLL_EVERY_S} s")

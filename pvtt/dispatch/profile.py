@@ -27,8 +27,11 @@ class ShardResources(Record):
     minutes: Count = 240
 
 
-class RunResources(Record):
-    """What one training run gets: `nodes` x `processes_per_node` processes, one a GPU where there are GPUs."""
+class JobResources(Record):
+    """What the one job of a stage without shards gets, as training and evaluation.
+
+    It is `nodes` x `processes_per_node` processes, one a GPU where there are GPUs.
+    """
 
     partition: str | None = None
     nodes: Count = 1
@@ -70,7 +73,7 @@ class SlurmProfile(Record):
     gpu_type: str | None = None  # as in Slurm's gres, for example h800
     shards: ShardResources = ShardResources()
     stages: dict[str, ShardResources] = Field(default={})  # by stage name, instead of `shards`
-    run: RunResources = RunResources()
+    run: JobResources = JobResources()
     venv: str | None = None  # folder of a virtual environment that the nodes see; default: this process's Python
     container: Container | None = None
     setup: tuple[str, ...] = ()  # shell lines before the work, for example `module load cuda/12.8`

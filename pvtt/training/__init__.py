@@ -4,11 +4,11 @@
     objective.py    a batch → its loss
     losses.py       the terms of the loss
     parameters.py   which parameters are trained
-    checkpoint.py   a run's whole state on disk, for an exact resume
+    checkpoint.py   a training's whole state on disk, for an exact resume
     held_out.py     loss of held-out samples at fixed noise levels, sample pictures
-    loop.py         the run itself
+    loop.py         the training itself
 
-Every random draw is a function of the seed and the sample's position in the training sequence. So a resumed run needs
-nothing but the position to continue exactly, and how samples are spread over batches, processes or machines does not
-change what is drawn.
+Every random draw is a function of the seed and the sample's position in the training sequence. So a resumed training
+needs nothing but the position to continue exactly, and how samples are spread over batches, processes or machines does
+not change what is drawn.
 """

@@ -1,4 +1,4 @@
-"""A run's whole state on disk: after a kill at any moment, the run continues as if nothing had happened.
+"""A training's whole state on disk: after a kill at any moment, it continues as if nothing had happened.
 
     .pvtt/checkpoints/<stage>/<key>-<step>.pt    weights · EMA · optimizer · schedule · position · RNG states · history
 
@@ -61,7 +61,7 @@ class CheckpointStore:
 
     Args:
         folder: The directory of the checkpoint files.
-        key: Of the run that they belong to.
+        key: Of the training that they belong to, as `training_key` makes it.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
@@ -72,13 +72,13 @@ class CheckpointStore:
         return self._folder / f"{self._prefix}-{step:08d}.pt"
 
     def steps(self) -> list[int]:
-        """The steps at which this run has checkpoints, ascending."""
+        """The steps at which this training has checkpoints, ascending."""
         pattern = re.compile(rf"{self._prefix}-(\d+)\.pt")
         return sorted(int(match[1]) for path in self._folder.glob("*.pt") if (match := pattern.fullmatch(path.name)))
 
     @property
     def pictures(self) -> Path:
-        """Where this run's pictures wait for its end."""
+        """Where this training's pictures wait for its end."""
         return self._folder / f"{self._prefix}-samples"
 
     def save(self, checkpoint: Checkpoint) -> None:
@@ -91,7 +91,7 @@ class CheckpointStore:
                 self._path(step).unlink()
 
     def load_latest(self) -> Checkpoint | None:
-        """The newest readable checkpoint of this run; None where there is none."""
+        """The newest readable checkpoint of this training; None where there is none."""
         for step in reversed(self.steps()):
             path = self._path(step)
             try:
@@ -103,7 +103,7 @@ class CheckpointStore:
         return None
 
     def clear(self) -> None:
-        """Remove all of the stage's checkpoints and pictures, those of other runs too: the stage is done."""
+        """Remove all of the stage's checkpoints and pictures, those of other trainings too: the stage is done."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""What a training run looks at besides its loss: the validation loss, and pictures of what the model generates now."""
+"""What a training looks at besides its loss: the validation loss, and pictures of what the model generates now."""
 
 from __future__ import annotations
 

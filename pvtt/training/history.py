@@ -1,4 +1,4 @@
-"""The history of a run as files and figures."""
+"""The history of a training as files and figures."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class TrainJob:
         return self.workspace.out("train_stage1") / "model"
 
 
-def run_key(job: TrainJob) -> str:
+def training_key(job: TrainJob) -> str:
     """A hash of everything that the job's result depends on, but the machine."""
     params = job.params
     train_params = params.train.model_dump(mode="json", exclude={"wandb", "stage1", "stage2"})

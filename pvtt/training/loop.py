@@ -1,6 +1,6 @@
-"""The training run of one stage.
+"""The training of one stage.
 
-model, data ──► resume from the newest checkpoint of this very run, if there is one
+model, data ──► resume from the newest checkpoint of this very training, if there is one
 step: positions ──► draws ──► batch ──► loss ──► gradients ──► clip ──► AdamW or Muon ──► schedule ──► EMA
       now and then: validation on the EMA weights, a checkpoint
 end:  EMA weights ──► outs/<stage>/model, a complete pipeline folder; the checkpoints are removed
@@ -30,7 +30,7 @@ from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set
 from pvtt.training.dataset import SampleSequence, collate
 from pvtt.training.held_out import Validation
 from pvtt.training.history import summarise_history, write_csv
-from pvtt.training.job import TrainJob, run_key
+from pvtt.training.job import TrainJob, training_key
 from pvtt.training.model import encode_constants, new_model, save_pipeline, trained_model
 from pvtt.training.objective import evaluate_loss
 from pvtt.training.optimizer import MuonWithAdamW
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 def train(job: TrainJob) -> TrainingMetrics:
-    """Run a stage's training and write `outs/<stage>`; continues an interrupted run of the same job exactly.
+    """Run a stage's training and write `outs/<stage>`; continues an interrupted training of the same job exactly.
 
     Raises:
         MissingInputError: The data or the model to start from is not there.
@@ -58,7 +58,7 @@ def train(job: TrainJob) -> TrainingMetrics:
 
 
 class Training:
-    """One run: its model, data, optimizer and history.
+    """One training: its model, data, optimizer and history.
 
     Args:
         job: The stage to train, its params and its inputs.
@@ -117,7 +117,7 @@ class Training:
         self.position = 0
         self.history: list[dict[str, float]] = []
         self.validation_rows: list[dict[str, float]] = []
-        self.store = CheckpointStore(job.workspace.checkpoints / job.stage, run_key(job))
+        self.store = CheckpointStore(job.workspace.checkpoints / job.stage, training_key(job))
         self.validation = Validation(
             EncodedDataset(job.encoded, "val"),
             self.params,
@@ -154,7 +154,7 @@ class Training:
             )
         return MuonWithAdamW(parameters, settings.lr, weight_decay=settings.weight_decay)
 
-    # -- the run
+    # -- the training
 
     def run(self) -> TrainingMetrics:
         names = summarise(self.trainable_names)

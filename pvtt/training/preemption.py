@@ -1,8 +1,8 @@
 """Signals that wait for the end of a step.
 
 SIGTERM (Slurm's cancel, a shutdown), SIGINT (Ctrl-C) and SIGUSR2 (submitit's warning before a time limit or a
-preemption) would end a run in the middle of a step. Here they only set a flag; the loop saves a checkpoint and then
-lets the signal do what it would have done: end the process, raise KeyboardInterrupt, or requeue the job.
+preemption) would end a training in the middle of a step. Here they only set a flag; the loop saves a checkpoint and
+then lets the signal do what it would have done: end the process, raise KeyboardInterrupt, or requeue the job.
 """
 
 from __future__ import annotations

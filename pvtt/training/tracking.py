@@ -12,7 +12,7 @@ from pvtt.errors import first_line
 
 
 class Tracker:
-    """Sends a run's numbers to W&B. Its failure is reported and never stops a run.
+    """Sends a training's numbers to W&B. Its failure is reported and never stops a training.
 
     Args:
         mode: `disabled` does nothing and imports nothing.
@@ -54,7 +54,7 @@ class Tracker:
 
     def _give_up(self, error: Exception) -> None:
         self._run = None
-        print(f"W&B is off for this run: {first_line(error)}", file=sys.stderr)
+        print(f"W&B is off for this training: {first_line(error)}", file=sys.stderr)
 
     def log(self, values: dict[str, float], step: int) -> None:
         """Log numbers at a step."""

@@ -16,7 +16,7 @@ from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
 from pvtt.stages import train_stage1
 from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
-from pvtt.training.job import TrainJob, quick_sha256_tree, run_key
+from pvtt.training.job import TrainJob, quick_sha256_tree, training_key
 from tests.training.samples import PROJECT, tiny_params
 
 STEPS = 7
@@ -28,7 +28,7 @@ def run_elsewhere(workspace: Workspace, *arguments: str) -> subprocess.Completed
 
 
 def saved_steps(workspace: Workspace) -> list[int]:
-    key = run_key(TrainJob(workspace, "train_stage1", tiny_params(STEPS)))
+    key = training_key(TrainJob(workspace, "train_stage1", tiny_params(STEPS)))
     return CheckpointStore(workspace.checkpoints / "train_stage1", key).steps()
 
 
@@ -102,7 +102,7 @@ def test_another_runs_checkpoint_is_not_resumed(tmp_path: Path) -> None:
 
 def test_the_key_follows_what_the_result_depends_on(workspace: Workspace) -> None:
     def key(steps: int = 4, **changes: Any) -> str:
-        return run_key(TrainJob(workspace, "train_stage1", tiny_params(steps, **changes)))
+        return training_key(TrainJob(workspace, "train_stage1", tiny_params(steps, **changes)))
 
     first = key()
     assert key() == first
