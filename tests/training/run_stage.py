@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -36,10 +36,10 @@ def end_in_checkpoint(number: int, with_signal: signal.Signals) -> None:
     """Send the signal when half of a checkpoint is written."""
     original = torch.save
 
-    def save(state: dict[str, Any], path: Path) -> None:
-        original(state, path)
+    def save(state: dict[str, Any], file: BinaryIO) -> None:
+        original(state, file)
         if state["step"] == number:
-            os.truncate(path, path.stat().st_size // 2)
+            file.truncate(file.tell() // 2)
             os.kill(os.getpid(), with_signal)
 
     torch.save = save  # type: ignore[assignment]
