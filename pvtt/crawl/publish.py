@@ -20,7 +20,7 @@ from pvtt.crawl.state import Refusal
 from pvtt.files.atomic import atomic_path, atomic_write_text, remove
 from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
 from pvtt.files.workspace import Workspace
-from pvtt.records.catalog import PRODUCT_FILE, MediaFile, Product, Reject, SourceKind, read_catalog
+from pvtt.records.catalog import PRODUCT_FILE, REJECTS_FILE, MediaFile, Product, Reject, SourceKind, read_catalog
 
 STAGE = "crawl"
 _SHORT_HASH = 16  # hexadecimal digits of the SHA-256 in a media file's name
@@ -141,7 +141,7 @@ def _publish(workspace: Workspace, harvest: Harvest) -> Published:
 
     published.rejects.sort(key=lambda reject: (reject.item, reject.product_id or "", reject.reason))
     lines = "".join(reject.to_json() + "\n" for reject in published.rejects)
-    _write_if_changed(workspace.data / "rejects.jsonl", lines)
+    _write_if_changed(workspace.data / REJECTS_FILE, lines)
     return published
 
 

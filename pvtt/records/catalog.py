@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
 from pvtt.errors import MissingInputError
-from pvtt.records.base import Record, parse_record
+from pvtt.records.base import Record, parse_record, read_jsonl
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 # The seeds' ids look like JEWE001. Ids become file names, so nothing else is let in.
@@ -82,6 +83,9 @@ def read_products(data: Path) -> list[Product]:
     return products
 
 
+REJECTS_FILE = "rejects.jsonl"  # in a stage's output directory and in data/: a `Reject` a line
+
+
 class Reject(Record):
     """Something the pipeline turned away, and why. One a line in a stage's `rejects.jsonl`."""
 
@@ -92,3 +96,13 @@ class Reject(Record):
     reason: str  # a code of snake_case words, for example too_short
     message: str  # one line for a person
     failed: bool = False  # True: an error (counts against max_failed_fraction); False: off-spec
+
+
+def read_rejects(folders: Iterable[Path]) -> tuple[Reject, ...]:
+    """The rejects of all folders that have any, in the folders' order.
+
+    Raises:
+        PvttError: A line is no `Reject`.
+    """
+    files = [folder / REJECTS_FILE for folder in folders]
+    return tuple(reject for file in files if file.is_file() for reject in read_jsonl(file, Reject))

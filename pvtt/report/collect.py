@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from pvtt.errors import PvttError
-from pvtt.files.workspace import Workspace, require_output
+from pvtt.files.workspace import Workspace
 from pvtt.params.file import Params
-from pvtt.records.base import read_jsonl
-from pvtt.records.catalog import Reject
+from pvtt.records.catalog import Reject, read_rejects
 from pvtt.records.dataset import DatasetEntry, Split, read_entries
 from pvtt.records.decision import Decision, read_decision
 from pvtt.records.evaluation import (
@@ -22,6 +19,7 @@ from pvtt.records.evaluation import (
     read_metrics,
     read_run,
 )
+from pvtt.records.training import LOSS_FILE, VALIDATION_FILE, read_columns
 
 TRAINING_STAGES = ("train_stage1", "train_stage2")
 REJECTING_STAGES = ("clip", "segment", "photos", "validate", "encode")
@@ -64,7 +62,7 @@ def collect(workspace: Workspace, params: Params) -> ReportInputs:
     out = workspace.out("evaluate")
     samples = read_evaluated(out)
     entries = read_entries(workspace.out("validate"))
-    rejects = [workspace.data, *(workspace.out(stage) for stage in REJECTING_STAGES)]
+    folders = [workspace.data, *(workspace.out(stage) for stage in REJECTING_STAGES)]
     return ReportInputs(
         root=workspace.root,
         videos=out,
@@ -74,12 +72,7 @@ def collect(workspace: Workspace, params: Params) -> ReportInputs:
         metrics=read_metrics(workspace.metrics / "evaluate.json"),
         samples=tuple(samples),
         histories=tuple(read_history(workspace, stage) for stage in TRAINING_STAGES),
-        rejects=tuple(
-            reject
-            for folder in rejects
-            if (folder / "rejects.jsonl").is_file()
-            for reject in read_jsonl(folder / "rejects.jsonl", Reject)
-        ),
+        rejects=read_rejects(folders),
         counts=_count(entries),
     )
 
@@ -87,9 +80,9 @@ def collect(workspace: Workspace, params: Params) -> ReportInputs:
 def read_history(workspace: Workspace, stage: str) -> TrainingHistory:
     """A training stage's curves. Raises as `collect`."""
     folder = workspace.out(stage)
-    losses = _read_csv(folder / "loss.csv", stage, ("step", "loss", "lr"))
+    losses = read_columns(folder / LOSS_FILE, stage, ("step", "loss", "lr"))
     validation: dict[float, list[tuple[float, float]]] = defaultdict(list)
-    for step, sigma, loss in _read_csv(folder / "validation.csv", stage, ("step", "sigma", "loss")):
+    for step, sigma, loss in read_columns(folder / VALIDATION_FILE, stage, ("step", "sigma", "loss")):
         validation[sigma].append((step, loss))
     return TrainingHistory(
         stage=stage,
@@ -98,17 +91,6 @@ def read_history(workspace: Workspace, stage: str) -> TrainingHistory:
         learning_rates=tuple(rate for _, _, rate in losses),
         validation={sigma: tuple(points) for sigma, points in sorted(validation.items())},
     )
-
-
-def _read_csv(path: Path, stage: str, columns: tuple[str, ...]) -> list[tuple[float, ...]]:
-    with require_output(path, stage).open(newline="", encoding="utf-8") as file:
-        try:
-            return [tuple(float(row[column]) for column in columns) for row in csv.DictReader(file)]
-        except (KeyError, TypeError, ValueError) as error:
-            raise PvttError(
-                f"{path}: needs numbers in the columns {', '.join(columns)}: {error}",
-                f"run `dvc repro --force {stage}`",
-            ) from None
 
 
 def _count(entries: list[DatasetEntry]) -> dict[Split, tuple[int, int]]:

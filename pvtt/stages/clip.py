@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pvtt.items.dispatcher import Dispatcher
     from pvtt.items.runner import Done, Outcome
     from pvtt.params.file import Params
-    from pvtt.records.catalog import MediaFile, Product, Reject
+    from pvtt.records.catalog import REJECTS_FILE, MediaFile, Product, Reject
     from pvtt.records.clips import Clip
 
 STAGE = Stage(
@@ -75,7 +75,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
                     clips.append(clip)
         rejects.sort(key=lambda reject: reject.item)
         write_jsonl(out / "clips.jsonl", clips)
-        write_jsonl(out / "rejects.jsonl", rejects)
+        write_jsonl(out / REJECTS_FILE, rejects)
     outcome.enforce_budget(STAGE.name, params.clip.max_failed_fraction)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING
 
 from pvtt.stages.stage import Stage
@@ -44,12 +43,16 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     from pvtt.ratings.summary import summarise_ratings
     from pvtt.records.decision import Measurements
     from pvtt.records.evaluation import read_evaluated, read_metrics, read_run
+    from pvtt.records.training import LOSS_FILE, read_columns
 
     run_id = read_run(workspace.out("evaluate") / "run.json").run_id
     metrics = read_metrics(workspace.metrics / "evaluate.json")
     samples = read_evaluated(workspace.out("evaluate"))
     ratings = RatingStore(workspace.ratings / f"{run_id}.jsonl").latest().values()
-    histories = [read_losses(workspace, stage) for stage in TRAINING_STAGES]
+    histories = [
+        [loss for (loss,) in read_columns(workspace.out(stage) / LOSS_FILE, stage, ("loss",))]
+        for stage in TRAINING_STAGES
+    ]
     measurements = Measurements(
         loss=judge_convergence(histories, params.decide.loss_window, params.seed),
         train_psnr=metrics.get("train", "psnr"),
@@ -61,24 +64,3 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     decision = decide(measurements, params, run_id)
     atomic_write_text(workspace.metrics / "decision.json", decision.to_json(indent=2) + "\n")
     print(format_decision(decision))
-
-
-def read_losses(workspace: Workspace, stage: str) -> list[float]:
-    """The training loss at each logged step of a stage.
-
-    Raises:
-        MissingInputError: The stage has not run.
-        PvttError: The file has no such column, or a value that is no number.
-    """
-    from pvtt.errors import PvttError
-    from pvtt.files.workspace import require_output
-
-    path = workspace.out(stage) / "loss.csv"
-    require_output(path, stage)
-    with path.open(newline="", encoding="utf-8") as file:
-        try:
-            return [float(row["loss"]) for row in csv.DictReader(file)]
-        except (KeyError, TypeError, ValueError) as error:
-            raise PvttError(
-                f"{path}: no loss in each row: {error}", f"run `dvc repro --force {stage}` to make it again"
-            ) from None

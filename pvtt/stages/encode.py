@@ -56,6 +56,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     from pvtt.models.mask_contract import MaskContract
     from pvtt.models.origin import model_sha256
     from pvtt.records.base import write_jsonl
+    from pvtt.records.catalog import REJECTS_FILE
     from pvtt.records.dataset import ENCODED_FILE, read_entries
 
     entries = read_entries(workspace.out("validate"))
@@ -78,6 +79,6 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         for done in outcome.done:
             materialise(done.directory / TENSORS_FILE, out / done.record.path)
         write_jsonl(out / ENCODED_FILE, [done.record for done in outcome.done])
-        write_jsonl(out / "rejects.jsonl", outcome.rejects)
+        write_jsonl(out / REJECTS_FILE, outcome.rejects)
         MaskContract.from_params(params.encode.mask).save(out)
     outcome.enforce_budget(STAGE.name, params.encode.max_failed_fraction)

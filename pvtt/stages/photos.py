@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pvtt.items.runner import Done, Outcome
     from pvtt.params.file import Params
     from pvtt.photos.prepare import PreparedPhotos, SourcePhotos
-    from pvtt.records.catalog import Product, Reject
+    from pvtt.records.catalog import REJECTS_FILE, Product, Reject
 
 STAGE = Stage(
     name="photos",
@@ -69,7 +69,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
             photo_sets.append(PhotoSet(product_id=done.name, category=categories[done.name], photos=photos))
         rejects.sort(key=lambda reject: reject.item)
         write_jsonl(out / "photos.jsonl", photo_sets)
-        write_jsonl(out / "rejects.jsonl", rejects)
+        write_jsonl(out / REJECTS_FILE, rejects)
     outcome.enforce_budget(STAGE.name, params.photos.max_failed_fraction)
 
 

@@ -34,6 +34,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     from pvtt.files.workspace import require_output
     from pvtt.items.runner import Item, materialise
     from pvtt.records.base import read_jsonl, write_jsonl
+    from pvtt.records.catalog import REJECTS_FILE
     from pvtt.records.clips import Clip
     from pvtt.segment.segmenter import MASK_FILE, ClipSource, weights_sha256s
 
@@ -62,5 +63,5 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         for done in outcome.done:
             materialise(done.directory / MASK_FILE, out / done.record.path)
         write_jsonl(out / "masks.jsonl", [done.record for done in outcome.done])
-        write_jsonl(out / "rejects.jsonl", outcome.rejects)
+        write_jsonl(out / REJECTS_FILE, outcome.rejects)
     outcome.enforce_budget(STAGE.name, params.segment.max_failed_fraction)

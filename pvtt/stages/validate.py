@@ -42,6 +42,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     from pvtt.dataset.tables import build_tables
     from pvtt.files.atomic import atomic_directory, atomic_write_text
     from pvtt.records.base import write_jsonl
+    from pvtt.records.catalog import REJECTS_FILE
     from pvtt.records.dataset import ENTRIES_FILE, DatasetFile
 
     sources = read_sources(workspace)
@@ -51,7 +52,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         results = validate_tables(tables, params, out / "data_docs")
         write_jsonl(out / ENTRIES_FILE, dataset.entries)
         DatasetFile.from_entries(dataset.entries).write(out / "dataset.json")
-        write_jsonl(out / "rejects.jsonl", dataset.left_out)
+        write_jsonl(out / REJECTS_FILE, dataset.left_out)
         write_jsonl(out / "expectations.jsonl", results)
     failed = [result for result in results if not result.passed]
     num_critical = sum(result.severity == "critical" for result in failed)
@@ -72,20 +73,15 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
 def read_sources(workspace: Workspace) -> Sources:
     """Everything that the stages before wrote. Raises `MissingInputError`."""
     from pvtt.dataset.join import Sources
-    from pvtt.records.base import read_jsonl, read_output_jsonl
-    from pvtt.records.catalog import Reject, read_products
+    from pvtt.records.base import read_output_jsonl
+    from pvtt.records.catalog import read_products, read_rejects
     from pvtt.records.clips import Clip, Mask, PhotoSet
 
-    rejects = [workspace.data, *(workspace.out(stage) for stage in ("clip", "segment", "photos"))]
+    folders = [workspace.data, *(workspace.out(stage) for stage in ("clip", "segment", "photos"))]
     return Sources(
         products=tuple(read_products(workspace.data)),
         clips=tuple(read_output_jsonl(workspace.out("clip") / "clips.jsonl", Clip, "clip")),
         masks=tuple(read_output_jsonl(workspace.out("segment") / "masks.jsonl", Mask, "segment")),
         photo_sets=tuple(read_output_jsonl(workspace.out("photos") / "photos.jsonl", PhotoSet, "photos")),
-        rejects=tuple(
-            reject
-            for folder in rejects
-            if (folder / "rejects.jsonl").is_file()
-            for reject in read_jsonl(folder / "rejects.jsonl", Reject)
-        ),
+        rejects=read_rejects(folders),
     )

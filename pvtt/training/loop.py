@@ -25,7 +25,7 @@ from pvtt.items.progress import Progress
 from pvtt.models.loading import load_scheduler, load_vae, require_pipeline
 from pvtt.models.mask_contract import MaskContract
 from pvtt.models.transformer import ProductVideoTransformer
-from pvtt.records.training import TrainingMetrics
+from pvtt.records.training import LOSS_FILE, VALIDATION_FILE, TrainingMetrics
 from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
 from pvtt.training.dataset import SampleSequence, collate
 from pvtt.training.held_out import Validation
@@ -316,8 +316,8 @@ class Training:
             result.load_state_dict(weights)
             with atomic_directory(self.job.workspace.out(self.job.stage)) as out:
                 save_pipeline(out / "model", result, self.job.source, self.contract, self.job.params.encode)
-                write_csv(out / "loss.csv", self.history)
-                write_csv(out / "validation.csv", self.validation_rows, ("step", "sigma", "loss", "loss_region"))
+                write_csv(out / LOSS_FILE, self.history)
+                write_csv(out / VALIDATION_FILE, self.validation_rows, ("step", "sigma", "loss", "loss_region"))
                 trainable = {"num_trainable": self.num_trainable, "num_parameters": self.num_parameters}
                 atomic_write_text(
                     out / "trainable.json", json.dumps(trainable | {"names": self.trainable_names}, indent=2) + "\n"

@@ -81,7 +81,7 @@ def test_a_diverged_run_is_seen(workspace: Workspace, params: Params) -> None:
 def test_missing_and_damaged_inputs(workspace: Workspace, params: Params) -> None:
     path = workspace.out("train_stage1") / "loss.csv"
     path.write_text("step,loss\n1,much\n")
-    with pytest.raises(PvttError, match=r"loss\.csv: no loss in each row"):
+    with pytest.raises(PvttError, match=r"loss\.csv: needs numbers in the columns loss"):
         decide.run(workspace, params, InlineDispatcher())
     path.unlink()
     with pytest.raises(MissingInputError) as error:
