@@ -11,9 +11,9 @@ from typing import Any, Literal, Self, TextIO
 
 from pvtt.records.process import ProgressState
 
-Outcome = Literal["done", "from the cache", "up to date", "failed"]
+Ending = Literal["done", "from the cache", "up to date", "failed"]  # of a stage
 LINE_EVERY_S = 15.0  # of plain progress
-MARKS: dict[Outcome, str] = {
+MARKS: dict[Ending, str] = {
     "done": "[green]✓[/]",
     "from the cache": "[green]✓[/]",
     "up to date": "[green]✓[/]",
@@ -88,17 +88,17 @@ class Board:
             self._last_line = now
             self._line(name, "…", "  ".join(part for part in (count, left, state.note) if part))
 
-    def finish(self, name: str, outcome: Outcome, note: str = "") -> None:
+    def finish(self, name: str, ending: Ending, note: str = "") -> None:
         """A stage has ended."""
         seconds = time.monotonic() - self._started.get(name, time.monotonic())
         if self._bars is None:
-            self._line(name, outcome, f"{seconds:.0f} s  {note}".rstrip() if outcome != "up to date" else note)
+            self._line(name, ending, f"{seconds:.0f} s  {note}".rstrip() if ending != "up to date" else note)
             return
         task = self._tasks[name]
         if name not in self._started:
             self._bars.start_task(task)
-        shown = {} if outcome == "failed" else {"total": 1, "completed": 1}
-        self._bars.update(task, mark=MARKS[outcome], left="", note=note or outcome, **shown)
+        shown = {} if ending == "failed" else {"total": 1, "completed": 1}
+        self._bars.update(task, mark=MARKS[ending], left="", note=note or ending, **shown)
         self._bars.stop_task(task)
 
     def say(self, line: str) -> None:
@@ -108,5 +108,5 @@ class Board:
         else:
             print(line, file=self._stream, flush=True)
 
-    def _line(self, name: str, outcome: str, rest: str) -> None:
-        print(f"{name:<{self._width}}  {outcome:<14}  {rest}".rstrip(), file=self._stream, flush=True)
+    def _line(self, name: str, ending: str, rest: str) -> None:
+        print(f"{name:<{self._width}}  {ending:<14}  {rest}".rstrip(), file=self._stream, flush=True)

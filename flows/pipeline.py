@@ -21,7 +21,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.board import Board, Outcome
+from flows.board import Board, Ending
 from flows.console import exit_with_errors
 from flows.environment import own_workspace
 from flows.graph import read_graph
@@ -38,7 +38,7 @@ from pvtt.records.decision import Decision, read_decision
 from pvtt.records.process import ProgressState
 
 MIRROR_EVERY_S = 3.0  # progress to Prefect
-STATE_NAMES: dict[Outcome, str] = {"done": "Completed", "from the cache": "Cached", "up to date": "UpToDate"}
+STATE_NAMES: dict[Ending, str] = {"done": "Completed", "from the cache": "Cached", "up to date": "UpToDate"}
 
 
 def _was_preempted(_task: Any, _run: Any, state: Any) -> bool:
@@ -66,8 +66,8 @@ class _Mirror:
                 100 * state.done / max(1, state.total), f"{state.done}/{state.total} {state.unit} {state.note}"
             )
 
-    def finish(self, outcome: Outcome) -> None:
-        self._publish(100.0, outcome)
+    def finish(self, ending: Ending) -> None:
+        self._publish(100.0, ending)
 
     def _publish(self, percent: float, text: str) -> None:
         update_progress_artifact(self._artifact, percent, description=f"{self._stage}: {text}".rstrip())
@@ -82,7 +82,7 @@ class _Mirror:
 )
 def reproduce(stage: str, stale: bool, workspace: Workspace, board: Board) -> State[Any]:
     """Bring one stage of `dvc.yaml` up to date. One that isn't stale costs nothing."""
-    outcome: Outcome = "up to date"
+    ending: Ending = "up to date"
     if stale:
         board.start(stage)
         mirror = _Mirror(stage, board)
@@ -92,12 +92,12 @@ def reproduce(stage: str, stale: bool, workspace: Workspace, board: Board) -> St
             board.finish(stage, "failed")
             raise
         if f"Running stage '{stage}'" in printed:
-            outcome = "done"
+            ending = "done"
         elif "is cached" in printed:
-            outcome = "from the cache"
-        mirror.finish(outcome)
-    board.finish(stage, outcome)
-    return Completed(name=STATE_NAMES[outcome], message=f"{stage}: {outcome}")
+            ending = "from the cache"
+        mirror.finish(ending)
+    board.finish(stage, ending)
+    return Completed(name=STATE_NAMES[ending], message=f"{stage}: {ending}")
 
 
 @flow(name="pipeline")

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from pvtt.dispatch.outcome import Outcome, WorkerDiedError, call
+from pvtt.dispatch.call_result import CallResult, WorkerDiedError, call
 from pvtt.dispatch.sent_call import SentCall, send
 from pvtt.errors import ForeignCodeError
 from pvtt.items.dispatcher import ArgumentT, ResultT
@@ -94,7 +94,7 @@ class LocalDispatcher:
 def _receive(process: SpawnProcess, connection: Connection) -> Any:
     """A worker's result, or the exception in its place."""
     try:
-        outcome: Outcome = connection.recv()
+        result: CallResult = connection.recv()
     except EOFError:
         process.join()
         return WorkerDiedError(_describe_exit(process.exitcode))
@@ -102,7 +102,7 @@ def _receive(process: SpawnProcess, connection: Connection) -> Any:
         connection.close()
     process.join(STOP_WITHIN_S)
     _stop([process])
-    return outcome.value if outcome.error is None else outcome.error
+    return result.value if result.error is None else result.error
 
 
 def _describe_exit(exit_code: int | None) -> str:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pvtt.dispatch.outcome import Outcome, WorkerDiedError, call
+from pvtt.dispatch.call_result import CallResult, WorkerDiedError, call
 from pvtt.dispatch.profile import SlurmProfile
 from pvtt.dispatch.sent_call import SentCall, send
 from pvtt.errors import ForeignCodeError, PvttError
@@ -75,8 +75,8 @@ class SlurmDispatcher:
         }
         calls = [_Call(sent) for sent in send(function, arguments)]
         jobs = self._submit(name, calls, shards.cpus, shards.minutes, resources)
-        outcomes = self._wait(name, jobs, stop_at_error=False)
-        return [outcome.value if outcome.error is None else outcome.error for outcome in outcomes]
+        results = self._wait(name, jobs, stop_at_error=False)
+        return [result.value if result.error is None else result.error for result in results]
 
     def run(self, function: Callable[[ArgumentT], ResultT], argument: ArgumentT, *, name: str) -> ResultT:
         """See `Dispatcher.run`. Of several processes, rank 0's result is returned; the first error is raised."""
@@ -106,7 +106,7 @@ class SlurmDispatcher:
 
     def _submit(
         self, name: str, calls: Sequence[_Call], cpus: int, minutes: int, resources: dict[str, Any]
-    ) -> list[Job[Outcome]]:
+    ) -> list[Job[CallResult]]:
         """Submit the calls as one job, or as one job array. Raises `PvttError` where Slurm refuses it."""
         from submitit.core.utils import FailedJobError
         from submitit.helpers import clean_env
@@ -180,11 +180,11 @@ class SlurmDispatcher:
         ]
         return [*self._profile.setup, *exports, *_own_code(), *threads]
 
-    def _wait(self, name: str, jobs: Sequence[Job[Outcome]], stop_at_error: bool) -> list[Outcome]:
-        """The outcomes of all tasks of all jobs. Jobs that still run when this ends, however it ends, are cancelled."""
+    def _wait(self, name: str, jobs: Sequence[Job[CallResult]], stop_at_error: bool) -> list[CallResult]:
+        """The results of all tasks of all jobs. Jobs that still run when this ends, however it ends, are cancelled."""
         tasks = [job.task(index) for job in jobs for index in range(job.num_tasks)]
         pending = dict(enumerate(tasks))
-        outcomes: dict[int, Outcome] = {}
+        results: dict[int, CallResult] = {}
         gone: dict[str, float] = {}  # job id -> when it was first missed in the queue
         look_s, ask_s = LOOK_EVERY_S[0], ASK_EVERY_S[0]
         asked = time.monotonic()
@@ -200,20 +200,20 @@ class SlurmDispatcher:
                         gone = {job.job_id: gone.get(job.job_id, now) for job in jobs if job.job_id not in active}
                 for index, task in list(pending.items()):
                     if task.paths.result_pickle.exists():
-                        outcomes[index] = _load(task)
+                        results[index] = _load(task)
                     elif now - gone.get(task.job_id, now) > self._profile.file_system_lag_s:
-                        outcomes[index] = Outcome(error=_died(name, task))
+                        results[index] = CallResult(error=_died(name, task))
                     else:
                         continue
                     del pending[index]
-                    error = outcomes[index].error
+                    error = results[index].error
                     # The other ranks wait for this one, and would for ever; other code is every task's trouble.
                     if error is not None and (stop_at_error or isinstance(error, ForeignCodeError)):
                         raise error
         finally:
             if pending:
                 self._cancel(name)
-        return [outcomes[index] for index in range(len(tasks))]
+        return [results[index] for index in range(len(tasks))]
 
     def _active(self, name: str) -> set[str] | None:
         """Ids of this stage's jobs that are queued or running; None where the controller does not answer."""
@@ -243,11 +243,11 @@ class _Call:
     sent: SentCall
     distributed: bool = False
 
-    def __call__(self) -> Outcome:
+    def __call__(self) -> CallResult:
         try:
             self.sent.check()
         except ForeignCodeError as error:
-            return Outcome(error=error)
+            return CallResult(error=error)
         if self.distributed:
             from submitit.helpers import TorchDistributedEnvironment
 
@@ -277,21 +277,21 @@ def _gigabytes(memory: int | None) -> str | None:
     return None if memory is None else f"{memory}GB"
 
 
-def _load(task: Job[Outcome]) -> Outcome:
-    """The outcome of a task that wrote one. Errors get a note that says where the task's log is."""
+def _load(task: Job[CallResult]) -> CallResult:
+    """The result of a task that wrote one. Errors get a note that says where the task's log is."""
     try:
-        outcome = task.result()
+        result = task.result()
     except Exception as error:  # the work did not even start, for example because an import failed on the node
         lines = [line for line in str(error).splitlines() if line.strip()]
         cause = next((line for line in reversed(lines) if "Error" in line and not line.startswith(" ")), str(error))
-        outcome = Outcome(error=WorkerDiedError(f"Slurm job {task.job_id}: {cause}", f"read {task.paths.stderr}"))
-    if outcome.error is not None:
-        outcome.error.add_note(f"log: {task.paths.stderr}")
-    return outcome
+        result = CallResult(error=WorkerDiedError(f"Slurm job {task.job_id}: {cause}", f"read {task.paths.stderr}"))
+    if result.error is not None:
+        result.error.add_note(f"log: {task.paths.stderr}")
+    return result
 
 
-def _died(name: str, task: Job[Outcome]) -> WorkerDiedError:
-    """What is known about a task that left the queue without an outcome."""
+def _died(name: str, task: Job[CallResult]) -> WorkerDiedError:
+    """What is known about a task that left the queue without a result."""
     answer = subprocess.run(
         ["scontrol", "show", "job", "--oneliner", task.job_id], capture_output=True, text=True, check=False
     )

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pvtt.dispatch import InlineDispatcher, LocalDispatcher
+from pvtt.dispatch.call_result import WorkerDiedError
 from pvtt.dispatch.local import count_cores
-from pvtt.dispatch.outcome import WorkerDiedError
 from pvtt.errors import PvttError
 from tests.dispatch import work
 

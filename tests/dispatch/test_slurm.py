@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pvtt.dispatch import InlineDispatcher, SlurmDispatcher, from_environment
-from pvtt.dispatch.outcome import WorkerDiedError
+from pvtt.dispatch.call_result import WorkerDiedError
 from pvtt.dispatch.profile import SlurmProfile
 from pvtt.errors import PvttError
 from pvtt.stages.all import STAGE_NAMES
