@@ -109,7 +109,7 @@ def write_page(params: Params) -> str:
     """The whole page.
 
     Args:
-        params: The committed ones.
+        params: What the committed params.yaml says.
     """
     sections: dict[str, list[Key]] = {}
     for key in keys_of(params):

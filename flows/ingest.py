@@ -46,7 +46,7 @@ class DataVersion:
     """What an ingest brought.
 
     Args:
-        num_products: In `data/` now.
+        num_products: Products that `data/` holds after the change.
         changed: Whether `data.dvc` is another than before.
         message: Of the commit, for example `Data: +3 products, −0`; None where none was asked for or needed.
     """

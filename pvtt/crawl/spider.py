@@ -43,7 +43,7 @@ class ShopSpider(scrapy.Spider):
 
     Args:
         job: The start page or the products, and the params of the crawl.
-        state: Where results are kept.
+        state: The database that results are kept in.
         held: Contents that `data/` holds: SHA-256 → file.
         report: Called as the crawl goes on.
     """

@@ -116,7 +116,7 @@ def encode_sample(
 
     Args:
         entry: The sample; only those of `train` get more variants than one.
-        root: The workspace's root.
+        root: The workspace's root, which the entry's paths are relative to.
         params: Size, length, number of variants and masks of the samples.
         seed: Seed of the variants' random draws.
         encoders: The networks that turn pixels and text into latents and tokens.

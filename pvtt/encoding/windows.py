@@ -101,7 +101,7 @@ def read_coverage(entry: DatasetEntry, root: Path, params: EncodeParams) -> Mask
     """The product's coverage over the whole clip at the encode size, (clip frames, H, W) uint8 of 255.
 
     Args:
-        entry: The sample.
+        entry: The sample, with the paths of its clip and mask.
         root: The workspace's root, which the entry's paths are relative to.
         params: Height and width to resize to.
 
@@ -138,7 +138,7 @@ def load_window(entry: DatasetEntry, root: Path, params: EncodeParams) -> Evalua
     """Variant 0 of a sample, as pixels.
 
     Args:
-        entry: The sample.
+        entry: The sample, with the paths of its clip and mask.
         root: The workspace's root, which the entry's paths are relative to.
         params: The settings that the sample was encoded with.
 

@@ -69,7 +69,7 @@ def sample(
         transformer: A `ProductVideoTransformer`, in evaluation mode.
         scheduler: A flow-matching scheduler; it is copied, so that a call leaves no state behind.
         noise: (B, C, F', h, w); it says on which device the work is done.
-        conditions: Of the B samples.
+        conditions: What each of the B samples is generated from.
         empty_text: The empty text's embedding, (T, Dt) or (B, T, Dt).
         settings: Steps and guidance.
 

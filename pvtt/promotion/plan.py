@@ -104,8 +104,8 @@ def plan_training(
 
     Args:
         params: The profile's. Its frames, sizes, steps and batches count; its base's shape is `shape`.
-        shape: Of the base model.
-        cluster: Where it is to run.
+        shape: Sizes of the base model's transformer.
+        cluster: The GPUs that it is to run on.
         max_stage_hours: A stage that takes longer doesn't fit; a Slurm profile's minutes, requeues included.
 
     Returns:

@@ -40,7 +40,7 @@ def new_model(
         params: Sizes of the adapter.
         max_views: Views with an embedding of their own.
         product_shape: Tokens a view L and their width Dp.
-        seed: Of the adapter's random parameters.
+        seed: Seed of the adapter's random parameters.
     """
     require_pipeline(base)
     tokens_per_view, product_dim = product_shape

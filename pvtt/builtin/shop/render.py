@@ -274,7 +274,7 @@ def _soft_shadow(casters: Sequence[Mesh], towards: npt.NDArray[np.float64], size
     Args:
         casters: Meshes that stand on y = 0.
         towards: (3,) direction to the light.
-        size: Of the backdrop's texture.
+        size: Side of the floor's square texture, in texels.
     """
     light = np.ones((size, size), dtype=np.float32)
     pixels = size / 2.0 / _floor_reach()

@@ -47,7 +47,7 @@ class SceneSpec:
         seed: Of the backdrop's grain and veins.
         environment: One of `ENVIRONMENTS`: what the product reflects.
         environment_turn: Degrees about the vertical.
-        sun_azimuth, sun_elevation: Where the key light stands.
+        sun_azimuth, sun_elevation: Where the key light stands, as a camera's azimuth and elevation.
         sun_strength: Factor on the key light's brightness.
         sun_colour: sRGB in [0, 1].
     """
@@ -130,7 +130,7 @@ def framed(
     """The move at the distance from which the product just stays inside the middle of the frame.
 
     Args:
-        move: Its distance is replaced.
+        move: The move whose distance is replaced.
         points: (N, 3) points of the product.
         num_frames: Frames that the move takes.
         aspect: Width of the frame over its height.

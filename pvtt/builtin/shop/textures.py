@@ -19,7 +19,7 @@ def pattern(name: str, ground: Colour, ink: Colour, width: int, height: int, rep
     Args:
         name: One of `pvtt.builtin.shop.products.PATTERNS`.
         ground, ink: Colours, sRGB in [0, 1].
-        width, height: Of the image, pixels.
+        width, height: Size of the image in pixels.
         repeats: Motifs from left to right.
 
     Raises:
@@ -110,7 +110,7 @@ def backdrop(style: str, wall: Colour, floor: Colour, seed: int, size: int) -> F
     Args:
         style: "plain", "gradient", "velvet", "spot" or "marble".
         wall, floor: sRGB in [0, 1]: at the rim and in the middle.
-        seed: Of grain and veins.
+        seed: Seed of grain and veins.
         size: Side of the square image, pixels.
 
     Returns:
