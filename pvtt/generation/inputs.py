@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -70,10 +70,11 @@ def read_batch(
         PvttError: Lists differ in length, videos in size; otherwise as `TemplateInput.read`.
     """
     one_photo = not _is_list(photos) and not (isinstance(photos, np.ndarray) and photos.ndim == 4)
+    views: Any = [photos] if one_photo else photos
     given: dict[str, tuple[Any, bool]] = {
         "video": (video, _is_list(video) and not _is_picture(video, 3)),
         "mask": (mask, _is_list(mask) and not _is_picture(mask, 2)),
-        "photos": ([photos] if one_photo else photos, not one_photo and any(_is_list(photo) for photo in photos)),
+        "photos": (views, not one_photo and any(_is_list(photo) for photo in views)),
         "prompt": (prompt, _is_list(prompt)),
     }
     lengths = {name: len(value) for name, (value, several) in given.items() if several}
@@ -91,7 +92,7 @@ def read_batch(
     return batch
 
 
-def _is_list(value: Any) -> bool:
+def _is_list(value: Any) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
