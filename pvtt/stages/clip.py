@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pvtt.items.dispatcher import Dispatcher
     from pvtt.items.runner import Done, Outcome
     from pvtt.params.file import Params
-    from pvtt.records.catalog import REJECTS_FILE, MediaFile, Product, Reject
+    from pvtt.records.catalog import MediaFile, Product, Reject
     from pvtt.records.clips import Clip
 
 STAGE = Stage(
@@ -40,7 +40,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     from pvtt.files.atomic import atomic_directory
     from pvtt.items.runner import Item, materialise
     from pvtt.records.base import write_jsonl
-    from pvtt.records.catalog import read_products
+    from pvtt.records.catalog import REJECTS_FILE, read_products
 
     products = read_products(workspace.data)
     items = [

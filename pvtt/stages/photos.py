@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pvtt.items.runner import Done, Outcome
     from pvtt.params.file import Params
     from pvtt.photos.prepare import PreparedPhotos, SourcePhotos
-    from pvtt.records.catalog import REJECTS_FILE, Product, Reject
+    from pvtt.records.catalog import Product, Reject
 
 STAGE = Stage(
     name="photos",
@@ -39,7 +39,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     from pvtt.foreground.saliency import weights_sha256
     from pvtt.items.runner import Item, materialise
     from pvtt.records.base import write_jsonl
-    from pvtt.records.catalog import read_products
+    from pvtt.records.catalog import REJECTS_FILE, read_products
     from pvtt.records.clips import PhotoSet
 
     products = read_products(workspace.data)
