@@ -40,7 +40,7 @@ class Checkpoint:
         schedule: State dict of the learning-rate schedule.
         rng: As `rng_state` returns it.
         history: Rows of `loss.csv` so far.
-        validation: Rows of `validation.csv` so far.
+        held_out: Rows of `validation.csv` so far.
         machine: What exactness depends on besides the key, for a note where it differs.
     """
 
@@ -52,7 +52,7 @@ class Checkpoint:
     schedule: dict[str, Any]
     rng: dict[str, Any]
     history: list[dict[str, float]]
-    validation: list[dict[str, float]]
+    held_out: list[dict[str, float]]
     machine: dict[str, Any]
 
 

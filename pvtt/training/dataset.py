@@ -78,10 +78,11 @@ class SampleSequence:
         )
 
 
-def validation_draw(samples: Sequence[EncodedSample], index: int, quantile: float, seed: int) -> Draw:
-    """A sample as it is validated: unaltered, with all its photos and its text, at a fixed noise level and fixed noise.
+def held_out_draw(samples: Sequence[EncodedSample], index: int, quantile: float, seed: int) -> Draw:
+    """A sample as its held-out loss is measured: unaltered, whole, at a fixed noise level and with fixed noise.
 
-    The noise depends on the sample's name, so that more samples leave the others' losses as they were.
+    It has all its photos and its text. The noise depends on the sample's name, so that more samples leave the others'
+    losses as they were.
     """
     sample = samples[index]
     name = int.from_bytes(sample.key.encode())

@@ -1,4 +1,4 @@
-"""What a training looks at besides its loss: the validation loss, and pictures of what the model generates now."""
+"""What a training looks at besides its loss: the loss of held-out samples, and pictures of what the model makes now."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pvtt.models.flow_matching import sigmas_at
 from pvtt.models.sampling import SamplingSettings, sample
 from pvtt.models.vae import decode_latents, to_pixels
 from pvtt.params.train import LossParams, TrainParams
-from pvtt.training.dataset import Batch, Draw, collate, validation_draw
+from pvtt.training.dataset import Batch, Draw, collate, held_out_draw
 from pvtt.training.model import Constants
 from pvtt.training.objective import Model, evaluate_loss
 
@@ -26,9 +26,9 @@ MAX_SAMPLES = 32
 PICTURE_STEPS = 8
 
 
-class Validation:
-    """The validation loss at fixed quantiles of the noise level with fixed noise: comparable from step to step, between
-    stages, and between runs that share the noise distribution.
+class HeldOut:
+    """The loss of held-out samples at fixed quantiles of the noise level with fixed noise: comparable from step to
+    step, between stages, and between trainings that share the noise distribution.
 
     Args:
         dataset: The validation split; its first `MAX_SAMPLES` samples are used.
@@ -68,7 +68,7 @@ class Validation:
         samples = self._dataset.samples
         rows = []
         for quantile in QUANTILES if samples else ():
-            draws = [validation_draw(samples, index, quantile, self._seed) for index in range(self.num_samples)]
+            draws = [held_out_draw(samples, index, quantile, self._seed) for index in range(self.num_samples)]
             losses, regions = [], []
             for start in range(0, len(draws), self._batch_size):
                 loss = evaluate_loss(model, self._collate(draws[start : start + self._batch_size]), self._params)
@@ -91,7 +91,7 @@ class Validation:
         Without guidance, and decoded without compositing, so that what the model does outside the mask is seen too.
         """
         draws = [
-            validation_draw(self._dataset.samples, index, 0.5, self._seed)
+            held_out_draw(self._dataset.samples, index, 0.5, self._seed)
             for index in range(min(num_samples, len(self._dataset)))
         ]
         if not draws:

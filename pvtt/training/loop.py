@@ -2,7 +2,7 @@
 
 model, data ──► resume from the newest checkpoint of this very training, if there is one
 step: positions ──► draws ──► batch ──► loss ──► gradients ──► clip ──► AdamW or Muon ──► schedule ──► EMA
-      now and then: validation on the EMA weights, a checkpoint
+      now and then: held-out samples on the EMA weights, a checkpoint
 end:  EMA weights ──► outs/<stage>/model, a complete pipeline folder; the checkpoints are removed
 """
 
@@ -28,17 +28,17 @@ from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.records.training import LOSS_FILE, VALIDATION_FILE, TrainingMetrics
 from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
 from pvtt.training.dataset import SampleSequence, collate
-from pvtt.training.held_out import Validation
+from pvtt.training.held_out import HeldOut
 from pvtt.training.history import summarise_history, write_csv
 from pvtt.training.job import TrainJob, training_key
+from pvtt.training.log import TrainingLog
 from pvtt.training.model import encode_constants, new_model, save_pipeline, trained_model
 from pvtt.training.objective import evaluate_loss
 from pvtt.training.optimizer import MuonWithAdamW
-from pvtt.training.parameters import declare_trainable, summarise
+from pvtt.training.parameters import declare_trainable, shorten
 from pvtt.training.preemption import DeferredSignals
 from pvtt.training.runtime import accelerate_for, deterministic, machine
 from pvtt.training.sharding import like, restore_optimizer, whole
-from pvtt.training.tracking import Tracker
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -116,9 +116,9 @@ class Training:
         self.step = 0
         self.position = 0
         self.history: list[dict[str, float]] = []
-        self.validation_rows: list[dict[str, float]] = []
+        self.held_out_rows: list[dict[str, float]] = []
         self.store = CheckpointStore(job.workspace.checkpoints / job.stage, training_key(job))
-        self.validation = Validation(
+        self.held_out = HeldOut(
             EncodedDataset(job.encoded, "val"),
             self.params,
             self.constants,
@@ -157,7 +157,7 @@ class Training:
     # -- the training
 
     def run(self) -> TrainingMetrics:
-        names = summarise(self.trainable_names)
+        names = shorten(self.trainable_names)
         self._say(f"training {self.num_trainable:,} of {self.num_parameters:,} parameters:\n{names}")
         self._resume()
         workspace, stage, settings = self.job.workspace, self.job.stage, self.settings
@@ -166,17 +166,17 @@ class Training:
         config = json.loads(self.job.params.model_dump_json(by_alias=True))
         with (
             DeferredSignals() as signals,
-            Tracker(mode, workspace.state, stage, config) as tracker,
+            TrainingLog(mode, workspace.state, stage, config) as log,
             Progress(stage, settings.steps, progress_file, done=self.step, unit="steps") as progress,
         ):
             if self.step == 0:
-                self._validate(tracker)
+                self._measure_held_out(log)
             while self.step < settings.steps:
                 row = self.train_step()
                 self.history.append(row)
-                tracker.log({f"train/{name}": value for name, value in row.items() if name != "step"}, self.step)
+                log.log({f"train/{name}": value for name, value in row.items() if name != "step"}, self.step)
                 if self.step % settings.validate_every == 0 or self.step == settings.steps:
-                    self._validate(tracker)
+                    self._measure_held_out(log)
                 progress.update(self.step, f"loss {row['loss']:.4f}")
                 stopping = self._any(signals.received is not None)
                 if stopping or self.step % settings.checkpoint_every == 0 or self.step == settings.steps:
@@ -239,7 +239,7 @@ class Training:
         if self.accelerator.is_main_process:
             print(f"{self.job.stage}: {text}", file=sys.stderr)
 
-    # -- validation
+    # -- held-out samples
 
     @contextmanager
     def _ema_weights(self) -> Iterator[None]:
@@ -253,14 +253,14 @@ class Training:
             torch._foreach_copy_([parameter.data for parameter in self.trainable], trained)
             self.model.train()
 
-    def _validate(self, tracker: Tracker) -> None:
+    def _measure_held_out(self, log: TrainingLog) -> None:
         with self._ema_weights():
-            rows = self.validation.measure(self.model)
-            self.validation_rows += [{"step": self.step, **row} for row in rows]
+            rows = self.held_out.measure(self.model)
+            self.held_out_rows += [{"step": self.step, **row} for row in rows]
             for row in rows:
-                tracker.log({f"validation/sigma_{row['sigma']:.2f}": row["loss"]}, self.step)
+                log.log({f"validation/sigma_{row['sigma']:.2f}": row["loss"]}, self.step)
             if self.params.validation_pictures and self.accelerator.num_processes == 1:
-                self.validation.draw_picture(
+                self.held_out.draw_picture(
                     self.store.pictures / f"step-{self.step:06d}.png",
                     self.model,
                     load_vae(self.job.source).to(self.accelerator.device),
@@ -280,7 +280,7 @@ class Training:
             schedule=self.schedule.state_dict(),
             rng=rng_state(),
             history=self.history,
-            validation=self.validation_rows,
+            held_out=self.held_out_rows,
             machine=machine(),
         )
         if self.accelerator.is_main_process:
@@ -300,7 +300,7 @@ class Training:
         self.schedule.load_state_dict(checkpoint.schedule)
         set_rng_state(checkpoint.rng)
         self.step, self.position = checkpoint.step, checkpoint.position
-        self.history, self.validation_rows = checkpoint.history, checkpoint.validation
+        self.history, self.held_out_rows = checkpoint.history, checkpoint.held_out
         self._say(f"continuing at step {self.step} of {self.settings.steps}")
         here = machine()
         for name, value in checkpoint.machine.items():
@@ -317,7 +317,7 @@ class Training:
             with atomic_directory(self.job.workspace.out(self.job.stage)) as out:
                 save_pipeline(out / "model", result, self.job.source, self.contract, self.job.params.encode)
                 write_csv(out / LOSS_FILE, self.history)
-                write_csv(out / VALIDATION_FILE, self.validation_rows, ("step", "sigma", "loss", "loss_region"))
+                write_csv(out / VALIDATION_FILE, self.held_out_rows, ("step", "sigma", "loss", "loss_region"))
                 trainable = {"num_trainable": self.num_trainable, "num_parameters": self.num_parameters}
                 atomic_write_text(
                     out / "trainable.json", json.dumps(trainable | {"names": self.trainable_names}, indent=2) + "\n"
@@ -332,7 +332,7 @@ class Training:
             samples_seen=self.position,
             num_parameters=self.num_parameters,
             num_trainable=self.num_trainable,
-            **summarise_history(self.history, self.validation_rows),
+            **summarise_history(self.history, self.held_out_rows),
         )
 
 

@@ -64,7 +64,7 @@ def assert_trainable(model: nn.Module, names: Sequence[str]) -> None:
         raise AssertionError(f"the trainable parameters are not the declared ones: {', '.join(differing[:5])}")
 
 
-def summarise(names: Sequence[str]) -> str:
+def shorten(names: Sequence[str]) -> str:
     """The exact list for a person: each block's number as `*`, a module's weight and bias together, wrapped."""
     parts: dict[str, list[str]] = {}
     for name in names:

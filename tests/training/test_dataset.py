@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from pvtt.encoding.store import EncodedDataset
 from pvtt.errors import PvttError
 from pvtt.files.workspace import Workspace
-from pvtt.training.dataset import SampleSequence, collate, validation_draw
+from pvtt.training.dataset import SampleSequence, collate, held_out_draw
 from tests.tiny_wan import TEXT_DIM
 from tests.training.samples import TEXT_TOKENS
 
@@ -78,9 +78,9 @@ def test_noise_does_not_depend_on_the_batch(workspace: Workspace) -> None:
     assert float(together.noise.std()) == pytest.approx(1, abs=0.05)
 
 
-def test_validation_draws_are_fixed_and_whole(workspace: Workspace) -> None:
+def test_held_out_draws_are_fixed_and_whole(workspace: Workspace) -> None:
     samples = EncodedDataset(workspace.out("encode"), "val").samples
-    draw = validation_draw(samples, 1, 0.3, seed=0)
+    draw = held_out_draw(samples, 1, 0.3, seed=0)
     assert (draw.variant, draw.views, draw.keep_text) == (0, tuple(range(samples[1].num_views)), True)
-    assert validation_draw(samples[1:], 0, 0.3, seed=0).noise_seed == draw.noise_seed  # whoever else is in the split
-    assert validation_draw(samples, 1, 0.5, seed=0).noise_seed != draw.noise_seed
+    assert held_out_draw(samples[1:], 0, 0.3, seed=0).noise_seed == draw.noise_seed  # whoever else is in the split
+    assert held_out_draw(samples, 1, 0.5, seed=0).noise_seed != draw.noise_seed

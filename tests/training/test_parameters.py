@@ -4,7 +4,7 @@ import pytest
 
 from pvtt.errors import ParamsError
 from pvtt.models.transformer import ProductVideoTransformer, is_product_parameter
-from pvtt.training.parameters import assert_trainable, declare_trainable, match_parameters, summarise
+from pvtt.training.parameters import assert_trainable, declare_trainable, match_parameters, shorten
 from tests.tiny_wan import tiny_transformer
 from tests.training.samples import ADAPTER
 
@@ -54,4 +54,4 @@ def test_the_assertion_sees_a_parameter_too_many(model: ProductVideoTransformer)
 
 def test_the_summary_folds_blocks_and_biases() -> None:
     names = ["blocks.0.a.weight", "blocks.0.a.bias", "blocks.1.a.weight", "blocks.1.a.bias", "gate"]
-    assert summarise(names).split() == ["blocks.*.a.{weight,bias},", "gate"]
+    assert shorten(names).split() == ["blocks.*.a.{weight,bias},", "gate"]

@@ -69,7 +69,7 @@ def checkpoint_at(step: int) -> Checkpoint:
         schedule={},
         rng=rng_state(),
         history=[{"step": 1, "loss": 0.1 + 0.2}],
-        validation=[],
+        held_out=[],
         machine={"threads": 1},
     )
 

@@ -190,7 +190,8 @@ def test_a_job_can_be_pickled(workspace: Workspace) -> None:
     assert pickle.loads(pickle.dumps(job)) == job
 
 
-def test_wandb_keeps_an_offline_record(workspace: Workspace) -> None:
+def test_wandb_keeps_an_offline_record(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     train_stage1.run(workspace, tiny_params(steps=2, wandb="offline"), HERE)
+    assert "W&B is off" not in capsys.readouterr().err
     (record,) = (workspace.state / "wandb").glob("offline-run-*/run-*.wandb")
     assert record.stat().st_size > 0

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from pvtt.errors import first_line
 
 
-class Tracker:
+class TrainingLog:
     """Sends a training's numbers to W&B. Its failure is reported and never stops a training.
 
     Args:
@@ -69,6 +69,6 @@ class Tracker:
     ) -> None:
         if self._run is not None:
             try:
-                self._run.finish(exit_code=0 if kind is None else 1, quiet=True)
+                self._run.finish(exit_code=0 if kind is None else 1)
             except Exception as failure:
                 self._give_up(failure)
