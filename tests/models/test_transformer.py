@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import WanTransformer3DModel
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
 from pvtt.errors import PvttError
 from pvtt.models.conditioning.conditions import Conditions
@@ -148,6 +150,35 @@ def test_gradients_reach_gate_condition_and_then_everything_new(checkpointing: b
     opened(model)(**given).sample.square().mean().backward()
     still = [name for name, p in model.named_parameters() if is_product_parameter(name) and not p.grad.abs().sum() > 0]
     assert still == []
+
+
+@pytest.fixture
+def one_process() -> Iterator[None]:
+    """A process group of this process alone."""
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("param_dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.filterwarnings("ignore:FSDP2-wrapped module")
+@pytest.mark.usefixtures("one_process")
+def test_sharded_and_checkpointed_it_takes_conditions_and_gives_gradients(param_dtype: torch.dtype) -> None:
+    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT)).train()
+    expected = model(**inputs()).sample
+    model.enable_gradient_checkpointing()
+    options: dict[str, Any] = {
+        "mesh": torch.distributed.init_device_mesh("cpu", (1,)),
+        "mp_policy": MixedPrecisionPolicy(param_dtype=param_dtype),
+    }
+    for block in model.blocks:
+        fully_shard(block, **options)
+    fully_shard(model, **options)
+    with torch.autocast("cpu", torch.bfloat16, enabled=param_dtype == torch.bfloat16):
+        velocity = model(**inputs()).sample
+    assert torch.allclose(velocity.float(), expected, atol=1e-6 if param_dtype == torch.float32 else 0.2)
+    velocity.float().square().mean().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
 
 
 def test_it_is_saved_and_loaded_with_its_config(tmp_path: Path) -> None:
