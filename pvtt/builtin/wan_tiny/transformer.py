@@ -70,6 +70,7 @@ def train_transformer(
     from diffusers import WanTransformer3DModel
     from diffusers.training_utils import EMAModel
 
+    from pvtt.models.flow_matching import noisy_latents, timesteps_of, velocity_target
     from pvtt.training.optimizer import MuonWithAdamW
 
     torch.manual_seed(settings.seed)
@@ -100,9 +101,9 @@ def train_transformer(
             sigma = torch.sigmoid(torch.randn(settings.batch))
             sigma = config.SIGMA_SHIFT * sigma / (1 + (config.SIGMA_SHIFT - 1) * sigma)
             noise = torch.randn_like(clean)
-            mixed = (1 - sigma).view(-1, 1, 1, 1, 1) * clean + sigma.view(-1, 1, 1, 1, 1) * noise
-            velocity = model(mixed, sigma * 1000, condition, return_dict=False)[0]
-            loss = (velocity - (noise - clean)).square().mean()
+            mixed = noisy_latents(clean, noise, sigma)
+            velocity = model(mixed, timesteps_of(sigma), condition, return_dict=False)[0]
+            loss = (velocity - velocity_target(clean, noise)).square().mean()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
@@ -132,12 +133,13 @@ def velocity_errors(model: Any, latents: torch.Tensor, text: torch.Tensor) -> li
     """Mean squared velocity error at each of `SIGMAS`, with the same noise every time."""
     import torch
 
+    from pvtt.models.flow_matching import noisy_latents, timesteps_of, velocity_target
+
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
     errors = []
     with torch.no_grad():
         for sigma in SIGMAS:
-            mixed = (1 - sigma) * latents + sigma * noise
-            timestep = torch.full((len(latents),), sigma * 1000)
-            velocity = model(mixed, timestep, text, return_dict=False)[0]
-            errors.append(round((velocity - (noise - latents)).square().mean().item(), 5))
+            sigmas = torch.full((len(latents),), sigma)
+            velocity = model(noisy_latents(latents, noise, sigmas), timesteps_of(sigmas), text, return_dict=False)[0]
+            errors.append(round((velocity - velocity_target(latents, noise)).square().mean().item(), 5))
     return errors
