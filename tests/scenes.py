@@ -12,9 +12,30 @@ import numpy as np
 from pvtt.files.workspace import Workspace
 from pvtt.media.arrays import MaskVideo, Video
 from pvtt.media.video import write_video
+from pvtt.params.file import Params, load_params
+from pvtt.records.base import Record
 from pvtt.records.catalog import MediaFile, Product
 
+ROOT = Path(__file__).resolve().parents[1]
 TIME = "2025-01-01T00:00:00Z"
+
+
+def small_params() -> Params:
+    """The project's params, for clips of 1 to 2 s at 192 by 128, 8 frames a second."""
+
+    def change(section: Record, **values: object) -> Record:
+        return section.model_copy(update=values)
+
+    params = load_params(ROOT / "params.yaml")
+    return params.model_copy(
+        update={
+            "clip": change(
+                params.clip, min_seconds=1.0, max_seconds=2.0, min_short_side=128, width=192, height=128, fps=8.0
+            ),
+            "segment": change(params.segment, key_frame_every=16),
+            "photos": change(params.photos, size=128, min_photos=2, max_photos=3),
+        }
+    )
 
 
 def draw_shot(

@@ -13,6 +13,7 @@ import click
 from pvtt.errors import PvttError, first_line
 from pvtt.files.own_code import run_own_code
 from pvtt.files.storage import storage_fault
+from pvtt.files.workspace import find_workspace
 from pvtt.stages.all import STAGE_NAMES, STAGES, find_stage
 from pvtt.stages.stage import Stage
 
@@ -62,7 +63,6 @@ def _stage_command(stage: Stage) -> click.Command:
         from pvtt.dispatch import from_environment
         from pvtt.files.atomic import sweep_temporaries, sweep_temporaries_of
         from pvtt.files.lock import hold_lock
-        from pvtt.files.workspace import find_workspace
         from pvtt.params.file import load_params
 
         workspace = find_workspace()
@@ -115,7 +115,7 @@ def main(arguments: list[str] | None = None) -> Any:
         _leave_failure(INTERRUPTED, message)
         sys.exit(INTERRUPTED)
     except Exception as error:
-        fault = storage_fault(error)
+        fault = storage_fault(error, find_workspace().root, reading=True)
         if fault is None:  # one of the program: its traceback is for the log, its first line for the flow
             _leave_failure(PvttError.exit_code, f"{type(error).__name__}: {first_line(error)}")
             raise

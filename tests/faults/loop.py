@@ -1,0 +1,200 @@
+"""A command under every fault: what it must be afterwards, whichever call failed.
+
+for N = 1, 2, …:  a fresh copy of the workspace → the command, whose Nth write fails → check → the command again → check
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import random
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from pvtt.files.hashing import sha256_file, sha256_json
+from pvtt.files.storage import TEMPORARY_PREFIX
+from pvtt.items.cache import ItemCache
+from pvtt.params.file import load_params
+from tests.faults.cases import Case, write_params
+from tests.faults.injection import STORAGE_FAULT, Counts, Ended, Fault, Injector, Kind, faults_of
+
+LONG_AGO_S = 48 * 3600  # older than what a sweep takes for the temporaries of a live run
+NEVER_S = 1e9
+TIME = re.compile(r"\d{8}T\d{6}\.\d+Z")
+SAID = re.compile(r"^pvtt: (.+)\n  next: .+\n\Z", re.MULTILINE)
+
+
+class Loop:
+    """One command.
+
+    Args:
+        name: Of the case.
+        case: The command and its workspace.
+        injector: Under the shim.
+        folder: Where workspaces are made.
+    """
+
+    def __init__(self, name: str, case: Case, injector: Injector, folder: Path) -> None:
+        self._name = name
+        self._case = case
+        self._injector = injector
+        self._base = folder / "base"
+        self._root = folder / "workspace"  # one place for all runs, so that paths in results are equal
+        os.environ["PVTT_DISPATCH"] = "inline"
+        _import_what_it_uses(injector, case, folder)
+        self._base.mkdir()
+        built = injector.run(lambda: write_params(self._base, case.build(self._base)), self._base)
+        if built.code != 0:
+            raise RuntimeError(f"{name} cannot be built: {built.said}")
+        self._params = load_params(self._base / "params.yaml")
+        for out in case.outs:
+            _write_old(self._base / out)
+        shutil.copytree(self._base, self._root, symlinks=True)
+        self._old = self._published()
+        ended = self._run()
+        if ended.code != 0:
+            raise RuntimeError(f"{name} fails without a fault: {ended.said}")
+        self._new = self._published()
+        self._names = _names(self._base) | _names(self._root)
+
+    def run(self, kind: Kind, *, quick: bool = False, sample: int | None = None, seed: int = 0) -> Counts:
+        """All of `faults_of`, or a random sample of them."""
+        self._reset()
+        counts = Counts(self._name, kind, self._run(kind=kind).count)
+        faults = list(faults_of(kind, counts.num_calls, quick=quick))
+        if sample is not None and sample < len(faults):
+            faults = random.Random(seed).sample(faults, sample)
+        for fault in faults:
+            self._reset()
+            ended = self._run(fault)
+            if not ended.failed:
+                continue  # this run had fewer calls
+            wrong = list(self._check(ended))
+            if ended.code != 0 or self._temporaries():
+                wrong += self._check_again()
+            counts.add(ended, [f"{fault} ({ended.failed}): {what}" for what in wrong])
+        return counts
+
+    def _run(self, fault: Fault | None = None, kind: Kind = "writes") -> Ended:
+        def command() -> None:
+            from pvtt.cli.main import main
+            from pvtt.items import progress
+            from pvtt.params import file
+
+            progress.WRITE_EVERY_S = NEVER_S  # at the start and the end alone, so that all runs count alike
+            if kind == "writes":
+                file.load_params = lambda path: self._params  # type: ignore[assignment]  # half of a small run's time
+            os.chdir(self._root)
+            main(list(self._case.arguments))
+
+        return self._injector.run(command, self._root, fault, kind)
+
+    def _reset(self) -> None:
+        shutil.rmtree(self._root, ignore_errors=True)
+        shutil.copytree(self._base, self._root, symlinks=True)
+
+    def _published(self) -> dict[str, str | None]:
+        return {out: _digest(self._root / out, self._case.varying) for out in self._case.outs}
+
+    def _check(self, ended: Ended) -> Iterator[str]:
+        """What is wrong after the fault."""
+        if ended.code == STORAGE_FAULT:
+            said = SAID.search(ended.said)
+            if said is None or "Traceback" in ended.said:
+                yield f"not one clear line: {ended.said[-500:]!r}"
+            elif str(self._root) not in said[1]:
+                yield f"the message names no path: {said[1]!r}"
+        elif ended.code != 0:
+            yield f"exit code {ended.code}: {ended.said[-700:]}"
+        for out, digest in self._published().items():
+            if digest != self._new[out] and (ended.code == 0 or digest != self._old[out]):
+                yield f"{out} is neither the old nor the new" if ended.code else f"{out} is not the new"
+        for entry in (self._root / ".pvtt" / "cache").glob("*/[0-9a-f][0-9a-f]/[0-9a-f]*"):
+            if entry.is_dir() and ItemCache(entry.parents[1]).read(entry.name) is None:
+                yield f"the cache's entry {entry.name[:8]} is not whole"
+
+    def _temporaries(self) -> list[Path]:
+        return list(self._root.rglob(f"{TEMPORARY_PREFIX}*"))
+
+    def _check_again(self) -> Iterator[str]:
+        """What is wrong after the same command without a fault, two days later."""
+        long_ago = time.time() - LONG_AGO_S
+        for path in self._temporaries():
+            os.utime(path, (long_ago, long_ago))
+        ended = self._run()
+        if ended.code != 0:
+            yield f"again, without a fault: exit code {ended.code}: {ended.said[-700:]}"
+        elif self._published() != self._new:
+            yield "again, without a fault: other bytes than an undisturbed run's"
+        left = sorted(name for name in _names(self._root) - self._names if not name.startswith(".pvtt/progress/"))
+        if left:  # but what only says how far it is, which the next run that has work to do overwrites
+            yield f"left behind: {left}"
+
+
+def _import_what_it_uses(injector: Injector, case: Case, folder: Path) -> None:
+    """Import what the command will import, so that a fork has it; nothing is run here, as threads survive no fork."""
+    root, listing = folder / "rehearsal", folder / "modules"
+    root.mkdir()
+
+    def rehearse() -> None:
+        from pvtt.cli.main import main
+
+        write_params(root, case.build(root))
+        os.chdir(root)
+        try:
+            main(list(case.arguments))
+        finally:
+            listing.write_text("\n".join(sys.modules))
+
+    ended = injector.run(rehearse, root)
+    if ended.code != 0:
+        raise RuntimeError(f"{case.arguments} fails without a fault: {ended.said}")
+    for name in listing.read_text().split():
+        if name.partition(".")[0] not in ("__main__", "tests"):
+            try:
+                importlib.import_module(name)
+            except Exception:  # made at run time, or by another name
+                continue
+    shutil.rmtree(root)
+
+
+def _write_old(out: Path) -> None:
+    """An older result. An export is only replaced if it looks like one."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix:
+        out.write_text("old")
+    else:
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        (out / "dataset.json").write_text("old")
+
+
+def _digest(out: Path, varying: tuple[str, ...]) -> str | None:
+    """Hash of names and contents, of files that vary by nature their names; None where there is nothing."""
+    if out.is_file():
+        return sha256_file(out)
+    if not out.is_dir():
+        return None
+    names = sorted(path.relative_to(out) for path in out.rglob("*") if path.is_file())
+    return sha256_json(
+        [
+            [TIME.sub("TIME", name.as_posix()), "" if set(name.parts) & set(varying) else sha256_file(out / name)]
+            for name in names
+        ]
+    )
+
+
+def _names(root: Path) -> set[str]:
+    """All files below a folder, without the times in their names."""
+    return {TIME.sub("TIME", path.relative_to(root).as_posix()) for path in root.rglob("*") if path.is_file()}
+
+
+def scratch_folder() -> Path:
+    """Where workspaces are copied to thousands of times: in memory where there is such a place."""
+    memory = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(prefix="faults-", dir=memory if memory.is_dir() else None))

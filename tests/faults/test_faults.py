@@ -1,0 +1,85 @@
+"""A disk that is full, read-only or broken at any one call: one clear line, nothing half-written, nothing lost.
+
+Here every call of every library and of one small stage fails in one way, and a sample of others' calls.
+`make faults` lets every call of every command fail in every way.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import require_program
+from tests.faults.injection import compile_shim, run_under_shim
+
+Found = dict[str, dict[str, Any]]
+LIBRARIES = (
+    "text",
+    "csv",
+    "json",
+    "shutil file",
+    "shutil tree",
+    "PIL png",
+    "PIL jpeg",
+    "cv2",
+    "av",
+    "numpy",
+    "torch",
+    "safetensors",
+    "append",
+    "sqlite",
+)
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_shim(tmp_path_factory.mktemp("shim"), require_program("cc"))
+
+
+def find(shim: Path, folder: Path, *arguments: str) -> Found:
+    """What came of faults, by library or command."""
+    command = ["-m", "tests.faults", "--json", *arguments]
+    printed = run_under_shim(command, shim, folder, capture=True)
+    assert printed.stdout, printed.stderr
+    return {counts["name"]: counts for counts in json.loads(printed.stdout)}
+
+
+@pytest.fixture(scope="module")
+def libraries(shim: Path, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    return find(shim, tmp_path_factory.mktemp("libraries"), "--only", "libraries", "--quick")
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_whatever_library_writes_a_fault_of_the_disk_is_told_and_nothing_is_half_written(
+    libraries: Found, name: str
+) -> None:
+    counts = libraries[name]
+    assert counts["violations"] == []
+    assert counts["num_ended"] > 0.7 * counts["num_injections"] > 2  # the others are absorbed: a folder that is there
+
+
+def test_no_library_is_left_out(libraries: Found) -> None:
+    assert sorted(libraries) == sorted(LIBRARIES)
+
+
+def test_a_stage_whose_nth_write_fails_is_what_it_was_or_is_whole_for_every_n(shim: Path, tmp_path: Path) -> None:
+    counts = find(shim, tmp_path, "--only", "photos", "--quick")["photos"]
+    assert counts["violations"] == []
+    assert counts["num_injections"] > 0.8 * counts["num_calls"] > 50
+    assert counts["num_ended"] > 0.6 * counts["num_injections"]
+
+
+@pytest.mark.parametrize("command", ["clip", "encode"])
+def test_so_are_other_stages_at_a_sample_of_their_writes(shim: Path, tmp_path: Path, command: str) -> None:
+    counts = find(shim, tmp_path, "--only", command, "--sample", "5")[command]
+    assert counts["violations"] == []
+    assert counts["num_injections"] >= 3
+
+
+def test_a_disk_that_cannot_be_read_is_no_fault_of_what_it_holds(shim: Path, tmp_path: Path) -> None:
+    counts = find(shim, tmp_path, "--only", "clip", "--reads", "--sample", "8")["clip"]
+    assert counts["violations"] == []
+    assert counts["num_ended"] >= 4
