@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeAlias, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -49,14 +49,6 @@ class TemplateInput:
     photos: tuple[Rgba, ...]
     prompt: str
 
-    @classmethod
-    def read(cls, video: VideoLike, mask: MaskLike, photos: Sequence[PhotoLike], prompt: str) -> Self:
-        """Read and check. Raises `PvttError` as `read_template`, `read_mask`, `check_inputs` and `read_photo`."""
-        frames = read_template(video)
-        hole = read_mask(mask, len(frames))
-        check_inputs(frames, hole)
-        return cls(frames, hole.astype(bool), tuple(read_photo(photo) for photo in photos), prompt)
-
 
 def read_batch(
     video: VideoLike | Sequence[VideoLike],
@@ -67,14 +59,13 @@ def read_batch(
     """Read one input or a batch. Each argument is one for all, or a list of one for each.
 
     Raises:
-        PvttError: Lists differ in length, videos in size; otherwise as `TemplateInput.read`.
+        PvttError: Lists differ in length, videos in shape; otherwise as `read_template`, `read_mask`, `check_inputs`
+            and `read_photo`.
     """
-    one_photo = not _is_list(photos) and not (isinstance(photos, np.ndarray) and photos.ndim == 4)
-    views: Any = [photos] if one_photo else photos
     given: dict[str, tuple[Any, bool]] = {
         "video": (video, _is_list(video) and not _is_picture(video, 3)),
         "mask": (mask, _is_list(mask) and not _is_picture(mask, 2)),
-        "photos": (views, not one_photo and any(_is_list(photo) for photo in views)),
+        "photos": (photos, _is_list(photos) and any(_is_list(photo) for photo in photos)),
         "prompt": (prompt, _is_list(prompt)),
     }
     lengths = {name: len(value) for name, (value, several) in given.items() if several}
@@ -82,14 +73,21 @@ def read_batch(
         shown = ", ".join(f"{length} of {name}" for name, length in lengths.items())
         raise PvttError(f"a batch of {shown}", "give lists of one length, or one of a kind for all")
     size = next(iter(lengths.values()), 1)
-    columns = [value if several else [value] * size for value, several in given.values()]
-    batch = [TemplateInput.read(*row) for row in zip(*columns, strict=True)]
-    shapes = sorted({one.video.shape for one in batch})
+
+    def read(name: str, reader: Callable[[Any], Any]) -> list[Any]:
+        value, several = given[name]
+        return [reader(one) for one in value] if several else [reader(value)] * size
+
+    videos = read("video", read_template)
+    shapes = sorted({frames.shape for frames in videos})
     if len(shapes) > 1:
-        raise PvttError(
-            f"videos of one batch differ: {_size(shapes[0])} and {_size(shapes[1])}", "call once for each size"
-        )
-    return batch
+        raise PvttError(f"videos of one batch differ in shape: {shapes[0]} and {shapes[1]}", "call once for each shape")
+    masks = read("mask", lambda one: read_mask(one, len(videos[0])))
+    for frames, hole in zip(videos, masks, strict=True):
+        check_inputs(frames, hole)
+    product_photos = read("photos", read_photos)
+    rows = zip(videos, masks, product_photos, read("prompt", str), strict=True)
+    return [TemplateInput(frames, hole.astype(bool), cut_outs, text) for frames, hole, cut_outs, text in rows]
 
 
 def _is_list(value: Any) -> TypeGuard[Sequence[Any]]:
@@ -101,10 +99,6 @@ def _is_picture(value: Sequence[Any], ndim: int) -> bool:
     return len(value) > 0 and (
         isinstance(value[0], Image.Image) or (isinstance(value[0], np.ndarray) and value[0].ndim == ndim)
     )
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]} frames of {shape[2]}×{shape[1]}"
 
 
 def read_template(video: VideoLike) -> Video:
@@ -155,6 +149,13 @@ def _open(path: Path) -> Image.Image:
 
 def _as_mask(picture: Image.Image) -> Array:
     return np.asarray(picture.convert("L")) > HALF
+
+
+def read_photos(photos: PhotoLike | Sequence[PhotoLike]) -> tuple[Rgba, ...]:
+    """One product's photos: a list, an array (N, H, W, 3 or 4), or a single one. Raises as `read_photo`."""
+    several = _is_list(photos) or (isinstance(photos, np.ndarray) and photos.ndim == 4)
+    listed: Any = photos if several else [photos]
+    return tuple(read_photo(photo) for photo in listed)
 
 
 def read_photo(photo: PhotoLike) -> Rgba:

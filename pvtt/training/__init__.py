@@ -6,6 +6,7 @@
     parameters.py   which parameters are trained
     checkpoint.py   a training's whole state on disk, for an exact resume
     held_out.py     loss of held-out samples at fixed noise levels, sample pictures
+    log.py          its numbers for Weights & Biases
     loop.py         the training itself
 
 Every random draw is a function of the seed and the sample's position in the training sequence. So a resumed training

@@ -88,8 +88,9 @@ def test_each_argument_of_a_batch_is_a_list_or_one_for_all(tmp_path: Path) -> No
     one = read_batch(FRAMES, HOLE, photo, "a disc")
     assert [(len(sample.photos), sample.prompt) for sample in one] == [(1, "a disc")]
     assert len(read_batch(FRAMES, HOLE, [photo, photo], "")[0].photos) == 2
-    several = read_batch([FRAMES, FRAMES[:, ::-1]], HOLE, [[photo], []], ["a", "b"])
+    several = read_batch([FRAMES, FRAMES[:, ::-1]], HOLE, [photo, []], ["a", "b"])
     assert [(len(sample.photos), sample.prompt) for sample in several] == [(1, "a"), (0, "b")]
+    assert len(read_batch(FRAMES, HOLE, np.stack([photo] * 3), "")[0].photos) == 3
     assert (several[1].video == FRAMES[:, ::-1]).all()
     assert len(read_batch(list(FRAMES), list(HOLE), [], ["a", "b", "c"])) == 3
 
@@ -98,7 +99,7 @@ def test_a_batch_that_does_not_fit_is_named() -> None:
     cases: tuple[tuple[str, tuple[Any, ...]], ...] = (
         ("a batch of 2 of video, 3 of prompt", ([FRAMES, FRAMES], HOLE, (), ["a", "b", "c"])),
         ("a batch of 0 of prompt", (FRAMES, HOLE, (), [])),
-        ("9 frames of 96×64", ([FRAMES, FRAMES[:5]], [HOLE, HOLE[:5]], (), "")),
+        (r"differ in shape: \(5, 64, 96, 3\) and \(9, 64, 96, 3\)", ([FRAMES, FRAMES[:5]], [HOLE, HOLE[:5]], (), "")),
     )
     for message, arguments in cases:
         with pytest.raises(PvttError, match=message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,9 @@ def save_again(root: Path) -> Path:
 
 
 @pytest.mark.parametrize("save", [save_trained, save_new, save_again])
-def test_the_same_weights_saved_in_two_folders_are_equal_byte_for_byte(tmp_path: Path, save: object) -> None:
-    assert callable(save)
+def test_the_same_weights_saved_in_two_folders_are_equal_byte_for_byte(
+    tmp_path: Path, save: Callable[[Path], Path]
+) -> None:
     one, two = save(tmp_path / "one"), save(tmp_path / "somewhere" / "two")
     assert sha256_tree(one) == sha256_tree(two)
     for path in one.rglob("*.json"):

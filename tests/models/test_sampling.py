@@ -70,6 +70,14 @@ def test_guidance_weighs_product_and_text_and_evaluates_no_more_than_needed(
     assert torch.allclose(latents, torch.full_like(latents, expected), atol=0.15)
 
 
+def test_without_any_product_guiding_towards_it_costs_nothing() -> None:
+    oracle = Oracle()
+    noise, conditions = initial_noise((16, 2, 4, 4), range(2)), conditions_of(2).without_product()
+    latents = sample(oracle, SCHEDULERS[0], noise, conditions, EMPTY_TEXT, SamplingSettings(5, product_guidance=3.0))
+    assert oracle.num_evaluations == 5 * 2
+    assert torch.allclose(latents, torch.full_like(latents, 2.0), atol=0.15)
+
+
 def test_the_weights_add_up_to_one() -> None:
     assert sum(guidance_weights(3.0, 1.5)) == pytest.approx(1)
 

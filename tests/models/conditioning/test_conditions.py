@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate.utils import send_to_device
 from torch import Tensor
 
 from pvtt.models.conditioning.conditions import Conditions
@@ -53,6 +54,7 @@ def test_a_sample_of_a_batch_is_a_batch_of_one() -> None:
 def test_only_floating_point_parts_change_their_type() -> None:
     half = conditions_of(2).to("cpu", torch.bfloat16)
     assert half.view_mask.dtype == torch.bool
+    assert isinstance(send_to_device(half, "cpu", non_blocking=True), Conditions)  # as diffusers' offloading moves it
     assert {half.mask.dtype, half.masked_latents.dtype, half.product_tokens.dtype, half.text.dtype} == {torch.bfloat16}
 
 
