@@ -10,15 +10,13 @@ import torch
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.files.workspace import Workspace
-from pvtt.generation.pipeline import ProductVideoPipeline
-from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.params.file import Params, load_params
 from pvtt.records.base import write_jsonl
 from pvtt.records.catalog import Reject
 from pvtt.records.dataset import Split
 from pvtt.stages import encode, evaluate
 from tests.encoding.samples import tiny_encode_params, write_sample
-from tests.tiny_wan import build_tiny_base
+from tests.tiny_wan import build_tiny_base, build_tiny_pipeline
 
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCTS: dict[Split, dict[str, tuple[int, int, int]]] = {
@@ -82,14 +80,7 @@ def build_project(root: Path) -> EvaluatedProject:
     write_jsonl(workspace.out("clip") / "rejects.jsonl", [reject])
     write_jsonl(workspace.out("validate") / "entries.jsonl", entries)
     encode.run(workspace, params, InlineDispatcher())
-    transformer = ProductVideoTransformer.from_base(
-        base / "transformer", product_dim=64, tokens_per_view=4, num_product_tokens=6, product_heads=2
-    )
-    torch.manual_seed(2)
-    for name, parameter in transformer.named_parameters():
-        if name.endswith("product_gate") or name.startswith("patch_embedding.condition"):
-            torch.nn.init.normal_(parameter, std=0.5)
-    pipeline = ProductVideoPipeline.from_base(base, transformer.eval(), params.encode)
+    pipeline = build_tiny_pipeline(base, params.encode)
     pipeline.save_pretrained(root / "outs" / "train_stage2" / "model")
     write_history(workspace)
     return EvaluatedProject(workspace, params)

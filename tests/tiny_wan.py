@@ -9,6 +9,10 @@ import torch
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
 from transformers import T5Tokenizer, UMT5Config, UMT5EncoderModel
 
+from pvtt.generation.pipeline import ProductVideoPipeline
+from pvtt.models.transformer import ProductVideoTransformer
+from pvtt.params.encode import EncodeParams
+
 TEXT_DIM = 32
 VaeKind = Literal["wan2.1", "wan2.2"]
 
@@ -76,3 +80,20 @@ def build_tiny_base(folder: Path, vae: VaeKind = "wan2.2", seed: int = 0) -> Pat
     )
     pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
+
+
+def opened(model: ProductVideoTransformer) -> ProductVideoTransformer:
+    """The model with its gates open and its condition channels in use, as after some training."""
+    torch.manual_seed(2)
+    for name, parameter in model.named_parameters():
+        if name.endswith("product_gate") or name.startswith("patch_embedding.condition"):
+            torch.nn.init.normal_(parameter, std=0.5)
+    return model
+
+
+def build_tiny_pipeline(base: Path, params: EncodeParams) -> ProductVideoPipeline:
+    """A pipeline over a base of `build_tiny_base` whose adapter has an effect."""
+    transformer = ProductVideoTransformer.from_base(
+        base / "transformer", product_dim=64, tokens_per_view=4, num_product_tokens=6, product_heads=2
+    )
+    return ProductVideoPipeline.from_base(base, opened(transformer).eval(), params)

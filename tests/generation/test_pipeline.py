@@ -23,7 +23,7 @@ from pvtt.models.sampling import SamplingSettings, initial_noise
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.params.encode import MaskParams
 from tests.encoding.samples import disc_frames, tiny_encode_params, write_sample
-from tests.tiny_wan import VaeKind, build_tiny_base
+from tests.tiny_wan import VaeKind, build_tiny_base, build_tiny_pipeline
 
 PARAMS = tiny_encode_params()
 
@@ -36,14 +36,7 @@ def _one_thread() -> None:
 def build(folder: Path, vae: VaeKind = "wan2.2") -> ProductVideoPipeline:
     """A pipeline whose adapter does something, saved into `folder / "model"`."""
     base = build_tiny_base(folder / "base", vae)
-    transformer = ProductVideoTransformer.from_base(
-        base / "transformer", product_dim=64, tokens_per_view=4, num_product_tokens=6, product_heads=2
-    )
-    torch.manual_seed(2)
-    for name, parameter in transformer.named_parameters():
-        if name.endswith("product_gate") or name.startswith("patch_embedding.condition"):
-            torch.nn.init.normal_(parameter, std=0.5)
-    pipeline = ProductVideoPipeline.from_base(base, transformer.eval(), PARAMS)
+    pipeline = build_tiny_pipeline(base, PARAMS)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.save_pretrained(folder / "model")
     return pipeline

@@ -13,7 +13,7 @@ from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from pvtt.errors import PvttError
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.transformer import ProductVideoTransformer, is_product_parameter
-from tests.tiny_wan import TEXT_DIM, tiny_transformer
+from tests.tiny_wan import TEXT_DIM, opened, tiny_transformer
 
 PRODUCT = {"product_dim": 24, "tokens_per_view": 9, "num_product_tokens": 6, "product_heads": 2}
 
@@ -44,15 +44,6 @@ def velocity_of(base: WanTransformer3DModel, given: dict[str, Any]) -> torch.Ten
     """What the base makes of the part of the inputs that it knows."""
     velocity: torch.Tensor = base(given["hidden_states"], given["timestep"], given["conditions"].text).sample
     return velocity
-
-
-def opened(model: ProductVideoTransformer) -> ProductVideoTransformer:
-    """The model with its gates open and its condition channels in use, as after some training."""
-    torch.manual_seed(2)
-    for name, parameter in model.named_parameters():
-        if name.endswith("product_gate") or name.startswith("patch_embedding.condition"):
-            torch.nn.init.normal_(parameter, std=0.5)
-    return model
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
