@@ -53,6 +53,7 @@ def decide(measurements: Measurements, params: Params, run_id: str) -> Decision:
         missing=missing,
         next_steps=next_steps(verdict, missing, params, measurements),
         ratings=measurements.test_rating,
+        beaten_by=measurements.beaten_by,
     )
 
 

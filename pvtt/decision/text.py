@@ -35,7 +35,7 @@ def format_decision(decision: Decision, report_path: str | None = None) -> str:
     """The verdict and why, the criteria as an aligned table, the next steps as commands, and where the report is."""
     table = [("criterion", "target", "value", "95 % interval", "status"), *criteria_rows(decision.criteria)]
     widths = [max(len(row[column]) for row in table) for column in range(5)]
-    lines = [f"verdict: {decision.verdict}  (run {decision.run_id})", decision.reason, ""]
+    lines = [f"verdict: {decision.verdict}  (run {decision.run_id})", decision.reason, *decision.beaten_by, ""]
     for row in table:
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     lines += ["", "next:"]

@@ -19,21 +19,22 @@ from pvtt.errors import PvttError
 from pvtt.evaluation.certify import certify
 from pvtt.evaluation.contenders import all as contenders
 from pvtt.evaluation.contenders.contender import HoleShape, Sampler, Setting, Task
-from pvtt.evaluation.contenders.model import MODEL, SWAPPED
+from pvtt.evaluation.contenders.model import MODEL, SWAPPED, Sampled
 from pvtt.evaluation.fingerprint import fingerprint
-from pvtt.evaluation.generate import Generator, read_conditions
+from pvtt.evaluation.generate import Generator, read_conditions, sampling
 from pvtt.evaluation.measure import load_networks, measure_sample
 from pvtt.evaluation.metrics.fvd import frechet_distance
 from pvtt.evaluation.metrics.identity import embed_photos
 from pvtt.evaluation.metrics.metric import Appearance, Networks, Scene
-from pvtt.evaluation.samples import Chosen, Windows, choose, photo_paths, read_photos
+from pvtt.evaluation.samples import Chosen, Windows, choose, photo_paths, read_photos, shown_samples
 from pvtt.evaluation.summary import FvdResult, summarise_split
 from pvtt.evaluation.videos import mask_video, masked_video, write_videos
 from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.files.code import code_of
-from pvtt.files.hashing import sha256_json
+from pvtt.files.hashing import sha256_file, sha256_json
 from pvtt.files.workspace import Workspace
 from pvtt.generation.composite import composite
+from pvtt.items.cache import ItemCache
 from pvtt.items.progress import Progress
 from pvtt.media.arrays import Rgba, Video
 from pvtt.models.mask_contract import MaskContract
@@ -41,7 +42,14 @@ from pvtt.models.origin import model_sha256
 from pvtt.params.file import Params
 from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import SPLITS, DatasetEntry, Split
-from pvtt.records.evaluation import EVALUATED_FILE, EvaluatedSample, EvaluationRun, MetricValue, write_metrics
+from pvtt.records.evaluation import (
+    EVALUATED_FILE,
+    EvaluatedSample,
+    EvaluationMetrics,
+    EvaluationRun,
+    MetricValue,
+    write_metrics,
+)
 
 STAGE = "evaluate"
 NUM_WORST = 2  # samples a split whose videos are kept because they are the worst
@@ -84,10 +92,10 @@ def run_evaluation(job: EvaluateJob) -> None:
         model=model,
         base=workspace.root / params.model.base,
         model_sha256=run.model_sha256,
-        base_sha256=model_sha256(workspace.root / params.model.base / "transformer"),
+        base_sha256=run.fingerprint.base_sha256,
         params=params,
         device=device,
-        cache=workspace.cache / STAGE,
+        cache=ItemCache(workspace.cache / STAGE),
     )
     generator.pipeline.mask_contract.require_equal(MaskContract.from_params(params.encode.mask), "outs/encode")
 
@@ -96,12 +104,13 @@ def run_evaluation(job: EvaluateJob) -> None:
             evaluation = Evaluation(workspace, params, chosen, generator, networks, windows, out)
             samples, fvd = evaluation.run()
         samples = _keep_videos(samples, out)
-        metrics: dict[Split, dict[str, MetricValue]] = {
+        of_splits: dict[Split, dict[str, MetricValue]] = {
             split: summarise_split(
                 [one for one in samples if one.split == split], params.evaluate, params.seed, fvd[split]
             )
             for split in SPLITS
         }
+        metrics = EvaluationMetrics(run_id=run.run_id, **of_splits)
         write_jsonl(out / EVALUATED_FILE, samples)
         atomic_write_text(out / "run.json", run.to_json(indent=2) + "\n")
         atomic_write_text(out / "metrics.csv", _as_csv(metrics))
@@ -111,27 +120,46 @@ def run_evaluation(job: EvaluateJob) -> None:
 def _describe(job: EvaluateJob, chosen: Sequence[Chosen], device: str, certified: tuple[str, ...]) -> EvaluationRun:
     workspace, params = job.workspace, job.params
     model_hash = model_sha256(workspace.root / job.model)
-    inputs = [[one.entry.clip_sha256, one.entry.mask_sha256, *one.entry.photo_sha256s] for one in chosen]
-    dataset_sha256 = sha256_json(inputs)
+    base_hash = model_sha256(workspace.root / params.model.base / "transformer")
+    dataset_hash = _dataset_sha256(workspace, chosen)
     name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
-    mark = fingerprint(workspace.root, params, name, torch.get_num_threads())
-    # Ratings are kept by run id: it stands for the videos that people see, not for how they are measured.
-    identity = [
-        model_hash,
-        dataset_sha256,
-        params.seed,
-        mark.protocol,
-        code_of(Generator, Windows),
-    ]
+    mark = fingerprint(workspace.root, params, dataset_hash, base_hash, name, torch.get_num_threads())
     return EvaluationRun(
-        run_id=sha256_json(identity)[:12],
+        run_id=run_id(model_hash, dataset_hash, params),
         model=job.model,
         model_sha256=model_hash,
-        dataset_sha256=dataset_sha256,
         seed=params.seed,
         fingerprint=mark,
         certified=certified,
     )
+
+
+def _dataset_sha256(workspace: Workspace, chosen: Sequence[Chosen]) -> str:
+    encoded = workspace.out("encode")
+    inputs = [
+        [
+            one.entry.clip_sha256,
+            one.entry.mask_sha256,
+            *one.entry.photo_sha256s,
+            sha256_file(encoded / one.encoded.path),
+        ]
+        for one in chosen
+    ]
+    return sha256_json(inputs)
+
+
+def run_id(model_hash: str, dataset_hash: str, params: Params) -> str:
+    """What ratings are kept by: it stands for the model's videos, not for how they are measured.
+
+    Args:
+        model_hash: Of the trained pipeline.
+        dataset_hash: Of the evaluated samples.
+        params: All of params.yaml.
+    """
+    code = code_of(Generator, Windows, Sampled)
+    selected = params.evaluate.max_clips_per_split
+    identity = [model_hash, dataset_hash, shown_samples(params), sampling(params), selected, code]
+    return sha256_json(identity)[:12]
 
 
 class Evaluation:
@@ -323,13 +351,13 @@ def _keep_videos(samples: Sequence[EvaluatedSample], out: Path) -> list[Evaluate
     return kept
 
 
-def _as_csv(metrics: Mapping[Split, Mapping[str, MetricValue]]) -> str:
+def _as_csv(metrics: EvaluationMetrics) -> str:
     """The measured metrics as `split,metric,value,low,high`, for DVC plots."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["split", "metric", "value", "low", "high"])
-    for split, values in metrics.items():
-        for name, metric in values.items():
+    for split in SPLITS:
+        for name, metric in metrics.of_split(split).items():
             if metric.value is not None:
                 writer.writerow([split, name, metric.value, metric.low, metric.high])
     return text.getvalue()

@@ -6,6 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pvtt.errors import MissingInputError
+from pvtt.evaluation.generate import sampling
+from pvtt.evaluation.samples import shown_samples
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_file
 from pvtt.models.origin import model_sha256
@@ -41,9 +43,20 @@ def weights_path(root: Path, name: str, path: str | None) -> Path | None:
     return found
 
 
-def fingerprint(root: Path, params: Params, device: str, num_threads: int) -> Fingerprint:
-    """The fingerprint of an evaluation with these params on this machine."""
-    evaluate, encode = params.evaluate, params.encode
+def fingerprint(
+    root: Path, params: Params, dataset_sha256: str, base_sha256: str, device: str, num_threads: int
+) -> Fingerprint:
+    """The fingerprint of an evaluation.
+
+    Args:
+        root: The workspace's root.
+        params: All of params.yaml.
+        dataset_sha256: Of what is evaluated.
+        base_sha256: Of the base's transformer.
+        device: The name of the device that it runs on.
+        num_threads: Of torch.
+    """
+    evaluate = params.evaluate
     weights: dict[str, str | None] = {}
     for name in ("lpips", "clip", "dino", "fvd"):
         path = weights_path(root, name, getattr(evaluate, f"{name}_weights"))
@@ -52,15 +65,15 @@ def fingerprint(root: Path, params: Params, device: str, num_threads: int) -> Fi
         versions={library: version(library) for library in LIBRARIES},
         device=device,
         num_threads=num_threads,
+        dataset_sha256=dataset_sha256,
+        base_sha256=base_sha256,
         protocol={
-            "size": f"{encode.width}x{encode.height}",
-            "num_frames": encode.num_frames,
-            "frame_stride": encode.frame_stride,
-            "num_steps": evaluate.num_steps,
-            "product_guidance": evaluate.product_guidance,
-            "text_guidance": evaluate.text_guidance,
-            "seed": params.seed,
+            **shown_samples(params),
+            **sampling(params),
             "max_clips_per_split": evaluate.max_clips_per_split,
+            "batch_size": evaluate.batch_size,
+            "min_n": evaluate.min_n,
+            "fvd_min_n": evaluate.fvd_min_n,
             "composite": "hard edge: the template's pixels outside the conditioning mask",
             "region": "segmentation of the ground truth",
             "psnr": "8 bit, squared error pooled over the clip",

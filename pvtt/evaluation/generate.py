@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,21 @@ from torch import Tensor
 
 from pvtt.encoding.store import read_variant
 from pvtt.errors import PvttError
-from pvtt.files.atomic import atomic_path
 from pvtt.files.code import code_of
-from pvtt.files.hashing import sha256_file, sha256_json
+from pvtt.files.hashing import sha256_bytes, sha256_file, sha256_json
 from pvtt.generation.conditioned import ConditionedPipeline
+from pvtt.items.cache import ItemCache
 from pvtt.media.arrays import Video
+from pvtt.models import origin
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.loading import load_component
 from pvtt.models.sampling import SamplingSettings, initial_noise
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.params.file import Params
 from pvtt.records.dataset import EncodedSample
+
+LATENTS_FILE = "latents.safetensors"  # of a finished batch
+LATENTS = "latents"  # the tensor in it
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,18 @@ def read_conditions(folder: Path, encoded: EncodedSample) -> ConditionedSample:
     """Read what a sample is generated from. Raises as `pvtt.encoding.store.read_variant`."""
     conditions = read_variant(folder, encoded).conditions.to(dtype=torch.float32)
     return ConditionedSample(encoded.key, folder / encoded.path, conditions)
+
+
+def sampling(params: Params) -> dict[str, str | int | float | None]:
+    """What of the params latents depend on, given a sample."""
+    evaluate = params.evaluate
+    return {
+        "num_steps": evaluate.num_steps,
+        "product_guidance": evaluate.product_guidance,
+        "text_guidance": evaluate.text_guidance,
+        "seed": params.seed,
+        "precision": params.train.precision,
+    }
 
 
 class Generator:
@@ -62,7 +79,14 @@ class Generator:
     """
 
     def __init__(
-        self, model: Path, base: Path, model_sha256: str, base_sha256: str, params: Params, device: str, cache: Path
+        self,
+        model: Path,
+        base: Path,
+        model_sha256: str,
+        base_sha256: str,
+        params: Params,
+        device: str,
+        cache: ItemCache,
     ) -> None:
         # The networks' own loaders keep some parts in float32, which `to(dtype)` would not.
         half = device != "cpu" and params.train.precision == "bf16"
@@ -75,6 +99,7 @@ class Generator:
         )
         untrained = ProductVideoTransformer.from_base(stock, **{name: config[name] for name in names})
         self._untrained = self.pipeline.with_transformer(untrained.to(device).eval())
+        self._scheduler_sha256 = origin.model_sha256(model / "scheduler")
         self._model_sha256 = model_sha256
         self._base_sha256 = base_sha256
         self._params = params
@@ -99,27 +124,38 @@ class Generator:
         """Normalised latents of a batch, (B, C, F', h, w), from the cache or new. Arguments as for `videos`."""
         from safetensors.torch import load_file, save_file
 
-        settings = self._params.evaluate
-        key = sha256_json(
-            [
-                trained,
-                self._model_sha256 if trained else self._base_sha256,
-                code_of(Generator),
-                [[one.key, sha256_file(one.path)] for one in samples],
-                None if products is None else [sha256_file(one.path) for one in products],
-                [settings.num_steps, settings.product_guidance, settings.text_guidance, self._params.seed],
-                self._device,
-            ]
+        key = self.key(samples, products, trained)
+        entry = self._cache.read(key)
+        if entry is not None:
+            return load_file(entry.directory / LATENTS_FILE)[LATENTS]
+        latents = self._sample(samples, products, trained)
+        if not latents.isfinite().all():
+            names = ", ".join(one.key for one in samples)
+            raise PvttError(f"the model's output for {names} is not finite", "train again at a lower learning rate")
+        with self._cache.write(key) as made:
+            save_file({LATENTS: latents.contiguous()}, made.directory / LATENTS_FILE)
+        return latents
+
+    def key(
+        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, trained: bool
+    ) -> str:
+        """The hash of everything that a batch's latents depend on. Arguments as for `videos`."""
+        return sha256_json(
+            {
+                "weights": self._model_sha256 if trained else self._base_sha256,
+                "trained": trained,
+                "scheduler": self._scheduler_sha256,
+                "empty_text": sha256_bytes(self.pipeline.empty_text().cpu().numpy().tobytes()),
+                "code": code_of(Generator),
+                "libraries": {name: version(name) for name in ("diffusers", "torch")},
+                "sampling": sampling(self._params),
+                "device": torch.cuda.get_device_name() if self._device == "cuda" else self._device,
+                # The order of a sum, and so its last bit, depends on how many threads share it.
+                "num_threads": torch.get_num_threads() if self._device == "cpu" else None,
+                "samples": [[one.key, sha256_file(one.path)] for one in samples],
+                "products": None if products is None else [sha256_file(one.path) for one in products],
+            }
         )
-        path = self._cache / key[:2] / f"{key}.safetensors"
-        if not path.is_file():
-            latents = self._sample(samples, products, trained)
-            if not latents.isfinite().all():
-                names = ", ".join(one.key for one in samples)
-                raise PvttError(f"the model's output for {names} is not finite", "train again at a lower learning rate")
-            with atomic_path(path) as temporary:
-                save_file({"latents": latents.contiguous()}, temporary)
-        return load_file(path)["latents"]
 
     def _sample(
         self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, trained: bool

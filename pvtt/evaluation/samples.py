@@ -74,6 +74,22 @@ def photo_paths(entry: DatasetEntry, params: Params) -> tuple[str, ...]:
     return entry.photo_paths[: params.encode.max_photos]
 
 
+def shown_samples(params: Params) -> dict[str, str | int | float | None]:
+    """What of `params.encode` the evaluated variant of a sample depends on."""
+    encode = params.encode
+    return {
+        "size": f"{encode.width}x{encode.height}",
+        "num_frames": encode.num_frames,
+        "frame_stride": encode.frame_stride,
+        "max_photos": encode.max_photos,
+        "photo_size": encode.photo_size,
+        "image_features": encode.image_features,
+        "text_tokens": encode.text_tokens,
+        "encode_dtype": encode.dtype,
+        **{f"mask.{name}": value for name, value in encode.mask.model_dump().items()},
+    }
+
+
 class Windows:
     """The samples' pixels. Those that are needed a second time wait on the disk, so that memory stays bounded.
 

@@ -54,6 +54,7 @@ class Measurements(Record):
     test_rating: RatingSummary | None = None
     test_flow_warp_error: MetricValue | None = None  # relative to the ground truth's own
     test_swap_gain: MetricValue | None = None
+    beaten_by: tuple[str, ...] = ()  # which other contenders beat the model, a sentence each
 
 
 class Criterion(Record):
@@ -89,6 +90,7 @@ class Decision(Record):
     missing: tuple[str, ...]  # criteria not measured that could still change the verdict
     next_steps: tuple[NextStep, ...]
     ratings: RatingSummary | None = None
+    beaten_by: tuple[str, ...] = ()  # which other contenders beat the model, a sentence each; no criterion
 
 
 def read_decision(path: Path) -> Decision:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, RootModel
+from pydantic import Field, StringConstraints
 
 from pvtt.files.atomic import atomic_write_text
 from pvtt.records.base import Record, read_output, read_output_jsonl
 from pvtt.records.catalog import ProductId, Sha256
 from pvtt.records.clips import ClipRecord
-from pvtt.records.dataset import Split
+from pvtt.records.dataset import SPLITS, Split
 
 EVALUATED_FILE = "evaluated.jsonl"  # in outs/evaluate: an `EvaluatedSample` a line
 
+EvaluationRunId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
 MetricStatus = Literal["pass", "fail", "measured", "not_measured", "too_few"]
 
 
@@ -36,12 +36,21 @@ class MetricValue(Record):
     status: MetricStatus
 
 
-class EvaluationMetrics(RootModel[dict[Split, dict[str, MetricValue]]]):
-    """`metrics/evaluate.json`: split → metric → value."""
+class EvaluationMetrics(Record):
+    """`metrics/evaluate.json`: the evaluation's run, and split → metric → value."""
+
+    run_id: EvaluationRunId
+    train: dict[str, MetricValue]
+    val: dict[str, MetricValue]
+    test: dict[str, MetricValue]
 
     def get(self, split: Split, metric: str) -> MetricValue | None:
         """A metric's value on a split; None where the evaluation doesn't have it."""
-        return self.root.get(split, {}).get(metric)
+        return self.of_split(split).get(metric)
+
+    def of_split(self, split: Split) -> dict[str, MetricValue]:
+        """All metrics of a split."""
+        return {"train": self.train, "val": self.val, "test": self.test}[split]
 
 
 class Fingerprint(Record):
@@ -50,19 +59,20 @@ class Fingerprint(Record):
     versions: dict[str, str]  # library → version
     device: str
     num_threads: int
+    dataset_sha256: Sha256  # of the evaluated clips, masks, photos and encoded samples
+    base_sha256: Sha256  # of the base's transformer, which the untrained contender is
     protocol: dict[str, str | int | float | None]  # the evaluation's own settings and definitions
     weights: dict[str, Sha256 | None]  # measuring network → hash of its weights; None: missing
-    evaluator: str  # version of pvtt/evaluation's source
+    evaluator: str  # hash of the source of all that runs in an evaluation
 
 
 class EvaluationRun(Record):
     """`outs/evaluate/run.json`: which model was evaluated on which data, and how."""
 
     schema_version: Literal[1] = 1
-    run_id: str = Field(pattern=r"^[0-9a-f]{12}$")
+    run_id: EvaluationRunId
     model: str  # relative to the workspace
     model_sha256: Sha256
-    dataset_sha256: Sha256
     seed: int
     fingerprint: Fingerprint
     certified: tuple[str, ...]  # the evaluator's own checks that passed
@@ -96,19 +106,14 @@ def read_evaluated(folder: Path) -> list[EvaluatedSample]:
     return read_output_jsonl(folder / EVALUATED_FILE, EvaluatedSample, "evaluate")
 
 
-def write_metrics(path: Path, metrics: Mapping[Split, Mapping[str, MetricValue]]) -> None:
+def write_metrics(path: Path, metrics: EvaluationMetrics) -> None:
     """Write `metrics/evaluate.json` atomically; `chance` and `target` stand only where there is one."""
-    data = {
-        split: {
-            name: {
-                key: value
-                for key, value in json.loads(metric.to_json()).items()
-                if value is not None or key not in ("chance", "target")
-            }
-            for name, metric in values.items()
-        }
-        for split, values in metrics.items()
-    }
+    data = json.loads(metrics.to_json())
+    for split in SPLITS:
+        for value in data[split].values():
+            for key in ("chance", "target"):
+                if value[key] is None:
+                    del value[key]
     atomic_write_text(path, json.dumps(data, indent=2) + "\n")
 
 

@@ -48,6 +48,7 @@ class HeaderSection:
 
     verdict: str
     reason: str
+    beaten_by: tuple[str, ...]  # other contenders, a sentence each
     facts: tuple[tuple[str, str], ...]
 
 
@@ -176,6 +177,7 @@ def header(inputs: ReportInputs) -> HeaderSection:
     return HeaderSection(
         verdict=VERDICTS[inputs.decision.verdict],
         reason=inputs.decision.reason,
+        beaten_by=inputs.decision.beaten_by,
         facts=(
             ("run", inputs.decision.run_id),
             ("profile", inputs.params.profile),
@@ -308,7 +310,11 @@ def method(inputs: ReportInputs) -> MethodSection:
     mark = inputs.run.fingerprint
     return MethodSection(
         fingerprint=mark,
-        protocol=tuple((name, "–" if value is None else str(value)) for name, value in mark.protocol.items()),
+        protocol=(
+            ("dataset", mark.dataset_sha256[:12]),
+            ("base", mark.base_sha256[:12]),
+            *((name, "–" if value is None else str(value)) for name, value in mark.protocol.items()),
+        ),
         weights=tuple((name, value[:12] if value else "missing: not measured") for name, value in mark.weights.items()),
         certified=inputs.run.certified,
     )

@@ -33,11 +33,13 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
 
     Raises:
         MissingInputError: Training or evaluation has not run.
-        PvttError: A file is not in its format.
+        PvttError: A file is not in its format, or the metrics are of another run than the videos.
     """
     from pvtt.decision.convergence import judge_convergence
     from pvtt.decision.decide import decide
     from pvtt.decision.text import format_decision
+    from pvtt.errors import PvttError
+    from pvtt.evaluation.comparison import defeats, in_words
     from pvtt.files.atomic import atomic_write_text
     from pvtt.ratings.store import RatingStore
     from pvtt.ratings.summary import summarise_ratings
@@ -47,6 +49,11 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
 
     run_id = read_run(workspace.out("evaluate") / "run.json").run_id
     metrics = read_metrics(workspace.metrics / "evaluate.json")
+    if metrics.run_id != run_id:
+        raise PvttError(
+            f"metrics/evaluate.json is of run {metrics.run_id}, outs/evaluate of run {run_id}",
+            "run `dvc repro evaluate`, which makes both",
+        )
     samples = read_evaluated(workspace.out("evaluate"))
     ratings = RatingStore(workspace.ratings / f"{run_id}.jsonl").latest().values()
     histories = [
@@ -60,6 +67,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         test_rating=summarise_ratings(ratings, samples, params.decide.min_raters, params.seed),
         test_flow_warp_error=metrics.get("test", "relative_flow_warp_error"),
         test_swap_gain=metrics.get("test", "swap_gain"),
+        beaten_by=in_words(defeats(metrics)),
     )
     decision = decide(measurements, params, run_id)
     atomic_write_text(workspace.metrics / "decision.json", decision.to_json(indent=2) + "\n")

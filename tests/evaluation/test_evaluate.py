@@ -34,7 +34,8 @@ def samples(out: Path) -> list[EvaluatedSample]:
 
 def test_every_metric_stands_in_every_split_in_the_agreed_form(evaluated_project: EvaluatedProject) -> None:
     metrics = json.loads((evaluated_project.workspace.metrics / "evaluate.json").read_text())
-    assert list(metrics) == ["train", "val", "test"]
+    assert list(metrics) == ["run_id", "train", "val", "test"]
+    assert metrics.pop("run_id") == read_run(evaluated_project.workspace.out("evaluate") / "run.json").run_id
     for values in metrics.values():
         assert list(values) == [score.name for score in all_scores()]
         for value in values.values():
@@ -99,6 +100,10 @@ def test_run_and_plots(out: Path, evaluated_project: EvaluatedProject) -> None:
     run = read_run(out / "run.json")
     assert run.fingerprint.weights == {"lpips": None, "clip": None, "dino": None, "fvd": None}
     assert run.fingerprint.versions["torch"] == torch.__version__.split("+")[0]
+    protocol, params = run.fingerprint.protocol, evaluated_project.params
+    assert protocol["mask.dilation"] == params.encode.mask.dilation
+    assert (protocol["photo_size"], protocol["max_photos"]) == (params.encode.photo_size, params.encode.max_photos)
+    assert protocol["precision"] == params.train.precision
     assert len(run.certified) >= 13
     rows = list(csv.DictReader((out / "metrics.csv").open()))
     assert {row["split"] for row in rows} == {"train", "test"}

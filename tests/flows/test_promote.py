@@ -33,9 +33,17 @@ def evaluated(project: Project, prefect_api: str, project_root: Path) -> Project
         run_id="0123456789ab",
         model="outs/train_stage2/model",
         model_sha256="0" * 64,
-        dataset_sha256="1" * 64,
         seed=0,
-        fingerprint=Fingerprint(versions={}, device="cpu", num_threads=1, protocol={}, weights={}, evaluator="1"),
+        fingerprint=Fingerprint(
+            versions={},
+            device="cpu",
+            num_threads=1,
+            dataset_sha256="1" * 64,
+            base_sha256="2" * 64,
+            protocol={},
+            weights={},
+            evaluator="1",
+        ),
         certified=(),
     )
     (project.workspace.out("evaluate")).mkdir()

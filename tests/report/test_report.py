@@ -43,6 +43,10 @@ def test_it_holds_the_verdict_the_criteria_and_the_commands(page: Path, reported
         assert criterion.label in text
     for step in decision.next_steps:
         assert step.command in text
+    assert decision.beaten_by  # the drawn products look like their photos, the random model's do not
+    assert any(sentence.startswith("On test, paste beats the model: product PSNR") for sentence in decision.beaten_by)
+    first_screen = text[: text.index("<nav")]
+    assert all(sentence in first_screen for sentence in decision.beaten_by)
     assert "too_short" in text
     assert "1.2 s, need 3 s" in text
 

@@ -14,7 +14,7 @@ from pvtt.params.file import Params
 from pvtt.ratings.store import RatingStore
 from pvtt.records.base import read_jsonl
 from pvtt.records.decision import read_decision
-from pvtt.records.evaluation import EvaluatedSample, read_run
+from pvtt.records.evaluation import EvaluatedSample, read_metrics, read_run, write_metrics
 from pvtt.records.ratings import Rating
 from pvtt.stages import decide
 from tests.evaluated import EvaluatedProject
@@ -42,7 +42,17 @@ def test_a_random_model_does_not_reproduce_its_training_set(
     assert status["loss"] == "pass"
     assert status["psnr"] == "fail"
     assert status["clip_i"] == status["rating"] == "not_measured"
-    assert capsys.readouterr().out.startswith("verdict: capacity")
+    shown = capsys.readouterr().out
+    assert shown.startswith("verdict: capacity")
+    assert "On test, paste beats the model: product PSNR" in shown
+    assert decision.run_id == read_metrics(workspace.metrics / "evaluate.json").run_id
+
+
+def test_metrics_of_another_run_than_the_videos_are_refused(workspace: Workspace, params: Params) -> None:
+    path = workspace.metrics / "evaluate.json"
+    write_metrics(path, read_metrics(path).model_copy(update={"run_id": "0" * 12}))
+    with pytest.raises(PvttError, match="000000000000"):
+        decide.run(workspace, params, InlineDispatcher())
 
 
 def test_ratings_of_this_run_count_and_agreement_is_reported(workspace: Workspace, params: Params) -> None:

@@ -88,5 +88,6 @@ METRICS = (
         better="↓",
         measure=_of_scene,
         of_contenders=True,
+        ranks=True,
     ),
 )

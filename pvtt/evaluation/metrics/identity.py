@@ -113,6 +113,7 @@ METRICS = (
         measure=lambda scene, video: _shows(scene, video, scene.product_id),
         of_truth="the ceiling that the measure itself sets",
         of_contenders=True,
+        ranks=True,
     ),
     Metric(
         name="swap_followed",

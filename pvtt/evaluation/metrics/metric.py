@@ -132,6 +132,7 @@ class Metric:
             ratio of the sums, which is steadier than the mean of the ratios. None: all alike.
         of_truth: Also measured on the ground truth itself, with what that says. None: not.
         of_contenders: Also measured on every other contender.
+        ranks: A contender that does better in it beats the model; needs `of_contenders`.
     """
 
     name: str
@@ -148,3 +149,4 @@ class Metric:
     weight: Callable[[Values], float] | None = None
     of_truth: str | None = None
     of_contenders: bool = False
+    ranks: bool = False

@@ -148,7 +148,7 @@ METRICS = (
         better="↓",
         measure=_relative_warp_error,
         weight=_true_warp_error_of,
-        of_contenders=True,
+        of_contenders=True,  # without ranking them: nothing is as steady as a hole of one colour
     ),
     Metric(
         name="flow_warp_error",

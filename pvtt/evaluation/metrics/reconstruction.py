@@ -97,6 +97,7 @@ METRICS = (
         better="↑",
         measure=lambda scene, video: finite_psnr(video, scene.truth, scene.product),
         of_contenders=True,
+        ranks=True,
     ),
     Metric(
         name="product_ssim",

@@ -1,0 +1,55 @@
+"""Which other contenders beat the model, by which metrics, and on which split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pvtt.evaluation.contenders.all import others
+from pvtt.evaluation.contenders.contender import Contender
+from pvtt.evaluation.metrics.all import METRICS
+from pvtt.evaluation.metrics.metric import Metric
+from pvtt.evaluation.scores import of_contender
+from pvtt.records.dataset import SPLITS, Split
+from pvtt.records.evaluation import EvaluationMetrics
+
+
+@dataclass(frozen=True)
+class Defeat:
+    """One metric by which a contender beats the model on a split: the mean of each."""
+
+    split: Split
+    contender: Contender
+    metric: Metric
+    model: float
+    other: float
+
+
+def defeats(metrics: EvaluationMetrics) -> tuple[Defeat, ...]:
+    """All of them, by means. Where either was not measured there is none."""
+    found = []
+    for split in SPLITS:
+        for contender in others():
+            for metric in METRICS:
+                model = metrics.get(split, metric.name)
+                other = metrics.get(split, of_contender(metric, contender).name) if metric.ranks else None
+                if model is None or other is None or model.value is None or other.value is None:
+                    continue
+                if other.value < model.value if metric.better == "↓" else other.value > model.value:
+                    found.append(Defeat(split, contender, metric, model.value, other.value))
+    return tuple(found)
+
+
+def in_words(found: tuple[Defeat, ...]) -> tuple[str, ...]:
+    """One sentence for each contender that beats the model on a split, with the figures of both."""
+    by_pair: dict[tuple[Split, str], list[Defeat]] = {}
+    for defeat in found:
+        by_pair.setdefault((defeat.split, defeat.contender.label), []).append(defeat)
+    return tuple(
+        f"On {split}, {label} beats the model: {'; '.join(_figures(defeat) for defeat in of_pair)}."
+        for (split, label), of_pair in by_pair.items()
+    )
+
+
+def _figures(defeat: Defeat) -> str:
+    unit = f" {defeat.metric.unit}" if defeat.metric.unit == "dB" else ""
+    return f"{defeat.metric.label} {defeat.other:.3g}{unit} against {defeat.model:.3g}{unit}"
