@@ -78,6 +78,7 @@ def transformer(steps: int, variants: int, threads: int) -> None:
 
     from pvtt.builtin.wan_tiny.checkpoint import latent_statistics, load_vae
     from pvtt.builtin.wan_tiny.data import load_clips, rendered_products
+    from pvtt.builtin.wan_tiny.state import save_state
     from pvtt.builtin.wan_tiny.transformer import TransformerTraining, encode_clips, train_transformer
 
     torch.set_num_threads(threads)
@@ -91,9 +92,9 @@ def transformer(steps: int, variants: int, threads: int) -> None:
     else:
         latents = encode_clips(network, train.videos, variants, seed=0)
         test_latents = encode_clips(network, test.videos, 1, seed=0)[:, 0]
-        torch.save((latents, test_latents), cached)
+        save_state(cached, (latents, test_latents))
     mean, std = latent_statistics(latents.flatten(0, 1))
-    torch.save((mean, std), directory / "statistics.pt")
+    save_state(directory / "statistics.pt", (mean, std))
     offset, scale = (torch.tensor(values).view(-1, 1, 1, 1) for values in (mean, std))
     _, _, text = _text([*train.captions, *test.captions], train.captions)
     assert isinstance(text, torch.Tensor)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.builtin.wan_tiny import config
-from pvtt.files.atomic import atomic_directory
+from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.models.origin import forget_origin
 
 if TYPE_CHECKING:
@@ -76,4 +76,4 @@ def measure(checkpoint: Path, videos: npt.NDArray[np.uint8]) -> dict[str, float]
 
 def write_measurement(path: Path, measurement: dict[str, float]) -> None:
     """Write `measurement` as JSON."""
-    path.write_text(json.dumps(measurement, indent=2) + "\n")
+    atomic_write_text(path, json.dumps(measurement, indent=2) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pvtt.builtin.wan_tiny import config
+from pvtt.builtin.wan_tiny.state import save_state, write_log
+from pvtt.files.atomic import atomic_directory
 from pvtt.items.progress import Progress
 
 if TYPE_CHECKING:
@@ -116,14 +117,13 @@ def train_transformer(
                 ema.store(model.parameters())
                 ema.copy_to(model.parameters())
                 errors = velocity_errors(model, *held_out)
-                model.save_pretrained(directory / "transformer")
+                with atomic_directory(directory / "transformer") as folder:
+                    model.save_pretrained(folder)
                 ema.restore(model.parameters())
                 log.append([step + 1, round(loss.item(), 5), *errors])
                 state = {"step": step + 1, "log": log, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-                torch.save(state | {"ema": ema.state_dict()}, checkpoint.with_suffix(".tmp"))
-                checkpoint.with_suffix(".tmp").replace(checkpoint)
-                with (directory / "transformer_log.csv").open("w", newline="") as file:
-                    csv.writer(file).writerows([["step", "loss", *(f"held_out_{s}" for s in SIGMAS)], *log])
+                save_state(checkpoint, state | {"ema": ema.state_dict()})
+                write_log(directory / "transformer_log.csv", ("step", "loss", *(f"held_out_{s}" for s in SIGMAS)), log)
 
 
 SIGMAS = (0.2, 0.5, 0.8, 0.95)

@@ -8,7 +8,6 @@ model.
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.builtin.wan_tiny import config
+from pvtt.builtin.wan_tiny.state import save_state, write_log
+from pvtt.files.atomic import atomic_directory
 from pvtt.items.progress import Progress
 
 if TYPE_CHECKING:
@@ -184,12 +185,11 @@ def train_vae(
                 shown = held_out[:: max(1, len(held_out) // 8)][:8]
                 value = evaluate(vae, shown[:, 4:5] if images else shown)
                 if (step + 1) % 500 == 0 or step + 1 == total:
-                    vae.save_pretrained(directory / "vae")
+                    with atomic_directory(directory / "vae") as folder:
+                        vae.save_pretrained(folder)
                 ema.restore(vae.parameters())
                 phase = "image" if images else "decoder" if decoder_only else "video"
                 log.append([step + 1, phase, round(loss.item(), 5), round(value, 3)])
                 state = {"step": step + 1, "log": log, "vae": vae.state_dict(), "optimizer": optimizer.state_dict()}
-                torch.save(state | {"ema": ema.state_dict()}, checkpoint.with_suffix(".tmp"))
-                checkpoint.with_suffix(".tmp").replace(checkpoint)
-                with (directory / "vae_log.csv").open("w", newline="") as file:
-                    csv.writer(file).writerows([["step", "phase", "loss", "held_out_psnr"], *log])
+                save_state(checkpoint, state | {"ema": ema.state_dict()})
+                write_log(directory / "vae_log.csv", ("step", "phase", "loss", "held_out_psnr"), log)
