@@ -13,6 +13,7 @@ import click
 from pvtt.errors import PvttError, first_line
 from pvtt.files.own_code import run_own_code
 from pvtt.files.storage import storage_fault
+from pvtt.files.threads import set_thread_policy
 from pvtt.files.workspace import find_workspace
 from pvtt.stages.all import STAGE_NAMES, STAGES, find_stage
 from pvtt.stages.stage import Stage
@@ -100,6 +101,7 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         if arguments is None:
             run_own_code()
+        set_thread_policy()
         return command.main(arguments, prog_name="pvtt", standalone_mode=False)
     except PvttError as error:
         _end_with(error)
