@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
-PACKAGES := libegl1 libgl1-mesa-dri chromium chromium-driver slurm-wlm munge gcc libc6-dev
+PACKAGES := libegl1 libgl1-mesa-dri ffmpeg chromium chromium-driver slurm-wlm munge gcc libc6-dev
 
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
@@ -52,10 +52,7 @@ end-to-end: setup  ## The whole pipeline on a dozen products, in a clone (minute
 benchmarks: setup  ## Measure against the usual way
 	$(BIN)/python -m pytest tests/benchmarks -s
 
-faults: setup  ## Let every write of every command fail (hours; ARGS="--only encode --sample 20", --help)
-	$(BIN)/python -m tests.faults $(ARGS)
-
-system-packages:  ## Debian packages of the tests: a renderer, a browser, Slurm, a C compiler
+system-packages:  ## Debian packages of the tests: a renderer, ffmpeg, a browser, Slurm, a C compiler
 	@missing=$$(for package in $(PACKAGES); do \
 		dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || printf '%s ' $$package; done); \
 	if [ -z "$$missing" ]; then exit 0; fi; \
