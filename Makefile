@@ -52,6 +52,9 @@ end-to-end: setup  ## The whole pipeline on a dozen products, in a clone (minute
 benchmarks: setup  ## Measure against the usual way
 	$(BIN)/python -m pytest tests/benchmarks -s
 
+faults: setup  ## Let every write of every command fail (hours; ARGS="--only encode --sample 20", --help)
+	$(BIN)/python -m tests.faults $(ARGS)
+
 system-packages:  ## Debian packages of the tests: a renderer, ffmpeg, a browser, Slurm, a C compiler
 	@missing=$$(for package in $(PACKAGES); do \
 		dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || printf '%s ' $$package; done); \
