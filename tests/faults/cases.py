@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pvtt.files.hashing import sha256_file
 from pvtt.files.workspace import Workspace
 from pvtt.params.file import Params
 from pvtt.records.base import write_jsonl
+from pvtt.records.catalog import read_catalog
 from tests.scenes import add_product, draw_shot, small_params, video_bytes
 
 FPS = 8.0
@@ -27,12 +29,14 @@ class Case:
         arguments: Of `pvtt`.
         outs: What it publishes, below the workspace: each is changed at once or not at all.
         varying: Parts of paths in `outs` whose files differ from run to run.
+        require_sound: Raises where the workspace is not as it must always be.
     """
 
     build: Callable[[Path], Params]
     arguments: tuple[str, ...]
     outs: tuple[str, ...]
     varying: tuple[str, ...] = ()
+    require_sound: Callable[[Path], None] | None = None
 
 
 def write_params(root: Path, params: Params) -> None:
@@ -137,7 +141,26 @@ def _export(root: Path) -> Params:
     return small_params()
 
 
+def _crawl(root: Path) -> Params:
+    for number in (1, 2):
+        folder = root / "products" / f"BOTT00{number}"
+        folder.mkdir(parents=True)
+        (folder / "film.mp4").write_bytes(video_bytes(root, [draw_shot(number, 8)[0]], FPS))
+        (folder / "photo.png").write_bytes(_cut_out_photo(number))
+    (root / "source.mp4").unlink()
+    return small_params()
+
+
+def _whole_data(root: Path) -> None:
+    """A product is there with all its media, or it is not there."""
+    data = Workspace(root).data
+    for product in read_catalog(data).values():
+        for medium in (*product.videos, *product.photos):
+            assert sha256_file(data / medium.path) == medium.sha256, medium.path
+
+
 CASES = {
+    "crawl": Case(_crawl, ("crawl", "--source", "folder", "--start", "products"), (), require_sound=_whole_data),
     "clip": Case(_clip, ("clip",), ("outs/clip",)),
     "segment": Case(_segment, ("segment",), ("outs/segment",)),
     "photos": Case(_photos, ("photos",), ("outs/photos",)),

@@ -74,9 +74,9 @@ class Loop:
             ended = self._run(fault)
             if not ended.failed:
                 continue  # this run had fewer calls
-            wrong = list(self._check(ended))
+            wrong = [*self._check(ended), *self._unsound()]
             if ended.code != 0 or self._temporaries():
-                wrong += self._check_again()
+                wrong += [*self._check_again(), *self._unsound()]
             counts.add(ended, [f"{fault} ({ended.failed}): {what}" for what in wrong])
         return counts
 
@@ -117,6 +117,13 @@ class Loop:
         for entry in (self._root / ".pvtt" / "cache").glob("*/[0-9a-f][0-9a-f]/[0-9a-f]*"):
             if entry.is_dir() and ItemCache(entry.parents[1]).read(entry.name) is None:
                 yield f"the cache's entry {entry.name[:8]} is not whole"
+
+    def _unsound(self) -> Iterator[str]:
+        if self._case.require_sound is not None:
+            try:
+                self._case.require_sound(self._root)
+            except Exception as error:
+                yield f"not sound: {error!r}"
 
     def _temporaries(self) -> list[Path]:
         return list(self._root.rglob(f"{TEMPORARY_PREFIX}*"))
