@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 
 from pvtt.errors import StorageError
-from pvtt.files.atomic import atomic_directory, atomic_path, atomic_write_bytes, atomic_write_text, sweep_temporaries
+from pvtt.files.atomic import (
+    append_line,
+    atomic_directory,
+    atomic_path,
+    atomic_write_bytes,
+    atomic_write_text,
+    remove,
+    sweep_temporaries,
+    sweep_temporaries_of,
+)
 from pvtt.media.video import write_video
 
 
@@ -60,6 +69,50 @@ def test_a_directory_is_replaced_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_directory_is_replaced_whole_where_names_cannot_be_exchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: object())  # a C library without renameat2
+    test_a_directory_is_replaced_whole(tmp_path)
+
+
+def test_files_that_are_links_to_what_is_on_the_disk_are_not_synced_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cached").write_text("synced when it was made")
+    synced: list[str] = []
+    sync = os.fsync
+
+    def record(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)  # noqa: PTH115  no path, a descriptor
+        sync(descriptor)
+
+    monkeypatch.setattr("os.fsync", record)
+    with atomic_directory(tmp_path / "out") as temporary:
+        (temporary / "sub").mkdir()
+        (temporary / "sub" / "linked").hardlink_to(tmp_path / "cached")
+        (temporary / "written").write_text("new")
+    assert [name for name in synced if not name.startswith(".tmp-")] == ["sub", "written", tmp_path.name]
+    assert len(synced) == 4  # and the directory itself
+
+
+def test_a_line_is_appended_whole(tmp_path: Path) -> None:
+    path = tmp_path / "ratings" / "a.jsonl"
+    for line in ("one", "two"):
+        append_line(path, line)
+    assert path.read_text() == "one\ntwo\n"
+
+
+def test_what_is_removed_is_gone_with_all_that_it_held(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "sub").mkdir(parents=True)
+    (tmp_path / "folder" / "sub" / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    (tmp_path / "kept").mkdir()
+    for name in ("folder", "link", "missing"):
+        remove(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
 def test_a_written_file_has_the_usual_mode(tmp_path: Path) -> None:
     atomic_write_bytes(tmp_path / "a", b"")
     (tmp_path / "b").touch()
@@ -74,6 +127,14 @@ def test_what_killed_runs_left_is_swept_and_what_live_ones_use_is_not(tmp_path: 
         os.utime(tmp_path / "ab" / name, (0, 0))
     sweep_temporaries(tmp_path)
     assert sorted(path.name for path in (tmp_path / "ab").iterdir()) == [".tmp-live", "entry"]
+
+
+def test_a_stage_sweeps_what_its_own_killed_runs_left(tmp_path: Path) -> None:
+    for name in (".tmp-clip-old", ".tmp-segment-old"):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (0, 0))
+    sweep_temporaries_of(tmp_path / "clip")
+    assert [path.name for path in tmp_path.iterdir()] == [".tmp-segment-old"]
 
 
 @pytest.fixture
