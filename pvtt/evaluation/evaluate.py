@@ -86,6 +86,8 @@ def run_evaluation(job: EvaluateJob) -> None:
         raise PvttError(
             "there is no encoded sample to evaluate", "read outs/validate/rejects.jsonl and outs/encode/rejects.jsonl"
         )
+    cache = ItemCache(workspace.cache / STAGE)
+    cache.sweep()
     model = workspace.root / job.model
     run = _describe(job, chosen, device, certified)
     generator = Generator(
@@ -95,12 +97,12 @@ def run_evaluation(job: EvaluateJob) -> None:
         base_sha256=run.fingerprint.base_sha256,
         params=params,
         device=device,
-        cache=ItemCache(workspace.cache / STAGE),
+        cache=cache,
     )
     generator.pipeline.mask_contract.require_equal(MaskContract.from_params(params.encode.mask), "outs/encode")
 
     with atomic_directory(workspace.out(STAGE)) as out:
-        with Windows.open(workspace, params) as windows:
+        with Windows.open(workspace, params, workspace.cache / STAGE) as windows:
             evaluation = Evaluation(workspace, params, chosen, generator, networks, windows, out)
             samples, fvd = evaluation.run()
         samples = _keep_videos(samples, out)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pvtt.encoding.encode import read_photo
 from pvtt.encoding.windows import EvaluationWindow, load_window
 from pvtt.evaluation.selection import select, swap_partners
+from pvtt.files.storage import TEMPORARY_PREFIX
 from pvtt.files.workspace import Workspace
 from pvtt.media.arrays import Rgba
 from pvtt.params.file import Params
@@ -106,11 +107,11 @@ class Windows:
 
     @classmethod
     @contextmanager
-    def open(cls, workspace: Workspace, params: Params) -> Iterator[Self]:
-        """With a folder for waiting windows that is removed at the end."""
-        workspace.cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="windows-", dir=workspace.cache) as folder:
-            yield cls(workspace, params, Path(folder))
+    def open(cls, workspace: Workspace, params: Params, folder: Path) -> Iterator[Self]:
+        """With a place for waiting windows in `folder`, which is removed at the end."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as place:
+            yield cls(workspace, params, Path(place))
 
     def read(self, entry: DatasetEntry) -> EvaluationWindow:
         """A sample's pixels, from the disk if they wait there. Raises as `load_window`."""
