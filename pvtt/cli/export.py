@@ -8,7 +8,7 @@ import click
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, resolve_path=True))
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def command(folder: Path) -> None:
     """Write the validated dataset to FOLDER: dataset.json, videos/, masked/, masks/ (PNG), product_images/.
 
@@ -24,5 +24,5 @@ def command(folder: Path) -> None:
     workspace = find_workspace()
     entries = read_entries(workspace.out("validate"))
     with hold_lock(workspace.state / "export.lock", "pvtt export"):
-        export_dataset(workspace, entries, folder, from_environment(STAGE_NAMES))
+        export_dataset(workspace, entries, folder.resolve(), from_environment(STAGE_NAMES))
     click.echo(f"{folder}: {len(entries)} clips of {len({entry.product_id for entry in entries})} products")

@@ -152,7 +152,8 @@ def probe(path: Path, media_type: MediaType) -> None:
         # The demuxer is named, so that FFmpeg never guesses a playlist format that opens other files.
         with path.open("rb") as file, av.open(file, format=media_type.format) as container:
             has_video = bool(container.streams.video)
-    except av.error.FFmpegError as error:
+    except (av.error.FFmpegError, OSError) as error:
+        raise_storage_fault(error, path)
         raise ItemRejectedError("truncated", f"its header cannot be read: {error.strerror}") from None
     if not has_video:
         raise ItemRejectedError("not_a_video", "it holds no video stream")

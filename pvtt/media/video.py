@@ -7,6 +7,7 @@ this module writes is BT.709, limited range, and says so.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,7 +88,12 @@ class _Source:
             return b""
 
     def seek(self, offset: int, whence: int) -> int:
-        return self._file.seek(offset, whence)
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # else before the start: FFmpeg asks for the last byte of an empty file
+                self.fault = self.fault or error
+            return -1
 
     def tell(self) -> int:
         return self._file.tell()
