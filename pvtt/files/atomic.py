@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import tempfile
@@ -91,7 +92,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             yield temporary
             temporary.chmod(0o777 & ~_umask())  # mkdtemp makes 0700
             _sync_tree(temporary)
-            _exchange(temporary, path) if path.exists() else temporary.replace(path)
+            _put(temporary, path)
             _sync(path.parent)
         finally:
             _remove(temporary)  # unfinished, or the old one after the exchange
@@ -163,6 +164,16 @@ def _sync_tree(directory: Path) -> None:
             if file.lstat().st_nlink == 1 and not file.is_symlink():
                 _sync(file)
         _sync(Path(root))
+
+
+def _put(new: Path, path: Path) -> None:
+    """Rename a directory onto `path`, whether or not one is there, also one that another process has just put there."""
+    try:
+        new.replace(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        _exchange(new, path)
 
 
 def _exchange(new: Path, old: Path) -> None:
