@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from pvtt.dataset.suites import build_suites
 from pvtt.errors import ValidationFailedError
@@ -20,16 +23,19 @@ if TYPE_CHECKING:
     from pvtt.dataset.tables import Tables
 
 MAX_VALUE_LENGTH = 16
+_MOMENT = re.compile(r"\b\d{8}T\d{6}\.\d{6}Z\b")  # of loading a table, of writing a page
+_RANDOM_ID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")  # of what a page folds and unfolds
 NUM_NAMED = 5  # rows named in an error message; `expectations.jsonl` names them all
 
 
-def validate_tables(tables: Tables, params: Params, data_docs: Path) -> list[ExpectationResult]:
+def validate_tables(tables: Tables, params: Params, data_docs: Path, when: datetime) -> list[ExpectationResult]:
     """Hold every table to its suite, in the order of the suites.
 
     Args:
         tables: As `pvtt.dataset.tables.build_tables` makes them.
         params: What the suites' ranges come from.
-        data_docs: Where the HTML goes; `index.html` is its start.
+        data_docs: Where the HTML goes; `index.html` is its start. Equal tables give equal bytes.
+        when: The time that the HTML shows: that of the data, since equal data give equal pages.
     """
     context = _context(data_docs)
     import great_expectations as gx
@@ -48,14 +54,23 @@ def validate_tables(tables: Tables, params: Params, data_docs: Path) -> list[Exp
             result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["name"]},
         )
         run = context.checkpoints.add(checkpoint).run(
-            batch_parameters={"dataframe": frame}, run_id=gx.RunIdentifier(run_name="validate")
+            batch_parameters={"dataframe": frame}, run_id=gx.RunIdentifier(run_name="validate", run_time=when)
         )
         (of_table,) = run.run_results.values()
         found = [_record(table, len(frame), one.to_json_dict()) for one in of_table.results]
         results += sorted(found, key=lambda result: order.index(result.expectation))  # it sorts them by column
     with _logged_errors_raised():
         context.build_data_docs()
+    for page in data_docs.rglob("*.html"):
+        page.write_text(_without_chance(page.read_text(encoding="utf-8"), when), encoding="utf-8")
     return results
+
+
+def _without_chance(html: str, when: datetime) -> str:
+    """A page with `when` for every moment in it, and with its random ids numbered in their order."""
+    html = _MOMENT.sub(when.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ"), html)
+    ids = {name: str(UUID(int=number)) for number, name in enumerate(dict.fromkeys(_RANDOM_ID.findall(html)))}
+    return _RANDOM_ID.sub(lambda match: ids[match[0]], html)
 
 
 def raise_critical(results: Sequence[ExpectationResult], where: Path) -> None:

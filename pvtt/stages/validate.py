@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pvtt.stages.stage import Stage
@@ -48,8 +49,9 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     sources = read_sources(workspace)
     dataset = join(sources, params)
     tables = build_tables(workspace, sources, dataset, params.validate_)
+    when = max(datetime.fromisoformat(product.retrieved_at) for product in sources.products)
     with atomic_directory(workspace.out(STAGE.name)) as out:
-        results = validate_tables(tables, params, out / "data_docs")
+        results = validate_tables(tables, params, out / "data_docs", when)
         write_jsonl(out / ENTRIES_FILE, dataset.entries)
         DatasetFile.from_entries(dataset.entries).write(out / "dataset.json")
         write_jsonl(out / REJECTS_FILE, dataset.left_out)

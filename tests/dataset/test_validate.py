@@ -174,3 +174,14 @@ def test_a_missing_stage_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match=r"segment/masks\.jsonl does not exist") as failure:
         run(workspace)
     assert failure.value.hint == "run `dvc repro segment` (or `pvtt segment`) first"
+
+
+def test_equal_data_give_equal_pages(tmp_path: Path) -> None:
+    pages = []
+    for name in ("one", "another"):
+        workspace = Rows(24).write(tmp_path / name)
+        run(workspace)
+        docs = workspace.out("validate") / "data_docs"
+        pages.append({path.relative_to(docs): path.read_bytes() for path in docs.rglob("*") if path.is_file()})
+
+    assert pages[0] == pages[1]
