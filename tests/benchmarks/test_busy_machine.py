@@ -88,4 +88,4 @@ def test_training_beside_a_busy_machine_takes_its_share(project_root: Path) -> N
         end="",
     )
     assert beside <= MAX_OVER_SHARE * share
-    assert alone <= 1.1 * alone_before
+    assert alone <= 1.3 * alone_before  # as far as one machine differs from itself within a minute
