@@ -128,9 +128,10 @@ def test_wrong_params_are_refused_before_anything_starts(project: Project, prefe
 
 def test_order_is_dvc_s(project: Project) -> None:
     order = read_graph(project.root).order
-    printed = subprocess.run([sys.executable, "-m", "dvc", "repro"], capture_output=True, text=True, check=True).stdout
+    run = project.python("-m", "dvc", "--wait-for-lock", "repro")
 
-    assert list(order) == re.findall(r"^Running stage '(\w+)'", printed, re.MULTILINE)
+    assert run.returncode == 0, run.stderr
+    assert list(order) == re.findall(r"^Running stage '(\w+)'", run.stdout, re.MULTILINE)
 
 
 class TestByHand:
