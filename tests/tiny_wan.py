@@ -86,7 +86,7 @@ def opened(model: ProductVideoTransformer) -> ProductVideoTransformer:
     """The model with its gates open and its condition channels in use, as after some training."""
     torch.manual_seed(2)
     for name, parameter in model.named_parameters():
-        if name.endswith("product_gate") or name.startswith("patch_embedding.condition"):
+        if name.endswith("gate") or name.startswith("parts.mask_channels"):
             torch.nn.init.normal_(parameter, std=0.5)
     return model
 
@@ -94,6 +94,6 @@ def opened(model: ProductVideoTransformer) -> ProductVideoTransformer:
 def build_tiny_pipeline(base: Path, params: EncodeParams) -> ProductVideoPipeline:
     """A pipeline over a base of `build_tiny_base` whose adapter has an effect."""
     transformer = ProductVideoTransformer.from_base(
-        base / "transformer", product_dim=64, tokens_per_view=4, num_product_tokens=6, product_heads=2
+        base / "transformer", tokens_per_view=4, num_product_tokens=6, product_heads=2
     )
     return ProductVideoPipeline.from_base(base, opened(transformer).eval(), params)

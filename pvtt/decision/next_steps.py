@@ -74,16 +74,22 @@ def _capacity(params: Params, measurements: Measurements) -> tuple[NextStep, ...
             params, {"train.stage1.steps": train.stage1.steps * 2, "train.stage2.steps": train.stage2.steps * 2}
         ),
     )
-    larger = NextStep(
-        text="A larger adapter: twice the product tokens, one more encoder layer.",
-        command=_experiment(
-            params,
-            {
-                "model.num_product_tokens": model.num_product_tokens * 2,
-                "model.encoder_layers": model.encoder_layers + 1,
-            },
-        ),
-    )
+    if "product_tokens" in model.conditioning:
+        larger = NextStep(
+            text="A larger adapter: twice the product tokens, one more encoder layer.",
+            command=_experiment(
+                params,
+                {
+                    "model.num_product_tokens": model.num_product_tokens * 2,
+                    "model.encoder_layers": model.encoder_layers + 1,
+                },
+            ),
+        )
+    else:
+        larger = NextStep(
+            text="A larger adapter: product tokens beside what it is told by.",
+            command=_experiment(params, {"model.conditioning": [*model.conditioning, "product_tokens"]}),
+        )
     if "*" in train.stage2.trainable:
         unfreeze = NextStep(
             text="Every parameter is trainable already: a longer stage 2 at a higher learning rate.",

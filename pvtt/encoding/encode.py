@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -23,7 +24,13 @@ from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_bytes
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.arrays import Rgba
-from pvtt.models.conditioning.photo_features import ImageFeatures, flatten_photo, load_image_features
+from pvtt.models.conditioning.photo_features import (
+    VAE_BACKGROUND,
+    ClipFeatures,
+    encode_photos,
+    flatten_photo,
+    require_image_encoder,
+)
 from pvtt.models.loading import load_text_encoder, load_vae
 from pvtt.models.text import encode_text
 from pvtt.models.vae import encode_video, to_unit_range
@@ -48,7 +55,7 @@ def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> Encode
         ItemRejectedError: The clip gives no window.
         PvttError: A file is damaged or missing.
     """
-    encoders = load_encoders(job.base, params.image_features, params.image_encoder, params.photo_size)
+    encoders = load_encoders(job.base, params.image_features, params.image_encoder)
     entry = job.entry
     try:
         tensors, num_windows = encode_sample(entry, job.root, params, job.seed, encoders)
@@ -64,7 +71,7 @@ def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> Encode
         caption=entry.caption,
         path=f"samples/{entry.key}.safetensors",
         num_variants=len(tensors["latents"]),
-        num_views=tensors["product_tokens"].shape[1],
+        num_views=tensors["photo_latents"].shape[1],
         latent_shape=(channels, frames, height, width),
         num_windows=num_windows,
     )
@@ -77,16 +84,20 @@ class Encoders:
     vae: Any  # AutoencoderKLWan
     tokenizer: Any
     text_encoder: Any  # UMT5EncoderModel
-    features: ImageFeatures
+    image_network: ClipFeatures | None
 
 
 @lru_cache(maxsize=1)
-def load_encoders(base: Path, image_features: str, image_encoder: str | None, photo_size: int) -> Encoders:
-    """Load a base's frozen networks in float32, once a process. Raises as `pvtt.models.loading`."""
+def load_encoders(base: Path, image_features: str, image_encoder: str | None) -> Encoders:
+    """Load a base's frozen networks in float32, once a process.
+
+    Raises:
+        MissingInputError: `clip` without its folder; otherwise as `pvtt.models.loading`.
+    """
     vae = load_vae(base)
     tokenizer, text_encoder = load_text_encoder(base)
-    features = load_image_features(image_features, vae, image_encoder, photo_size)
-    return Encoders(vae, tokenizer, text_encoder, features)
+    image_network = ClipFeatures(require_image_encoder(image_encoder)) if image_features == "clip" else None
+    return Encoders(vae, tokenizer, text_encoder, image_network)
 
 
 @dataclass(frozen=True)
@@ -158,15 +169,21 @@ def _encode_variant(
     video = to_unit_range(torch.from_numpy(variant.colour.apply(window.pixels))[None])
     masked = fill_hole(video, torch.from_numpy(mask)[None, None], params.mask.fill)
     latents, masked_latents = encode_video(encoders.vae, torch.cat([video, masked]))
-    features = encoders.features
-    views = [flatten_photo(variant.colour.apply(photo), features.photo_size, features.background) for photo in photos]
-    return {
+    coloured = [variant.colour.apply(photo) for photo in photos]
+
+    def views(background: int) -> npt.NDArray[np.uint8]:
+        return np.stack([flatten_photo(photo, params.photo_size, background) for photo in coloured])
+
+    tensors = {
         "latents": latents,
         "masked_latents": masked_latents,
         "mask": pack_mask(mask),
         "region": latent_region(window.coverage),
-        "product_tokens": features(np.stack(views)).float(),
+        "photo_latents": encode_photos(encoders.vae, views(VAE_BACKGROUND)).float(),
     }
+    if encoders.image_network is not None:
+        tensors["image_tokens"] = encoders.image_network(views(encoders.image_network.background)).float()
+    return tensors
 
 
 def read_photo(path: Path) -> Rgba:

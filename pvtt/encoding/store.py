@@ -6,13 +6,14 @@ A sample is one safetensors file of floating-point tensors, all of one type. Wit
     region          (V, 1, F', h, w)    the product's share of each latent cell, in [0, 1]
     mask            (V, 4, F', h, w)    ┐
     masked_latents  (V, C, F', h, w)    │ the parts of `Conditions`, except the view mask: the template's and the
-    product_tokens  (V, N, L, Dp)       │ photos' for each variant, the text's once
-    text            (T, Dt)             ┘
+    photo_latents   (V, N, C, y, x)     │ photos' for each variant, the text's once
+    text            (T, Dt)             │
+    image_tokens    (V, N, L, Dp)       ┘ only with a frozen image network (`encode.image_features`)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ HOLD_UP_TO_BYTES = 2 << 30  # splits up to this size are held in memory
 
 PER_VARIANT = ("latents", "region", *(name for name in Conditions.names("template", "photos") if name != "view_mask"))
 SHARED = Conditions.names("text")  # by all variants
+OPTIONAL = ("image_tokens",)
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
     Args:
         path: The .safetensors file to write.
-        tensors: Those that the module's head lists, all of them.
+        tensors: Those that the module's head lists; all of them, but for the optional.
 
     Raises:
         ValueError: One is missing or none of them.
     """
     from safetensors.torch import save_file
 
-    if set(tensors) != {*PER_VARIANT, *SHARED}:
+    if {*tensors, *OPTIONAL} != {*PER_VARIANT, *SHARED}:
         raise ValueError(f"an encoded sample has {sorted((*PER_VARIANT, *SHARED))}, not {sorted(tensors)}")
     save_file(dict(tensors), path)
 
@@ -73,8 +75,9 @@ def read_variant(folder: Path, sample: EncodedSample, variant: int = 0) -> Encod
 
     path = folder / sample.path
     with _reading(path), safe_open(path, framework="pt") as file:
-        _require_shapes({name: tuple(file.get_slice(name).get_shape()) for name in (*PER_VARIANT, *SHARED)}, sample)
-        of_variant = {name: file.get_slice(name)[variant] for name in PER_VARIANT}
+        names = _names(file.keys())
+        _require_shapes({name: tuple(file.get_slice(name).get_shape()) for name in names}, sample)
+        of_variant = {name: file.get_slice(name)[variant] for name in names if name in PER_VARIANT}
         return _as_variant(of_variant | {name: file.get_tensor(name) for name in SHARED})
 
 
@@ -125,6 +128,11 @@ class EncodedDataset:
             return _as_variant({name: held[name] if name in SHARED else held[name][variant] for name in held})
 
 
+def _names(stored: Collection[str]) -> list[str]:
+    """The tensors to read of a file that holds `stored`: all, and the optional ones that it has."""
+    return [name for name in (*PER_VARIANT, *SHARED) if name in stored or name not in OPTIONAL]
+
+
 def _size(path: Path) -> int:
     with _reading(path):
         return path.stat().st_size
@@ -136,7 +144,7 @@ def _load(folder: Path, sample: EncodedSample) -> dict[str, Tensor]:
 
     with _reading(folder / sample.path):
         tensors = load_file(folder / sample.path)
-        tensors = {name: tensors[name] for name in (*PER_VARIANT, *SHARED)}
+        tensors = {name: tensors[name] for name in _names(tensors)}
         _require_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, sample)
         return tensors
 
@@ -145,7 +153,7 @@ def _as_variant(tensors: Mapping[str, Tensor]) -> EncodedVariant:
     """Tensors without their dimension of variants → a batch of one."""
     batch = {name: tensor[None] for name, tensor in tensors.items()}
     latents, region = batch.pop("latents"), batch.pop("region")
-    num_views = batch["product_tokens"].shape[1]
+    num_views = batch["photo_latents"].shape[1]
     return EncodedVariant(latents, region, Conditions(view_mask=torch.ones(1, num_views, dtype=torch.bool), **batch))
 
 
@@ -153,7 +161,7 @@ def _require_shapes(shapes: Mapping[str, Sequence[int]], sample: EncodedSample) 
     """Check tensors against the sample's record; `ValueError` where they differ."""
     channels, *space = sample.latent_shape
     whole = {"latents": (channels, *space), "masked_latents": (channels, *space), "region": (1, *space)}
-    for name in PER_VARIANT:
+    for name in (name for name in PER_VARIANT if name in shapes):
         views = (sample.num_views,) if name in Conditions.names("photos") else ()
         expected = (sample.num_variants, *whole.get(name, views))
         found = tuple(shapes[name])

@@ -17,7 +17,7 @@ from pvtt.errors import PvttError, first_line
 from pvtt.files.storage import raise_storage_fault
 from pvtt.media.arrays import Video
 from pvtt.models.conditioning.conditions import Conditions
-from pvtt.models.loading import load_scheduler, load_text_encoder, load_vae, require_pipeline
+from pvtt.models.loading import align, load_scheduler, load_text_encoder, load_vae, require_pipeline
 from pvtt.models.mask_contract import MaskContract
 from pvtt.models.origin import forget_origin
 from pvtt.models.pipeline_folder import name_pipeline_class
@@ -42,8 +42,8 @@ class ConditionedPipeline(DiffusionPipeline):
         tokenizer: The text encoder's tokenizer.
         transformer: The trained transformer.
         scheduler: A flow-matching scheduler.
-        image_features: What the transformer's product tokens are: `vae` or `clip`.
-        photo_size: Side in pixels that the features see a photo in.
+        image_features: What the transformer's product tokens read: `vae`, the photos' latents, or `clip`.
+        photo_size: Side in pixels that the networks see a photo in.
         text_tokens: Tokens that a prompt is padded to.
         mask_contract: What masks mean to this checkpoint. A saved folder holds it as `mask_contract.json`.
     """
@@ -113,6 +113,8 @@ class ConditionedPipeline(DiffusionPipeline):
             raise PvttError(
                 f"cannot load a pipeline from {folder}: {first_line(error)}", "train again to write it anew"
             ) from error
+        for component in pipeline.components.values():
+            align(component)
         pipeline._mask_contract = contract
         return pipeline
 

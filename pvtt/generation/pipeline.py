@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from diffusers.utils import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
@@ -20,11 +21,17 @@ from pvtt.generation.conditioned import ConditionedPipeline
 from pvtt.generation.inputs import MaskLike, PhotoLike, TemplateInput, VideoLike, read_batch
 from pvtt.media.arrays import Rgba, Video
 from pvtt.models.conditioning.conditions import Conditions
-from pvtt.models.conditioning.photo_features import ImageFeatures, flatten_photo, load_image_features
+from pvtt.models.conditioning.photo_features import (
+    VAE_BACKGROUND,
+    ClipFeatures,
+    encode_photos,
+    flatten_photo,
+    require_image_encoder,
+)
 from pvtt.models.mask_contract import MaskContract
 from pvtt.models.sampling import SamplingSettings
 from pvtt.models.text import encode_text
-from pvtt.models.vae import encode_video, to_unit_range
+from pvtt.models.vae import SPATIAL_FACTOR, encode_video, to_unit_range
 
 
 @dataclass
@@ -51,22 +58,20 @@ class ProductVideoPipeline(ConditionedPipeline):
     `encode`, `generate` and `decode` are its three steps; `ConditionedPipeline` has the arguments.
     """
 
-    _features: ImageFeatures | None = None
+    _image_network: ClipFeatures | None = None
 
-    def load_features(self, image_encoder: str | None = None) -> ImageFeatures:
-        """The network that turns photos into tokens, loaded once.
+    def load_image_network(self, image_encoder: str | None = None) -> ClipFeatures:
+        """The network of a checkpoint whose `image_features` is `clip`, loaded once.
 
         Args:
-            image_encoder: Folder of the CLIP, where `image_features` is `clip`; it is not part of a checkpoint.
+            image_encoder: Folder of the CLIP; it is not part of a checkpoint.
 
         Raises:
-            MissingInputError: `clip` without its folder.
+            MissingInputError: It is not given, or not there.
         """
-        if self._features is None:
-            self._features = load_image_features(
-                self.config.image_features, self.vae, image_encoder, self.config.photo_size
-            )
-        return self._features
+        if self._image_network is None:
+            self._image_network = ClipFeatures(require_image_encoder(image_encoder))
+        return self._image_network
 
     @torch.no_grad()
     def encode(self, batch: Sequence[TemplateInput], image_encoder: str | None = None) -> Conditions:
@@ -84,25 +89,38 @@ class ProductVideoPipeline(ConditionedPipeline):
         text = encode_text(texts, self.tokenizer, self.text_encoder, self.config.text_tokens).float()
         samples = []
         for place, one in enumerate(batch):
-            tokens = self._photo_tokens(one.photos, image_encoder)[None]
+            num_views = len(one.photos)
             samples.append(
                 Conditions(
                     mask=pack_mask(one.mask)[None].to(device),
                     masked_latents=masked_latents[place : place + 1],
-                    product_tokens=tokens.to(device),
-                    view_mask=torch.ones(tokens.shape[:2], dtype=torch.bool, device=device),
+                    photo_latents=self._photo_latents(one.photos)[None].to(device),
+                    view_mask=torch.ones(1, num_views, dtype=torch.bool, device=device),
                     text=text[place : place + 1].to(device),
+                    image_tokens=self._image_tokens(one.photos, image_encoder, device),
                 )
             )
         return Conditions.concatenate(samples)
 
-    def _photo_tokens(self, photos: Sequence[Rgba], image_encoder: str | None) -> Tensor:
-        """Tokens of N photos, (N, L, Dp)."""
+    def _photo_latents(self, photos: Sequence[Rgba]) -> Tensor:
+        """Latents of N photos, (N, C, y, x)."""
+        if not photos:
+            side = self.config.photo_size // SPATIAL_FACTOR
+            return torch.zeros(0, self.transformer.config.in_channels, side, side)
+        return encode_photos(self.vae, self._flattened(photos, VAE_BACKGROUND))
+
+    def _image_tokens(self, photos: Sequence[Rgba], image_encoder: str | None, device: torch.device) -> Tensor | None:
+        """CLIP's tokens of N photos, (1, N, L, Dp), where the checkpoint reads them."""
+        if self.config.image_features != "clip":
+            return None
         config = self.transformer.config
         if not photos:
-            return torch.zeros(0, config.tokens_per_view, config.product_dim)
-        features = self.load_features(image_encoder)
-        return features(np.stack([flatten_photo(photo, features.photo_size, features.background) for photo in photos]))
+            return torch.zeros(1, 0, config.tokens_per_view, config.product_dim, device=device)
+        network = self.load_image_network(image_encoder)
+        return network(self._flattened(photos, network.background))[None].to(device)
+
+    def _flattened(self, photos: Sequence[Rgba], background: int) -> npt.NDArray[np.uint8]:
+        return np.stack([flatten_photo(photo, self.config.photo_size, background) for photo in photos])
 
     @torch.no_grad()
     def __call__(

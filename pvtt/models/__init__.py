@@ -19,7 +19,9 @@ Shapes are written with the same letters in encoding, models, training and gener
     D   width of the transformer                    V   variants of an encoded sample
     T   tokens of a text                            Dt  width of a text token
     N   views (photos) of a product                 S   side of a photo, in pixels
-    L   tokens of a view                            Dp  width of a view's token
+    y, x  height and width of a photo's latent, S / 8
+    R   patches of all of a product's photos
+    L   image tokens of a view                      Dp  width of an image token
     K   product tokens, which the views' tokens are condensed to
 
 A mask packed to latent time has 4 channels, one for each of the frames that a latent frame stands for; a region has 1.

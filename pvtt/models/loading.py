@@ -15,6 +15,7 @@ BASE_HINT = (
     "set model.base to a Wan2.1-T2V folder in Diffusers layout: models/wan-tiny, which comes with the project, or one "
     "fetched with `hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir models/Wan2.1-T2V-1.3B-Diffusers`"
 )
+ALIGNMENT = 64  # bytes, as torch allocates
 ENCODER_PARTS = ("vae", "tokenizer", "text_encoder")  # what encoded samples depend on
 FROZEN_PARTS = (*ENCODER_PARTS, "scheduler")  # what training takes over from its base as it is
 PIPELINE_PARTS = (*FROZEN_PARTS, "transformer")
@@ -70,7 +71,25 @@ def load_component(folder: Path, kind: type[ModelT], **options: Any) -> ModelT:
     except (OSError, ValueError, RuntimeError) as error:
         raise_storage_fault(error, folder)
         raise PvttError(f"cannot load a {kind.__name__} from {folder}: {first_line(error)}", BASE_HINT) from error
+    align(model)
     return model
+
+
+def align(model: Any) -> None:
+    """Give a loaded model's parameters memory at addresses that a new one's would have.
+
+    A file's tensors lie where its header ends. Kernels of the CPU take other paths where addresses are no multiple of
+    64, and sums come out different in the last bit: the same weights then give other results from another file.
+
+    Args:
+        model: A module, changed in place; anything else is left as it is.
+    """
+    import torch
+
+    if isinstance(model, torch.nn.Module):
+        for parameter in model.parameters():
+            if parameter.device.type == "cpu" and parameter.data_ptr() % ALIGNMENT:
+                parameter.data = parameter.data.clone()
 
 
 def load_vae(base: Path) -> Any:

@@ -93,12 +93,14 @@ def sample(
     weights = torch.tensor([weight for weight, _ in branches], device=noise.device).view(-1, 1, 1, 1, 1, 1)
     together = Conditions.concatenate([branch for _, branch in branches]).to(noise.device, dtype)
 
+    memory = transformer.remember(together)
     latents = noise.float()
     for timestep in scheduler.timesteps:
         velocities = transformer(
             hidden_states=latents.repeat(len(branches), 1, 1, 1, 1).to(dtype),
             timestep=timestep.expand(len(together)),
             conditions=together,
+            memory=memory,
         ).sample
         velocity = (weights * velocities.float().unflatten(0, (len(branches), -1))).sum(0)
         latents = scheduler.step(velocity, timestep, latents).prev_sample

@@ -1,37 +1,39 @@
 """`ProductVideoTransformer`: Wan's video transformer, told where to put which product.
 
-    z_t (16) ─────────► patch_embedding ──────────┐
-    mask (4) + z_masked (16) ► .condition (0) ────┴─► blocks: self-attention → text → product (gate 0) → FFN ─► velocity
-    photos' tokens (N, L, Dp) ► product_encoder ► K tokens ─────────────────────────────┘
+    z_t ► patch_embedding ──┐
+    Conditions ► parts ─────┴─► blocks: self-attention (+ parts) → text (+ parts) → feed-forward ─► velocity
 
-What is added to the base starts without effect: the condition part of `patch_embedding` and every `product_gate` are
-zero, so a new model's output equals the base model's, bit for bit.
+What it is told by is a list of parts, `conditioning`; `pvtt.models.conditioning.parts` has them all. A part has a half
+in the model, `parts.<name>`, and one in each block, `blocks.*.parts.<name>`. All start without effect, so a new model's
+output equals the base model's, bit for bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
 from diffusers.configuration_utils import register_to_config
+from diffusers.models.attention_dispatch import dispatch_attention_fn
 from diffusers.models.modeling_utils import ModelMixin
-from diffusers.models.normalization import FP32LayerNorm
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel, WanTransformerBlock
 from diffusers.utils import BaseOutput, apply_lora_scale
 from torch import Tensor, nn
 
 from pvtt.errors import PvttError
 from pvtt.models.conditioning.conditions import Conditions
-from pvtt.models.conditioning.product_tokens import ProductEncoder, QueryKeyNormAttention
+from pvtt.models.conditioning.part import BlockPart, PartConfig, State
+from pvtt.models.conditioning.parts import part_classes
+from pvtt.models.vae import TEMPORAL_FACTOR
 
 __all__ = ["ModelMixin", "ProductTransformerOutput", "ProductVideoTransformer"]  # diffusers looks for ModelMixin here
 
 LATENT_CHANNELS = 16
-MASK_CHANNELS = 4
-CONDITION_CHANNELS = MASK_CHANNELS + LATENT_CHANNELS
+CONDITIONING = ("mask_channels", "reference_frames")
+Memory = list[dict[str, State]]  # a block: its parts' states, by name
 
 
 @dataclass
@@ -40,36 +42,17 @@ class ProductTransformerOutput(BaseOutput):
 
     Args:
         sample: The velocity ε - x₀, (B, C, F', h, w).
-        product_attention: Per block, how much of its attention each video patch gives to the product rather than to
-            the sink, in [0, 1]: (B, blocks, F', h/p, w/p). None unless asked for.
+        product_attention: Per block and part that attends to the product, how much of this attention each video patch
+            gives to the product rather than to the sink, in [0, 1]: (B, blocks · parts, F', h/p, w/p). None unless
+            asked for.
     """
 
     sample: Tensor
     product_attention: Tensor | None = None
 
 
-class ConditionedPatchEmbedding(nn.Conv3d):
-    """The base's patch embedding plus one of the mask and the masked video, which starts at zero.
-
-    Two convolutions rather than one over 36 channels: zeros in a longer sum would change how it is blocked, and with
-    that its last bits.
-    """
-
-    def __init__(
-        self, latent_channels: int, condition_channels: int, dim: int, patch_size: tuple[int, int, int]
-    ) -> None:
-        super().__init__(latent_channels, dim, kernel_size=patch_size, stride=patch_size)
-        self.condition = nn.Conv3d(condition_channels, dim, kernel_size=patch_size, stride=patch_size, bias=False)
-        nn.init.zeros_(self.condition.weight)
-
-    def forward(self, channels: Tensor) -> Tensor:
-        """(B, latent + condition channels, F', h, w) → (B, D, F', h/p, w/p)."""
-        latents, condition = channels.split([self.in_channels, self.condition.in_channels], dim=1)
-        return super().forward(latents.contiguous()) + self.condition(condition.contiguous())
-
-
 class ProductTransformerBlock(WanTransformerBlock):
-    """Wan's block with gated cross-attention to the product between text and feed-forward."""
+    """Wan's block with what its parts add to self-attention, and after the text."""
 
     def __init__(
         self,
@@ -79,12 +62,18 @@ class ProductTransformerBlock(WanTransformerBlock):
         qk_norm: str,
         cross_attn_norm: bool,
         eps: float,
-        product_heads: int,
+        parts: Mapping[str, BlockPart],
     ) -> None:
         super().__init__(dim, ffn_dim, num_heads, qk_norm, cross_attn_norm, eps)
-        self.product_norm = FP32LayerNorm(dim, eps, elementwise_affine=True)
-        self.product_cross_attn = QueryKeyNormAttention(dim, product_heads, eps=eps, sink=True)
-        self.product_gate = nn.Parameter(torch.zeros(dim))
+        self.parts = nn.ModuleDict(parts)
+
+    def project(self, normed: Tensor, rotary_emb: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Self-attention's queries, keys and values of patches (B, P, D), each (B, P, heads, D / heads)."""
+        attention = self.attn1
+        query = attention.norm_q(attention.to_q(normed)).unflatten(2, (attention.heads, -1))
+        key = attention.norm_k(attention.to_k(normed)).unflatten(2, (attention.heads, -1))
+        value = attention.to_v(normed).unflatten(2, (attention.heads, -1))
+        return rotated(query, *rotary_emb), rotated(key, *rotary_emb), value
 
     def forward(
         self,
@@ -92,9 +81,9 @@ class ProductTransformerBlock(WanTransformerBlock):
         encoder_hidden_states: Tensor,
         temb: Tensor,
         rotary_emb: tuple[Tensor, Tensor],
-        product: Tensor,
+        states: Mapping[str, State],
         return_attention: bool = False,
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> tuple[Tensor, dict[str, State], list[Tensor]]:
         """One block.
 
         Args:
@@ -102,42 +91,60 @@ class ProductTransformerBlock(WanTransformerBlock):
             encoder_hidden_states: Text, (B, T, D).
             temb: Modulation by time, (B, 6, D).
             rotary_emb: Cosines and sines of the patches' positions.
-            product: Product tokens, (B, K, D).
-            return_attention: Also return the attention on the product, (B, P).
+            states: What its parts were given by the model or the block before; those without are left out.
+            return_attention: Also return the attention on the product, (B, P) of each part that has one.
+
+        Returns:
+            The patches, the parts' states for the next block, and the attentions.
         """
-        # As WanTransformerBlock.forward (diffusers 0.42), with step 3 put in; a test holds the two equal bit for bit.
+        # As WanTransformerBlock.forward and WanAttnProcessor (diffusers 0.42), with what the parts add put in; a test
+        # holds the two equal bit for bit.
         shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (self.scale_shift_table + temb.float()).chunk(6, dim=1)
+        after, attentions = dict(states), []
 
         # 1. Self-attention over space and time
         normed = (self.norm1(hidden_states.float()) * (1 + scale) + shift).type_as(hidden_states)
-        attended = self.attn1(normed, None, None, rotary_emb)
+        query, key, value = self.project(normed, rotary_emb)
+        attended = dispatch_attention_fn(query, key, value, backend=self.attn1.processor._attention_backend)
+        attended = attended.flatten(2, 3).type_as(query)
+        for name, state in states.items():
+            added, after[name], attention = self.parts[name].attend(self, query, state, return_attention)
+            attended = attended if added is None else attended + added
+            attentions += [] if attention is None else [attention]
+        attended = self.attn1.to_out[0](attended)
         hidden_states = (hidden_states.float() + attended * gate).type_as(hidden_states)
 
         # 2. Text
         normed = self.norm2(hidden_states.float()).type_as(hidden_states)
         hidden_states = hidden_states + self.attn2(normed, encoder_hidden_states, None, None)
+        for name, state in states.items():
+            added, attention = self.parts[name].cross(hidden_states, state, return_attention)
+            hidden_states = hidden_states if added is None else hidden_states + added
+            attentions += [] if attention is None else [attention]
 
-        # 3. Product
-        normed = self.product_norm(hidden_states.float()).type_as(hidden_states)
-        attended, attention = self.product_cross_attn(normed, product, return_attention=return_attention)
-        hidden_states = hidden_states + (self.product_gate * attended).type_as(hidden_states)
-
-        # 4. Feed-forward
+        # 3. Feed-forward
         normed = (self.norm3(hidden_states.float()) * (1 + ffn_scale) + ffn_shift).type_as(hidden_states)
         hidden_states = (hidden_states.float() + self.ffn(normed).float() * ffn_gate).type_as(hidden_states)
-        return hidden_states, attention
+        return hidden_states, after, attentions
+
+
+def rotated(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    """Queries or keys (B, P, heads, d) turned to their places, as `WanAttnProcessor` does it."""
+    first, second = heads.unflatten(-1, (-1, 2)).unbind(-1)
+    cosine, sine = cosines[..., 0::2], sines[..., 1::2]
+    out = torch.empty_like(heads)
+    out[..., 0::2] = first * cosine - second * sine
+    out[..., 1::2] = first * sine + second * cosine
+    return out.type_as(heads)
 
 
 class ProductVideoTransformer(WanTransformer3DModel):
-    """Wan's transformer with 20 more input channels and a product in every block.
+    """Wan's transformer with the parts of its conditioning.
 
     Args:
-        product_dim: Width Dp of the photos' tokens.
-        tokens_per_view: Number L of tokens a photo.
-        num_product_tokens: Number K of tokens that the product is summed up in.
-        encoder_layers: Layers of the product encoder.
-        product_heads: Attention heads of the product encoder and of the product cross-attention.
-        max_views: Views with an embedding of their own; later ones share the last.
+        conditioning: Names of the parts.
+        product_dim, tokens_per_view, num_product_tokens, encoder_layers, product_heads, max_views: As
+            `pvtt.models.conditioning.part.PartConfig` has them.
 
     The other arguments are `WanTransformer3DModel`'s, of a text-to-video model.
     """
@@ -161,8 +168,9 @@ class ProductVideoTransformer(WanTransformer3DModel):
         qk_norm: str = "rms_norm_across_heads",
         eps: float = 1e-6,
         rope_max_seq_len: int = 1024,
-        product_dim: int = 1280,
-        tokens_per_view: int = 257,
+        conditioning: Sequence[str] = CONDITIONING,
+        product_dim: int = 64,
+        tokens_per_view: int = 196,
         num_product_tokens: int = 64,
         encoder_layers: int = 1,
         product_heads: int = 12,
@@ -186,32 +194,36 @@ class ProductVideoTransformer(WanTransformer3DModel):
             rope_max_seq_len=rope_max_seq_len,
         )
         dim = num_attention_heads * attention_head_dim
-        self.patch_embedding = ConditionedPatchEmbedding(in_channels, MASK_CHANNELS + in_channels, dim, patch_size)
-        self.product_encoder = ProductEncoder(
-            product_dim,
-            dim,
-            num_tokens=num_product_tokens,
-            num_layers=encoder_layers,
-            num_heads=product_heads,
-            tokens_per_view=tokens_per_view,
-            max_views=max_views,
+        config = PartConfig(
+            dim=dim,
+            num_heads=num_attention_heads,
+            patch_size=patch_size,
+            latent_channels=in_channels,
             eps=eps,
+            max_views=max_views,
+            product_dim=product_dim,
+            tokens_per_view=tokens_per_view,
+            num_product_tokens=num_product_tokens,
+            encoder_layers=encoder_layers,
+            product_heads=product_heads,
         )
-        self.blocks = nn.ModuleList(
-            [
-                ProductTransformerBlock(dim, ffn_dim, num_attention_heads, qk_norm, cross_attn_norm, eps, product_heads)
-                for _ in range(num_layers)
-            ]
-        )
+        classes = {name: part_classes(name) for name in conditioning}
+        self.parts = nn.ModuleDict({name: in_model(config) for name, (in_model, _) in classes.items()})
+        self.blocks = nn.ModuleList()
+        for _ in range(num_layers):
+            parts = {name: in_block(config) for name, (_, in_block) in classes.items()}
+            self.blocks.append(
+                ProductTransformerBlock(dim, ffn_dim, num_attention_heads, qk_norm, cross_attn_norm, eps, parts)
+            )
 
     @classmethod
-    def from_base(cls, base: WanTransformer3DModel | Path | str, *, seed: int = 0, **product_config: int) -> Self:
+    def from_base(cls, base: WanTransformer3DModel | Path | str, *, seed: int = 0, **product_config: Any) -> Self:
         """A new model around a stock Wan text-to-video transformer.
 
         Args:
             base: The base, or its Diffusers folder (the one with `config.json`).
             seed: Of the new parameters that do not start at zero.
-            **product_config: `product_dim`, `tokens_per_view`, `num_product_tokens`, ….
+            **product_config: `conditioning`, `max_views`, `num_product_tokens`, ….
 
         Returns:
             A model whose output equals the base's, bit for bit, on the same latents, timesteps and text.
@@ -246,6 +258,37 @@ class ProductVideoTransformer(WanTransformer3DModel):
             tensor.data = tensor.data.to(dtypes.get(name, base.dtype))  # a base in bf16 keeps some parts in fp32
         return model
 
+    def embed_frames(self, latents: Tensor) -> Tensor:
+        """Latents (B, C, F', h, w) that are shown whole → patches, (B, P, D): the mask is 0, the template they."""
+        embedded = self.patch_embedding(latents.contiguous())
+        if "mask_channels" in self.parts:
+            no_hole = latents.new_zeros(len(latents), TEMPORAL_FACTOR, *latents.shape[2:])
+            embedded = embedded + self.parts["mask_channels"].embed_pair(no_hole, latents)
+        patches: Tensor = embedded.flatten(2).transpose(1, 2)
+        return patches
+
+    def modulation_at_zero(self, text: Tensor) -> Tensor:
+        """Modulation of the blocks at noise level 0, (1, 6, D)."""
+        _, modulation, _, _ = self.condition_embedder(text.new_zeros(1), text[:1])
+        unflattened: Tensor = modulation.unflatten(1, (6, -1))
+        return unflattened
+
+    @torch.no_grad()
+    def remember(self, conditions: Conditions) -> Memory:
+        """What the blocks' parts need of the photos and that neither noise nor time changes.
+
+        Given to `forward`, it saves computing it anew in every step of a sampling run.
+        """
+        name = "reference_frames"
+        if name not in self.parts:
+            return []
+        references = self.parts[name].begin(self, conditions.to(dtype=self.dtype))
+        memory: Memory = []
+        for block in self.blocks if references is not None else ():
+            references, remembered = block.parts[name].advance(block, references)
+            memory.append({name: remembered})
+        return memory
+
     @apply_lora_scale("attention_kwargs")  # type: ignore[untyped-decorator]
     def forward(
         self,
@@ -253,6 +296,7 @@ class ProductVideoTransformer(WanTransformer3DModel):
         timestep: Tensor,
         conditions: Conditions,
         return_product_attention: bool = False,
+        memory: Memory | None = None,
         return_dict: bool = True,
         attention_kwargs: Mapping[str, Any] | None = None,
     ) -> ProductTransformerOutput | tuple[Tensor]:
@@ -263,6 +307,7 @@ class ProductVideoTransformer(WanTransformer3DModel):
             timestep: σ·1000, (B,).
             conditions: Of the same B samples, on the same device; taken in the type of `hidden_states`.
             return_product_attention: Also return the attention on the product, for the STCA loss.
+            memory: `remember` of the same conditions.
             return_dict: False returns `(velocity,)`, as diffusers' models do.
             attention_kwargs: diffusers' LoRA interface: `scale` scales loaded adapters.
 
@@ -271,28 +316,35 @@ class ProductVideoTransformer(WanTransformer3DModel):
         """
         batch_size, num_channels, num_frames, height, width = hidden_states.shape
         p_t, p_h, p_w = self.config.patch_size
-        if num_channels != self.patch_embedding.in_channels:
-            raise ValueError(f"hidden_states has {num_channels} channels, not z_t's {self.patch_embedding.in_channels}")
+        if num_channels != self.config.in_channels:
+            raise ValueError(f"hidden_states has {num_channels} channels, not z_t's {self.config.in_channels}")
         if num_frames % p_t or height % p_h or width % p_w:
             raise ValueError(f"latents of {num_frames}×{height}×{width} are no multiple of the patch {p_t}×{p_h}×{p_w}")
         grid = (num_frames // p_t, height // p_h, width // p_w)
 
         rotary_emb = self.rope(hidden_states)
         conditions = conditions.to(dtype=hidden_states.dtype)
-        channels = torch.cat([hidden_states, conditions.mask, conditions.masked_latents], dim=1)
-        hidden_states = self.patch_embedding(channels).flatten(2).transpose(1, 2).contiguous()
+        embedded = self.patch_embedding(hidden_states)
+        states: dict[str, State] = {}
+        for name, part in self.parts.items():
+            added = part.embed(conditions)
+            embedded = embedded if added is None else embedded + added
+            state = None if memory and name in memory[0] else part.begin(self, conditions)
+            states |= {} if state is None else {name: state}
+        hidden_states = embedded.flatten(2).transpose(1, 2).contiguous()
         temb, modulation, text, _ = self.condition_embedder(timestep, conditions.text)
         modulation = modulation.unflatten(1, (6, -1))
-        product = self.product_encoder(conditions.product_tokens, conditions.view_mask).type_as(hidden_states)
 
-        attentions = []
-        for block in self.blocks:
-            arguments = (hidden_states, text, modulation, rotary_emb, product, return_product_attention)
+        attentions: list[Tensor] = []
+        for place, block in enumerate(self.blocks):
+            given = states | memory[place] if memory else states
+            arguments = (hidden_states, text, modulation, rotary_emb, given, return_product_attention)
             if torch.is_grad_enabled() and self.gradient_checkpointing:
-                hidden_states, attention = self._gradient_checkpointing_func(block, *arguments)
+                hidden_states, after, attention = self._gradient_checkpointing_func(block, *arguments)
             else:
-                hidden_states, attention = block(*arguments)
-            attentions.append(attention)
+                hidden_states, after, attention = block(*arguments)
+            states = {name: after[name] for name in states}
+            attentions += attention
 
         shift, scale = (self.scale_shift_table.to(temb.device) + temb.unsqueeze(1)).chunk(2, dim=1)
         hidden_states = (self.norm_out(hidden_states.float()) * (1 + scale) + shift).type_as(hidden_states)
@@ -300,10 +352,12 @@ class ProductVideoTransformer(WanTransformer3DModel):
         sample = patches.permute(0, 7, 1, 4, 2, 5, 3, 6).flatten(6, 7).flatten(4, 5).flatten(2, 3)
         if not return_dict:
             return (sample,)
-        product_attention = torch.stack(attentions, dim=1).unflatten(2, grid) if return_product_attention else None
+        product_attention = None
+        if return_product_attention and attentions:
+            product_attention = torch.stack(attentions, dim=1).unflatten(2, grid)
         return ProductTransformerOutput(sample=sample, product_attention=product_attention)
 
 
 def is_product_parameter(name: str) -> bool:
     """Whether a parameter of `ProductVideoTransformer` is one that the base does not have."""
-    return name.startswith(("product_encoder.", "patch_embedding.condition.")) or ".product_" in name
+    return "parts" in name.split(".")

@@ -8,10 +8,12 @@ from pydantic import Field
 
 from pvtt.records.base import Record
 
+Conditioning = Literal["mask_channels", "reference_frames", "product_tokens"]
+
 
 class ModelParams(Record):
     base: str = "models/wan-tiny"  # local folder in the Diffusers layout of Wan
-    injection: Literal["gated_cross_attention"] = "gated_cross_attention"  # how product tokens enter the transformer
-    num_product_tokens: int = Field(default=64, ge=1)  # tokens that all photos of a product become
-    encoder_layers: int = Field(default=1, ge=1)  # layers of the product encoder
-    product_heads: int = Field(default=4, ge=1)  # attention heads of the product cross-attention
+    conditioning: tuple[Conditioning, ...] = ("mask_channels", "reference_frames")  # how it is told what to make
+    num_product_tokens: int = Field(default=64, ge=1)  # `product_tokens`: that all photos of a product become
+    encoder_layers: int = Field(default=1, ge=1)  # `product_tokens`: layers of its encoder
+    product_heads: int = Field(default=4, ge=1)  # `product_tokens`: attention heads

@@ -16,6 +16,7 @@ Time: a forward pass takes 2·P·S + 4·S²·D·blocks operations a sample; back
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from pvtt.params.file import Params
@@ -25,6 +26,7 @@ GIB = 2**30
 STATE_BYTES = 20  # a trained parameter
 FORWARDS_A_STEP = 4  # forward, recomputation, and a backward worth two
 TEMPORAL_STRIDE = 4  # of Wan's VAE: 4n+1 frames → n+1 latent frames
+CLIP_TOKENS = (257, 1280)  # a photo and their width, of CLIP ViT-H/14
 PATCHED_STRIDE = 16  # pixels a patch: 8 of the VAE, 2 of the patch embedding
 
 
@@ -40,9 +42,6 @@ class Architecture:
     latent_channels: int = 16
     condition_channels: int = 20
     patch_volume: int = 4  # of (1, 2, 2)
-    product_dim: int = 1280  # of CLIP ViT-H/14
-    tokens_per_view: int = 257
-    max_views: int = 8
 
 
 # The published configurations of Wan2.1-T2V.
@@ -65,18 +64,26 @@ def _attention(dim: int) -> int:
     return 4 * (dim * dim + dim) + 2 * dim  # q, k, v and output with biases; RMS norms of q and k
 
 
-def count_block(shape: Architecture) -> tuple[int, int]:
-    """Parameters of one block: Wan's own, and the product's."""
+def count_block(shape: Architecture, conditioning: Collection[str]) -> tuple[int, int]:
+    """Parameters of one block: Wan's own, and its parts'."""
     dim = shape.dim
     ffn = dim * shape.ffn_dim + shape.ffn_dim + shape.ffn_dim * dim + dim
     own = 2 * _attention(dim) + 2 * dim + ffn + 6 * dim  # self, text; the text's norm; modulation
-    product = 2 * dim + _attention(dim) + dim + dim  # norm, attention, its sink, gate
-    return own, product
+    parts = {
+        "reference_frames": dim + dim,  # sink, gate
+        "product_tokens": 2 * dim + _attention(dim) + dim + dim,  # norm, attention, its sink, gate
+    }
+    return own, sum(parts.get(name, 0) for name in conditioning)
 
 
-def count_parameters(shape: Architecture, num_product_tokens: int, encoder_layers: int) -> tuple[int, int]:
+def count_parameters(shape: Architecture, params: Params) -> tuple[int, int]:
     """Parameters of `ProductVideoTransformer`: of the base, and of what is added for the product."""
-    dim = shape.dim
+    dim, model, encode = shape.dim, params.model, params.encode
+    if encode.image_features == "clip":
+        tokens_per_view, product_dim = CLIP_TOKENS
+    else:
+        tokens_per_view = (encode.photo_size // PATCHED_STRIDE) ** 2
+        product_dim = shape.latent_channels * shape.patch_volume
     patch = shape.latent_channels * shape.patch_volume
     embedders = (
         (patch * dim + dim)  # patches
@@ -86,15 +93,17 @@ def count_parameters(shape: Architecture, num_product_tokens: int, encoder_layer
     )
     head = dim * patch + patch + 2 * dim
     layer = _attention(dim) + 2 * 2 * dim + (dim * 2 * dim + 2 * dim + 2 * dim * dim + dim)
-    encoder = (
-        (shape.product_dim * dim + dim)
-        + (shape.tokens_per_view + shape.max_views + 1 + num_product_tokens) * dim
-        + encoder_layers * layer
-        + 2 * dim
-    )
-    condition = shape.condition_channels * shape.patch_volume * dim
-    own, product = count_block(shape)
-    return embedders + head + shape.num_layers * own, encoder + condition + shape.num_layers * product
+    parts = {
+        "mask_channels": shape.condition_channels * shape.patch_volume * dim,
+        "reference_frames": encode.max_photos * dim,
+        "product_tokens": (product_dim * dim + dim)
+        + (tokens_per_view + encode.max_photos + 1 + model.num_product_tokens) * dim
+        + model.encoder_layers * layer
+        + 2 * dim,
+    }
+    own, product = count_block(shape, model.conditioning)
+    added = sum(parts[name] for name in model.conditioning)
+    return embedders + head + shape.num_layers * own, added + shape.num_layers * product
 
 
 def plan_training(
@@ -111,10 +120,12 @@ def plan_training(
     Returns:
         The plan, with every reason why it doesn't fit in `faults`.
     """
-    base, added = count_parameters(shape, params.model.num_product_tokens, params.model.encoder_layers)
+    base, added = count_parameters(shape, params)
     encode = params.encode
     frames = (encode.num_frames - 1) // TEMPORAL_STRIDE + 1
     patches = frames * (encode.height // PATCHED_STRIDE) * (encode.width // PATCHED_STRIDE)
+    if "reference_frames" in params.model.conditioning:
+        patches += encode.max_photos * (encode.photo_size // PATCHED_STRIDE) ** 2
     stages = {"stage1": params.train.stage1, "stage2": params.train.stage2}
     a_gpu = {name: math.ceil(stage.batch_size / cluster.num_gpus) for name, stage in stages.items()}  # samples at once
 
@@ -132,7 +143,7 @@ def plan_training(
         num_product_parameters=added,
         states_gib=STATE_BYTES * (base + added) / cluster.num_gpus / GIB,
         activations_gib=max(a_gpu.values()) * (shape.num_layers * block_input + block) / GIB,
-        gathered_gib=2 * 4 * sum(count_block(shape)) / GIB,
+        gathered_gib=2 * 4 * sum(count_block(shape, params.model.conditioning)) / GIB,
         reserve_gib=cluster.reserve_gib,
         available_gib=cluster.memory_gib,
         stage1_hours=hours["stage1"],

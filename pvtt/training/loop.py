@@ -22,6 +22,7 @@ from pvtt.errors import ParamsError, PvttError
 from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.files.workspace import require_output
 from pvtt.items.progress import Progress
+from pvtt.models.conditioning.product_tokens import latent_tokens
 from pvtt.models.loading import load_scheduler, load_vae, require_pipeline
 from pvtt.models.mask_contract import MaskContract
 from pvtt.models.transformer import ProductVideoTransformer
@@ -134,7 +135,10 @@ class Training:
         return unwrapped
 
     def _start_model(self) -> ProductVideoTransformer:
-        tokens = self.dataset.read(0, 0).conditions.product_tokens  # (1, N, L, Dp)
+        conditions = self.dataset.read(0, 0).conditions
+        tokens = conditions.image_tokens  # (1, N, L, Dp)
+        if tokens is None:
+            tokens = latent_tokens(conditions.photo_latents)
         shape = (tokens.shape[2], tokens.shape[3])
         if self.job.stage == "train_stage1":
             return new_model(

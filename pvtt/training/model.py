@@ -31,22 +31,23 @@ from pvtt.params.model import ModelParams
 
 
 def new_model(
-    base: Path, params: ModelParams, max_views: int, product_shape: tuple[int, int], seed: int
+    base: Path, params: ModelParams, max_views: int, tokens_shape: tuple[int, int], seed: int
 ) -> ProductVideoTransformer:
     """A model around a base's transformer, equal to it at the start, float32.
 
     Args:
         base: A Diffusers Wan folder.
-        params: Sizes of the adapter.
+        params: Its conditioning.
         max_views: Views with an embedding of their own.
-        product_shape: Tokens a view L and their width Dp.
-        seed: Seed of the adapter's random parameters.
+        tokens_shape: Of what `product_tokens` reads: tokens a view L and their width Dp.
+        seed: Seed of the new random parameters.
     """
     require_pipeline(base)
-    tokens_per_view, product_dim = product_shape
+    tokens_per_view, product_dim = tokens_shape
     model = ProductVideoTransformer.from_base(
         base / "transformer",
         seed=seed,
+        conditioning=params.conditioning,
         product_dim=product_dim,
         tokens_per_view=tokens_per_view,
         num_product_tokens=params.num_product_tokens,
@@ -57,7 +58,7 @@ def new_model(
     return model.float()
 
 
-def trained_model(folder: Path, product_shape: tuple[int, int]) -> ProductVideoTransformer:
+def trained_model(folder: Path, tokens_shape: tuple[int, int]) -> ProductVideoTransformer:
     """The transformer of an earlier stage's pipeline folder, float32.
 
     Raises:
@@ -66,10 +67,10 @@ def trained_model(folder: Path, product_shape: tuple[int, int]) -> ProductVideoT
     require_pipeline(folder)
     model = load_component(folder / "transformer", ProductVideoTransformer, torch_dtype=torch.float32)
     known = (model.config.tokens_per_view, model.config.product_dim)
-    if known != product_shape:
+    if "product_tokens" in model.config.conditioning and known != tokens_shape:
         raise PvttError(
             f"{folder} was trained on {known[0]} tokens of width {known[1]} a photo; "
-            f"outs/encode has {product_shape[0]} of width {product_shape[1]}",
+            f"outs/encode has {tokens_shape[0]} of width {tokens_shape[1]}",
             "train the earlier stage again on the present data: `dvc repro train_stage1`",
         )
     return model

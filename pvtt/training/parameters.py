@@ -18,7 +18,7 @@ def match_parameters(names: Sequence[str], patterns: Sequence[str], key: str) ->
     Args:
         names: All parameter names of the model.
         patterns: Shell-style patterns of whole names or of a module's name, which stands for everything in it:
-            `blocks.*.product_gate`, `product_encoder`, `blocks.*.attn1.*`.
+            `blocks.*.parts.*`, `patch_embedding`, `blocks.*.attn1.*`.
         key: The key in `params.yaml` that holds them, for errors.
 
     Raises:

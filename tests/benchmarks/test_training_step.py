@@ -18,7 +18,7 @@ from pvtt.training.loop import Training, train
 from pvtt.training.runtime import accelerate_for, deterministic, num_threads
 from tests.training.samples import Shape, write_encoded
 
-SHAPE = Shape(latents=(16, 3, 12, 18), tokens_per_view=36, text=(24, 32))
+SHAPE = Shape(latents=(16, 3, 12, 18), photo=(12, 12), text=(24, 32))
 WARM_UP_STEPS, STEPS = 3, 10
 
 

@@ -71,8 +71,11 @@ def test_overrides_start_from_the_current_values(project_root: Path, tmp_path: P
 
     diverged = first(decide(with_changes(loss=rising_loss()), params, "0" * 12), "train.stage1.lr")
     assert diverged.train.stage1.lr == pytest.approx(params.train.stage1.lr / 3, rel=0.01)
-    capacity = first(decide(with_changes(train_psnr=metric(20.0)), params, "0" * 12), "num_product_tokens")
-    assert capacity.model.num_product_tokens == 2 * params.model.num_product_tokens
+    capacity = first(decide(with_changes(train_psnr=metric(20.0)), params, "0" * 12), "model.conditioning")
+    assert capacity.model.conditioning == (*params.model.conditioning, "product_tokens")
+    summed_up = params.model_copy(update={"model": capacity.model})
+    wider = first(decide(with_changes(train_psnr=metric(20.0)), summed_up, "0" * 12), "num_product_tokens")
+    assert wider.model.num_product_tokens == 2 * params.model.num_product_tokens
     unfrozen = first(decide(with_changes(train_psnr=metric(20.0)), params, "0" * 12), "train.stage2.trainable")
     assert unfrozen.train.stage2.trainable == ("*",)
     flicker = first(decide(with_changes(test_flow_warp_error=metric(9.0)), params, "0" * 12), "temporal_difference")

@@ -21,7 +21,7 @@ def _one_thread() -> None:
 
 @pytest.mark.parametrize("vae", ["wan2.1", "wan2.2"])
 def test_a_sample_is_encoded_to_the_declared_tensors(tmp_path: Path, vae: VaeKind) -> None:
-    encoders = load_encoders(build_tiny_base(tmp_path / "base", vae), "vae", None, 32)
+    encoders = load_encoders(build_tiny_base(tmp_path / "base", vae), "vae", None)
     params = tiny_encode_params()
     tensors, num_windows = encode_sample(write_sample(tmp_path), tmp_path, params, 0, encoders)
     assert {name: tuple(tensor.shape) for name, tensor in tensors.items()} == {
@@ -29,7 +29,7 @@ def test_a_sample_is_encoded_to_the_declared_tensors(tmp_path: Path, vae: VaeKin
         "masked_latents": (4, 16, 3, 4, 6),
         "mask": (4, 4, 3, 4, 6),
         "region": (4, 1, 3, 4, 6),
-        "product_tokens": (4, 3, 4, 64),
+        "photo_latents": (4, 3, 16, 4, 4),
         "text": (12, TEXT_DIM),
     }
     assert num_windows == 8
@@ -40,13 +40,13 @@ def test_a_sample_is_encoded_to_the_declared_tensors(tmp_path: Path, vae: VaeKin
 
 
 def test_variant_0_is_the_evaluation_window_unaltered_and_the_same_in_every_split(tmp_path: Path) -> None:
-    encoders = load_encoders(build_tiny_base(tmp_path / "base"), "vae", None, 32)
+    encoders = load_encoders(build_tiny_base(tmp_path / "base"), "vae", None)
     params = tiny_encode_params()
     entry = write_sample(tmp_path)
     train, _ = encode_sample(entry, tmp_path, params, 0, encoders)
     test, _ = encode_sample(entry.model_copy(update={"split": "test"}), tmp_path, params, 1, encoders)
     assert len(test["latents"]) == 1
-    for name in ("latents", "masked_latents", "mask", "region", "product_tokens"):
+    for name in ("latents", "masked_latents", "mask", "region", "photo_latents"):
         assert torch.equal(train[name][0], test[name][0])
     window = load_window(entry, tmp_path, params)
     expected = encode_video(encoders.vae, to_unit_range(torch.from_numpy(window.pixels)[None]))[0]
@@ -63,7 +63,7 @@ def test_variants_depend_on_seed_key_and_number_alone() -> None:
 
 
 def test_equal_inputs_give_equal_tensors_and_bfloat16_is_close(tmp_path: Path) -> None:
-    encoders = load_encoders(build_tiny_base(tmp_path / "base"), "vae", None, 32)
+    encoders = load_encoders(build_tiny_base(tmp_path / "base"), "vae", None)
     entry = write_sample(tmp_path)
     params = tiny_encode_params(variants=2)
     first, second = (encode_sample(entry, tmp_path, params, 0, encoders)[0] for _ in range(2))
@@ -76,7 +76,7 @@ def test_equal_inputs_give_equal_tensors_and_bfloat16_is_close(tmp_path: Path) -
 
 def test_a_missing_base_and_a_damaged_photo_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="does not exist") as missing:
-        load_encoders(tmp_path / "nothing", "vae", None, 32)
+        load_encoders(tmp_path / "nothing", "vae", None)
     assert "model.base" in str(missing.value.hint)
     (tmp_path / "photo.png").write_bytes(b"no picture")
     with pytest.raises(PvttError, match="not a square RGBA picture"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pvtt.encoding.store import PER_VARIANT, SHARED, EncodedDataset, read_variant, write_tensors
+from pvtt.encoding.store import OPTIONAL, PER_VARIANT, SHARED, EncodedDataset, read_variant, write_tensors
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import EncodedSample
@@ -29,7 +29,7 @@ def test_mapped_and_held_samples_read_the_same(folder: Path) -> None:
     mapped = EncodedDataset(folder, "train", hold_up_to=0)
     assert len(held) == len(mapped) == 6
     stored = load_file(folder / held.samples[4].path)
-    assert set(stored) == {*PER_VARIANT, *SHARED}
+    assert set(stored) == {*PER_VARIANT, *SHARED} - {*OPTIONAL}
     for dataset in (held, mapped):
         variant = dataset.read(4, 2)
         conditions = variant.conditions
@@ -37,7 +37,7 @@ def test_mapped_and_held_samples_read_the_same(folder: Path) -> None:
         assert torch.equal(variant.region[0], stored["region"][2])
         assert torch.equal(conditions.mask[0], stored["mask"][2])
         assert torch.equal(conditions.masked_latents[0], stored["masked_latents"][2])
-        assert torch.equal(conditions.product_tokens[0], stored["product_tokens"][2])
+        assert torch.equal(conditions.photo_latents[0], stored["photo_latents"][2])
         assert torch.equal(conditions.text[0], stored["text"])
         assert conditions.view_mask.tolist() == [[True] * dataset.samples[4].num_views]
 
@@ -77,7 +77,7 @@ def test_a_damaged_file_is_named(folder: Path, hold_up_to: int, damage: str) -> 
     assert "encode" in str(error.value.hint)
 
 
-@pytest.mark.parametrize("name", [*PER_VARIANT, *SHARED])
+@pytest.mark.parametrize("name", sorted({*PER_VARIANT, *SHARED} - {*OPTIONAL}))
 def test_a_missing_tensor_is_named(folder: Path, name: str) -> None:
     sample = third_sample(folder)
     tensors = load_file(folder / sample.path)
@@ -90,7 +90,7 @@ def test_a_missing_tensor_is_named(folder: Path, name: str) -> None:
 def test_a_tensor_of_another_shape_is_named(folder: Path) -> None:
     sample = third_sample(folder)
     tensors = load_file(folder / sample.path)
-    for name in ("latents", "mask", "product_tokens"):
+    for name in ("latents", "mask", "photo_latents"):
         save_file(tensors | {name: tensors[name][:, :1].contiguous()}, folder / sample.path)
         with pytest.raises(PvttError, match=rf"TRAIN002_001.*{name} is \("):
             read_variant(folder, sample)

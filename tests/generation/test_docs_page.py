@@ -30,10 +30,7 @@ def save_untrained_model(folder: Path, project_root: Path) -> None:
     """The shipped base with a new adapter, as a pipeline folder."""
     params = load_params(project_root / "params.yaml").encode
     base = project_root / "models" / "wan-tiny"
-    tokens_per_view = (params.photo_size // 16) ** 2
-    transformer = ProductVideoTransformer.from_base(
-        base / "transformer", product_dim=64, tokens_per_view=tokens_per_view, num_product_tokens=8, product_heads=4
-    )
+    transformer = ProductVideoTransformer.from_base(base / "transformer")
     ProductVideoPipeline.from_base(base, transformer.float().eval(), params).save_pretrained(folder)
 
 

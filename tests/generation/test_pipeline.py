@@ -75,7 +75,7 @@ def test_a_saved_folder_loads_and_generates_the_same(tmp_path: Path, vae: VaeKin
 def test_pixels_in_equal_encoded_tensors_in(tmp_path: Path) -> None:
     pipeline = build(tmp_path)
     entry = write_sample(tmp_path)
-    encoders = load_encoders(tmp_path / "base", "vae", None, 32)
+    encoders = load_encoders(tmp_path / "base", "vae", None)
     tensors, _ = encode_sample(entry.model_copy(update={"split": "test"}), tmp_path, PARAMS, 0, encoders)
     window = load_window(entry, tmp_path, PARAMS)
     noise = initial_noise((16, 3, 4, 6), [0])
@@ -86,7 +86,7 @@ def test_pixels_in_equal_encoded_tensors_in(tmp_path: Path) -> None:
     conditions = Conditions(
         mask=tensors["mask"],
         masked_latents=tensors["masked_latents"],
-        product_tokens=tensors["product_tokens"],
+        photo_latents=tensors["photo_latents"],
         view_mask=torch.ones(1, 3, dtype=torch.bool),
         text=tensors["text"][None],
     )

@@ -39,7 +39,7 @@ def saved_base(root: Path) -> Path:
 
 def adapter_of(base: Path) -> ProductVideoTransformer:
     return ProductVideoTransformer.from_base(
-        base / "transformer", product_dim=64, tokens_per_view=4, num_product_tokens=6, product_heads=2
+        base / "transformer", tokens_per_view=4, num_product_tokens=6, product_heads=2
     )
 
 

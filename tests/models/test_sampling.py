@@ -26,7 +26,12 @@ class Oracle:
     def __init__(self) -> None:
         self.num_evaluations = 0
 
-    def __call__(self, hidden_states: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> SimpleNamespace:
+    def remember(self, conditions: Conditions) -> None:
+        return None
+
+    def __call__(
+        self, hidden_states: torch.Tensor, timestep: torch.Tensor, conditions: Conditions, memory: None
+    ) -> SimpleNamespace:
         self.num_evaluations += len(hidden_states)
         has_text = conditions.text.flatten(1).any(1).float()
         target = (1 + has_text + 2 * conditions.has_product.float()).view(-1, 1, 1, 1, 1)
@@ -43,7 +48,7 @@ def conditions_of(batch_size: int) -> Conditions:
     return Conditions(
         mask=torch.ones(batch_size, 4, 2, 4, 4),
         masked_latents=torch.zeros(batch_size, 16, 2, 4, 4),
-        product_tokens=torch.randn(batch_size, 3, 9, 24),
+        photo_latents=torch.randn(batch_size, 3, 16, 6, 6),
         view_mask=torch.ones(batch_size, 3, dtype=torch.bool),
         text=torch.ones(batch_size, 5, TEXT_DIM),
     )
@@ -84,7 +89,7 @@ def test_the_weights_add_up_to_one() -> None:
 
 def test_a_sample_does_not_depend_on_its_batch_and_the_scheduler_keeps_no_state() -> None:
     model = ProductVideoTransformer.from_base(
-        tiny_transformer(), product_dim=24, tokens_per_view=9, num_product_tokens=6, product_heads=2
+        tiny_transformer(), tokens_per_view=9, num_product_tokens=6, product_heads=2
     ).eval()
     scheduler = SCHEDULERS[1]
     settings = SamplingSettings(num_steps=3, product_guidance=2.0)

@@ -8,14 +8,24 @@ from typing import Any
 import pytest
 import torch
 from diffusers import WanTransformer3DModel
+from safetensors.torch import load_file, save_file
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
 from pvtt.errors import PvttError
 from pvtt.models.conditioning.conditions import Conditions
+from pvtt.models.loading import load_component
 from pvtt.models.transformer import ProductVideoTransformer, is_product_parameter
 from tests.tiny_wan import TEXT_DIM, opened, tiny_transformer
 
-PRODUCT = {"product_dim": 24, "tokens_per_view": 9, "num_product_tokens": 6, "product_heads": 2}
+SIZES = {"tokens_per_view": 9, "num_product_tokens": 6, "product_heads": 2}
+WAYS: tuple[tuple[str, ...], ...] = (
+    ("mask_channels",),
+    ("reference_frames",),
+    ("mask_channels", "reference_frames"),
+    ("mask_channels", "product_tokens"),
+    ("mask_channels", "reference_frames", "product_tokens"),
+)
+PRODUCT: dict[str, Any] = {"conditioning": WAYS[-1]} | SIZES
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +43,7 @@ def inputs(
         "conditions": Conditions(
             mask=torch.randn(batch_size, 4, 3, *size, dtype=dtype),
             masked_latents=torch.randn(batch_size, 16, 3, *size, dtype=dtype),
-            product_tokens=torch.randn(batch_size, num_views, 9, 24, dtype=dtype),
+            photo_latents=torch.randn(batch_size, num_views, 16, 6, 6, dtype=dtype),
             view_mask=torch.ones(batch_size, num_views, dtype=torch.bool),
             text=torch.randn(batch_size, 5, TEXT_DIM, dtype=dtype),
         ),
@@ -48,10 +58,13 @@ def velocity_of(base: WanTransformer3DModel, given: dict[str, Any]) -> torch.Ten
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.parametrize("conditioning", WAYS, ids="+".join)
 @torch.no_grad()
-def test_a_new_model_equals_its_base_bit_for_bit(dtype: torch.dtype, dropped: bool) -> None:
+def test_a_new_model_equals_its_base_bit_for_bit(
+    conditioning: tuple[str, ...], dtype: torch.dtype, dropped: bool
+) -> None:
     base = tiny_transformer().to(dtype)
-    model = ProductVideoTransformer.from_base(base, **PRODUCT)
+    model = ProductVideoTransformer.from_base(base, conditioning=conditioning, **SIZES)
     given = inputs(dtype)
     if dropped:
         given["conditions"] = given["conditions"].without_product()
@@ -84,34 +97,75 @@ def test_the_last_bits_hold_at_the_tiny_profiles_size_and_batch() -> None:
     assert torch.equal(model(**given).sample, velocity_of(base, given))
 
 
+@pytest.mark.parametrize("conditioning", WAYS, ids="+".join)
 @torch.no_grad()
-def test_an_opened_model_uses_photos_mask_and_masked_video() -> None:
-    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT))
+def test_an_opened_model_uses_what_its_parts_read_and_nothing_else(conditioning: tuple[str, ...]) -> None:
+    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), conditioning=conditioning, **SIZES))
     given = inputs()
     before = model(**given).sample
     conditions = given["conditions"]
-    for name in ("product_tokens", "mask", "masked_latents"):
+    read = {
+        "photo_latents": not {"reference_frames", "product_tokens"}.isdisjoint(conditioning),
+        "mask": "mask_channels" in conditioning,
+        "masked_latents": "mask_channels" in conditioning,
+    }
+    for name, is_read in read.items():
         changed = replace(conditions, **{name: getattr(conditions, name) + 1})
-        assert not torch.allclose(model(**(given | {"conditions": changed})).sample, before, atol=1e-4)
+        after = model(**(given | {"conditions": changed})).sample
+        assert torch.allclose(after, before, atol=1e-4) != is_read, name
 
 
+@pytest.mark.parametrize("conditioning", WAYS, ids="+".join)
 @torch.no_grad()
-def test_masked_views_do_not_matter_and_a_dropped_product_gives_finite_output() -> None:
-    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT))
+def test_masked_views_do_not_matter_and_a_dropped_product_gives_finite_output(conditioning: tuple[str, ...]) -> None:
+    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), conditioning=conditioning, **SIZES))
     given = inputs()
     given["conditions"].view_mask[:] = torch.tensor([[True, False, True], [False, False, False]])
     before = model(**given).sample
     assert before.isfinite().all()
-    given["conditions"].product_tokens[0, 1] = float("nan")
-    given["conditions"].product_tokens[1] = 7
+    given["conditions"].photo_latents[0, 1] = float("nan")
+    given["conditions"].photo_latents[1] = 7
     assert torch.equal(model(**given).sample, before)
 
 
+@pytest.mark.parametrize("num_views", [1, 2, 8, 11])
 @torch.no_grad()
-def test_views_are_an_unordered_set_up_to_their_embeddings_and_any_number_is_taken() -> None:
-    encoder = ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT).product_encoder
+def test_any_number_of_views_is_taken(num_views: int) -> None:
+    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT))
+    assert model(**inputs(num_views=num_views)).sample.isfinite().all()
+
+
+@torch.no_grad()
+def test_no_view_at_all_is_a_dropped_product() -> None:
+    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT))
+    given = inputs()
+    without = model(**(given | {"conditions": given["conditions"].with_views(())})).sample
+    assert torch.allclose(without, model(**(given | {"conditions": given["conditions"].without_product()})).sample)
+
+
+@torch.no_grad()
+def test_references_look_at_one_another_alone_and_are_computed_once() -> None:
+    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT)).eval()
+    given = inputs()
+    memory = model.remember(given["conditions"])
+    assert len(memory) == len(model.blocks)
+    for changed in (
+        {"hidden_states": given["hidden_states"] * 3, "timestep": given["timestep"] / 7},
+        {"conditions": replace(given["conditions"], mask=given["conditions"].mask + 1)},
+        {"conditions": given["conditions"].with_text(torch.zeros(5, TEXT_DIM))},
+    ):
+        other = given | changed
+        again = model.remember(other["conditions"])
+        for one, two in zip(memory, again, strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(one["reference_frames"], two["reference_frames"], strict=True))
+        assert torch.equal(model(**other, memory=memory).sample, model(**other).sample)
+
+
+@torch.no_grad()
+def test_views_are_an_unordered_set_up_to_their_embeddings() -> None:
+    encoder = ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT).parts["product_tokens"].encoder
     encoder.view_embedding.zero_()
-    views = torch.randn(1, 11, 9, 24)
+    views = torch.randn(1, 11, 9, 64)
     assert torch.allclose(encoder(views), encoder(views.flip(1)), atol=1e-5)
     assert encoder(views[:, :1]).shape == (1, 6, 32)
 
@@ -119,11 +173,12 @@ def test_views_are_an_unordered_set_up_to_their_embeddings_and_any_number_is_tak
 def test_product_attention_has_the_patch_grid_and_lies_in_zero_to_one() -> None:
     model = ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT)
     output = model(**inputs(), return_product_attention=True)
-    assert output.product_attention.shape == (2, 2, 3, 3, 4)
+    assert output.product_attention.shape == (2, 2 * 2, 3, 3, 4)  # two blocks, two parts that attend
     assert output.product_attention.min() >= 0
     assert output.product_attention.max() <= 1
     output.product_attention.mean().backward()
-    assert model.blocks[0].product_cross_attn.sink_key.grad.abs().sum() > 0
+    assert model.blocks[0].parts["product_tokens"].cross_attn.sink_key.grad.abs().sum() > 0
+    assert model.blocks[0].parts["reference_frames"].sink_key.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
@@ -133,8 +188,9 @@ def test_gradients_reach_gate_condition_and_then_everything_new(checkpointing: b
         model.enable_gradient_checkpointing()
     model.train()
     model(**inputs()).sample.square().mean().backward()
-    assert all(block.product_gate.grad.abs().sum() > 0 for block in model.blocks)
-    assert model.patch_embedding.condition.weight.grad.abs().sum() > 0
+    for block in model.blocks:
+        assert all(block.parts[name].gate.grad.abs().sum() > 0 for name in ("reference_frames", "product_tokens"))
+    assert model.parts["mask_channels"].embedding.weight.grad.abs().sum() > 0
     model.zero_grad()
     given = inputs()
     given["conditions"].view_mask[1] = False
@@ -181,6 +237,19 @@ def test_it_is_saved_and_loaded_with_its_config(tmp_path: Path) -> None:
         assert torch.equal(loaded(**inputs()).sample, model(**inputs()).sample)
 
 
+@pytest.mark.parametrize("padding", range(0, 64, 8))
+@torch.no_grad()
+def test_the_same_weights_give_the_same_bits_wherever_they_lie_in_their_file(tmp_path: Path, padding: int) -> None:
+    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT))
+    model.save_pretrained(tmp_path)
+    path = tmp_path / "diffusion_pytorch_model.safetensors"
+    save_file(load_file(path), path, metadata={"format": "pt", "padding": " " * padding})
+    loaded = load_component(tmp_path, ProductVideoTransformer, torch_dtype=torch.float32)
+    for batch_size in (1, 2):
+        given = inputs(batch_size=batch_size)
+        assert torch.equal(loaded(**given).sample, model(**given).sample)
+
+
 def test_it_is_built_from_a_base_folder_the_same_for_the_same_seed(tmp_path: Path) -> None:
     tiny_transformer().save_pretrained(tmp_path)
     first, second = (ProductVideoTransformer.from_base(tmp_path, seed=3, **PRODUCT).state_dict() for _ in range(2))
@@ -197,6 +266,6 @@ def test_wrong_channels_and_token_counts_are_named() -> None:
     given = inputs()
     with pytest.raises(ValueError, match="15 channels, not z_t's 16"):
         model(**(given | {"hidden_states": given["hidden_states"][:, :15]}))
-    conditions = replace(given["conditions"], product_tokens=given["conditions"].product_tokens[:, :, :4])
+    conditions = replace(given["conditions"], photo_latents=given["conditions"].photo_latents[..., :4, :4])
     with pytest.raises(ValueError, match="4 tokens a view"):
         model(**(given | {"conditions": conditions}))

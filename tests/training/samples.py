@@ -22,7 +22,7 @@ from tests.tiny_wan import TEXT_DIM, build_tiny_base
 
 PROJECT = Path(__file__).resolve().parents[2]
 LATENT_SHAPE = (16, 3, 4, 6)
-TOKENS_PER_VIEW, PRODUCT_DIM, TEXT_TOKENS = 4, 64, 12
+TEXT_TOKENS = 12
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Shape:
     """What makes a sample large or small."""
 
     latents: tuple[int, int, int, int] = LATENT_SHAPE
-    tokens_per_view: int = TOKENS_PER_VIEW
+    photo: tuple[int, int] = (4, 4)  # latents
     text: tuple[int, int] = (TEXT_TOKENS, TEXT_DIM)
 
 
-ADAPTER = ("product_encoder.*", "blocks.*.product_*", "patch_embedding.condition.*")
+ADAPTER = ("parts.*", "blocks.*.parts.*")
 
 
 def tiny_params(steps: int = 6, stage: dict[str, Any] | None = None, **train: Any) -> Params:
@@ -53,14 +53,14 @@ def tiny_params(steps: int = 6, stage: dict[str, Any] | None = None, **train: An
     common |= stage or {}
     values["train"] |= {"precision": "fp32", "wandb": "disabled", "validation_pictures": 0} | train
     values["train"]["stage1"] = {"trainable": ADAPTER} | common
-    values["train"]["stage2"] = {"trainable": ("product_encoder.*", "patch_embedding.*", "blocks.*")} | common
+    values["train"]["stage2"] = {"trainable": ("parts.*", "patch_embedding.*", "blocks.*")} | common
     return parse_params(values)
 
 
 def sample_tensors(
     random: np.random.Generator, num_variants: int, num_views: int, shape: Shape
 ) -> dict[str, torch.Tensor]:
-    """The product's colour, a vector of the latents' channels, fills a box and is in every photo token."""
+    """The product's colour, a vector of the latents' channels, fills a box and every photo."""
 
     def normal(*size: int) -> torch.Tensor:
         return torch.from_numpy(random.standard_normal(size, dtype=np.float32))
@@ -71,14 +71,13 @@ def sample_tensors(
     region[..., 1:3, 2:5] = 1
     background = 0.3 * normal(num_variants, *shape.latents)
     latents = torch.where(region > 0, colour[:, :, None, None, None], background)
-    tokens = torch.zeros(num_variants, num_views, shape.tokens_per_view, PRODUCT_DIM)
-    tokens[..., :channels] = colour[:, None, None]
+    photos = colour[:, None, :, None, None].expand(-1, num_views, -1, *shape.photo).contiguous()
     return {
         "latents": latents,
         "masked_latents": latents * (1 - region),
         "mask": region.expand(-1, 4, -1, -1, -1).contiguous(),
         "region": region,
-        "product_tokens": tokens,
+        "photo_latents": photos,
         "text": normal(*shape.text),
     }
 

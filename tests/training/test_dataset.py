@@ -64,7 +64,7 @@ def test_a_batch_holds_what_was_drawn(workspace: Workspace) -> None:
         assert torch.equal(conditions.masked_latents[place], stored["masked_latents"][draw.variant])
         assert conditions.view_mask[place].tolist() == [view < len(draw.views) for view in range(3)]
         for slot, view in enumerate(draw.views):
-            assert torch.equal(conditions.product_tokens[place, slot], stored["product_tokens"][draw.variant, view])
+            assert torch.equal(conditions.photo_latents[place, slot], stored["photo_latents"][draw.variant, view])
         assert torch.equal(conditions.text[place], stored["text"] if draw.keep_text else EMPTY_TEXT)
 
 

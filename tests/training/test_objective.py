@@ -13,8 +13,9 @@ from pvtt.training.dataset import Batch, SampleSequence, collate
 from pvtt.training.losses import velocity_loss
 from pvtt.training.objective import evaluate_loss
 from tests.tiny_wan import TEXT_DIM, tiny_transformer
-from tests.training.samples import LATENT_SHAPE, PRODUCT_DIM, TEXT_TOKENS, TOKENS_PER_VIEW, tiny_params
+from tests.training.samples import LATENT_SHAPE, TEXT_TOKENS, tiny_params
 
+CONDITIONING = ("mask_channels", "reference_frames", "product_tokens")
 EMPTY_LATENTS = torch.full(LATENT_SHAPE, 0.25)
 
 
@@ -23,11 +24,7 @@ class CountedModel:
 
     def __init__(self) -> None:
         self.model = ProductVideoTransformer.from_base(
-            tiny_transformer(),
-            product_dim=PRODUCT_DIM,
-            tokens_per_view=TOKENS_PER_VIEW,
-            num_product_tokens=6,
-            product_heads=2,
+            tiny_transformer(), conditioning=CONDITIONING, tokens_per_view=4, num_product_tokens=6, product_heads=2
         )
         self.calls: list[dict[str, Any]] = []
 
@@ -96,14 +93,21 @@ def test_each_term_is_added_with_its_weight(batch: Batch, name: str) -> None:
 
 def test_the_channels_are_noise_mask_and_masked_video_in_this_order(batch: Batch) -> None:
     model = CountedModel()
-    given: list[torch.Tensor] = []
-    model.model.patch_embedding.register_forward_pre_hook(lambda _, arguments: given.append(*arguments))
+    given: dict[str, torch.Tensor] = {}
+
+    def keep(name: str) -> Any:
+        def hook(_: torch.nn.Module, arguments: tuple[torch.Tensor]) -> None:
+            given.setdefault(name, *arguments)  # the video's come before the references'
+
+        return hook
+
+    model.model.patch_embedding.register_forward_pre_hook(keep("noise"))
+    model.model.parts["mask_channels"].embedding.register_forward_pre_hook(keep("channels"))
     evaluate_loss(model, batch, params_with())
-    (channels,) = given
-    assert channels.shape[1] == 36
-    assert torch.equal(channels[:, :16], model.calls[0]["hidden_states"])
-    assert torch.equal(channels[:, 16:20], batch.conditions.mask)
-    assert torch.equal(channels[:, 20:], batch.conditions.masked_latents)
+    assert torch.equal(given["noise"], model.calls[0]["hidden_states"])
+    assert given["channels"].shape[1] == 20
+    assert torch.equal(given["channels"][:, :4], batch.conditions.mask)
+    assert torch.equal(given["channels"][:, 4:], batch.conditions.masked_latents)
 
 
 def test_stca_leaves_dropped_products_out(batch: Batch) -> None:
@@ -123,7 +127,7 @@ def test_preservation_generates_the_whole_video_without_product(batch: Batch) ->
 def test_all_trained_parameters_get_gradients_once_the_gates_open(batch: Batch) -> None:
     model = CountedModel()
     for name, parameter in model.model.named_parameters():
-        if name.endswith("product_gate"):
+        if name.endswith("gate"):
             torch.nn.init.ones_(parameter)
     weights = params_with(region=1, temporal_difference=1, stca=1, preservation=1)
     evaluate_loss(model, batch, weights, EMPTY_LATENTS).total.mean().backward()

@@ -14,7 +14,11 @@ KEY = "train.stage1.trainable"
 @pytest.fixture
 def model() -> ProductVideoTransformer:
     return ProductVideoTransformer.from_base(
-        tiny_transformer(), product_dim=24, tokens_per_view=9, num_product_tokens=6, product_heads=2
+        tiny_transformer(),
+        conditioning=["mask_channels", "reference_frames", "product_tokens"],
+        tokens_per_view=9,
+        num_product_tokens=6,
+        product_heads=2,
     )
 
 
@@ -26,17 +30,18 @@ def test_exactly_the_declared_parameters_require_gradients(model: ProductVideoTr
 
 def test_a_module_stands_for_all_in_it_as_in_the_experiment_document(model: ProductVideoTransformer) -> None:
     names = [name for name, _ in model.named_parameters()]
-    assert match_parameters(names, ["blocks.*.product_cross_attn"], KEY) == [
-        n for n in names if ".product_cross_attn." in n
+    assert match_parameters(names, ["blocks.*.parts.product_tokens.cross_attn"], KEY) == [
+        n for n in names if ".cross_attn." in n and n.startswith("blocks.")
     ]
-    assert match_parameters(names, ["product_encoder.query_tokens"], KEY) == ["product_encoder.query_tokens"]
+    view = "parts.reference_frames.view_embedding"
+    assert match_parameters(names, [view], KEY) == [view]
 
 
 def test_a_pattern_that_matches_nothing_names_the_nearest(model: ProductVideoTransformer) -> None:
     with pytest.raises(ParamsError) as error:
-        declare_trainable(model, ["product_encoder.*", "blocks.*.product_gates"], KEY)
-    assert "'blocks.*.product_gates' matches no parameter" in error.value.message
-    assert "blocks.*.product_gate," in error.value.message
+        declare_trainable(model, ["parts.*", "blocks.*.parts.*.gates"], KEY)
+    assert "'blocks.*.parts.*.gates' matches no parameter" in error.value.message
+    assert "blocks.*.parts.product_tokens.gate" in error.value.message
     assert KEY in error.value.message
 
 

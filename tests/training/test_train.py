@@ -107,7 +107,7 @@ def test_the_untrained_model_has_the_bases_loss(workspace: Workspace) -> None:
     before = read_rows(workspace.out("train_stage1") / "validation.csv")[:5]
     for path in (workspace.out("encode") / "samples").glob("VAL*"):
         tensors = load_file(path)
-        for name in ("mask", "masked_latents", "product_tokens"):
+        for name in ("mask", "masked_latents", "photo_latents"):
             tensors[name] = torch.zeros_like(tensors[name])
         save_file(tensors, path)
     train_stage1.run(workspace, tiny_params(steps=1), HERE)
@@ -154,9 +154,9 @@ def test_a_loss_that_is_not_finite_names_the_sample(workspace: Workspace) -> Non
 
 def test_a_pattern_that_matches_nothing_stops_before_training(workspace: Workspace) -> None:
     params = tiny_params()
-    stage1 = params.train.stage1.model_copy(update={"trainable": ("product_encodr.*",)})
+    stage1 = params.train.stage1.model_copy(update={"trainable": ("blocks.*.part.*",)})
     params = params.model_copy(update={"train": params.train.model_copy(update={"stage1": stage1})})
-    with pytest.raises(ParamsError, match=r"'product_encodr\.\*' matches no parameter; the nearest names are product_"):
+    with pytest.raises(ParamsError, match=r"'blocks\.\*\.part\.\*' matches no parameter; the nearest names are blocks\.\*\.parts"):
         train_stage1.run(workspace, params, HERE)
 
 

@@ -1,6 +1,10 @@
 """What a video is generated from besides noise.
 
 conditions.py      `Conditions`: all of it, for a batch, as one record
-product_tokens.py  any number of photos → a fixed number of tokens
-photo_features.py  what the product encoder sees of a photo
+photo_features.py  what a model sees of a photo
+part.py            what a way of conditioning is
+parts.py           the list of them, each in a file:
+    mask_channels.py     the hole and the template around it, as channels
+    reference_frames.py  the photos as frames that the video attends to
+    product_tokens.py    the photos summed up in tokens
 """

@@ -30,9 +30,10 @@ class Conditions:
     Args:
         mask: 1 = generate, packed to latent time.
         masked_latents: Normalised latents of the template with its hole filled.
-        product_tokens: The photos' tokens: N views of L tokens. What a missing view holds does not matter.
+        photo_latents: Normalised latents of N photos on grey. What a missing view holds does not matter.
         view_mask: True where a view is there, bool. None at all: the product is dropped.
         text: Embedding of the caption.
+        image_tokens: A frozen image network's tokens, L a photo, where the data has them.
 
     Raises:
         ValueError: The parts do not fit each other; names the one that does not.
@@ -40,9 +41,10 @@ class Conditions:
 
     mask: Tensor = field(metadata=_part("template", "B 4 F' h w"))
     masked_latents: Tensor = field(metadata=_part("template", "B C F' h w"))
-    product_tokens: Tensor = field(metadata=_part("photos", "B N L Dp"))
+    photo_latents: Tensor = field(metadata=_part("photos", "B N C y x"))
     view_mask: Tensor = field(metadata=_part("photos", "B N"))
     text: Tensor = field(metadata=_part("text", "B T Dt"))
+    image_tokens: Tensor | None = field(default=None, metadata=_part("photos", "B N L Dp"))
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}

@@ -1,11 +1,28 @@
-"""The product encoder: any number of photos → a fixed number of tokens."""
+"""`product_tokens`: any number of photos → a fixed number of tokens, which every block attends to.
+
+Learned queries attend to the tokens of all views (a frozen network's, or the VAE's latents in patches); the result
+enters each block by a cross-attention whose gate starts at zero, between text and feed-forward.
+"""
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
 
 import torch
 from diffusers.models.normalization import FP32LayerNorm
 from torch import Tensor, nn
 from torch.nn import functional
+
+from pvtt.models.conditioning.conditions import Conditions
+from pvtt.models.conditioning.part import BlockPart, ModelPart, PartConfig, State
+
+PATCH = 2  # latents a side in one token
+
+
+def latent_tokens(photo_latents: Tensor) -> Tensor:
+    """A photo's latents in patches of 2×2 as tokens: (B, N, C, y, x) → (B, N, y·x / 4, 4·C)."""
+    patches = photo_latents.unflatten(3, (-1, PATCH)).unflatten(5, (-1, PATCH))  # (B, N, C, y, 2, x, 2)
+    return patches.permute(0, 1, 3, 5, 2, 4, 6).flatten(4).flatten(2, 3)
 
 
 class QueryKeyNormAttention(nn.Module):
@@ -160,3 +177,50 @@ class ProductEncoder(nn.Module):
         for layer in self.cross_attn:
             queries = layer(queries, tokens, key_mask)
         return self.norm(queries)
+
+
+class ProductState(NamedTuple):
+    """The product's tokens, (B, K, D)."""
+
+    tokens: Tensor
+
+
+class ProductTokens(ModelPart):
+    """The product encoder, over the photos' image tokens or, where there are none, their latents' patches."""
+
+    says = "the photos summed up in tokens, which every block attends to (gated cross-attention)"
+
+    def __init__(self, config: PartConfig) -> None:
+        super().__init__(config)
+        self.encoder = ProductEncoder(
+            config.product_dim,
+            config.dim,
+            num_tokens=config.num_product_tokens,
+            num_layers=config.encoder_layers,
+            num_heads=config.product_heads,
+            tokens_per_view=config.tokens_per_view,
+            max_views=config.max_views,
+            eps=config.eps,
+        )
+
+    def begin(self, transformer: Any, conditions: Conditions) -> ProductState:
+        tokens = conditions.image_tokens
+        if tokens is None:
+            tokens = latent_tokens(conditions.photo_latents)
+        return ProductState(self.encoder(tokens, conditions.view_mask).type_as(tokens))
+
+
+class ProductAttention(BlockPart):
+    """Gated cross-attention to the product's tokens."""
+
+    def __init__(self, config: PartConfig) -> None:
+        super().__init__(config)
+        self.norm = FP32LayerNorm(config.dim, config.eps, elementwise_affine=True)
+        self.cross_attn = QueryKeyNormAttention(config.dim, config.product_heads, eps=config.eps, sink=True)
+        self.gate = nn.Parameter(torch.zeros(config.dim))
+
+    def cross(self, hidden_states: Tensor, state: State, return_attention: bool) -> tuple[Tensor | None, Tensor | None]:
+        normed = self.norm(hidden_states.float()).type_as(hidden_states)
+        tokens = cast(ProductState, state).tokens
+        attended, attention = self.cross_attn(normed, tokens, return_attention=return_attention)
+        return (self.gate * attended).type_as(hidden_states), attention

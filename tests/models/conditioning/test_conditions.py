@@ -22,7 +22,7 @@ def conditions_of(num_views: int, batch_size: int = 1, seed: int = 0, dtype: tor
     return Conditions(
         mask=normal(batch_size, 4, 3, 4, 6),
         masked_latents=normal(batch_size, 16, 3, 4, 6),
-        product_tokens=normal(batch_size, num_views, 9, 24),
+        photo_latents=normal(batch_size, num_views, 16, 2, 2),
         view_mask=torch.ones(batch_size, num_views, dtype=torch.bool),
         text=normal(batch_size, 5, 8),
     )
@@ -33,8 +33,8 @@ def test_samples_with_different_numbers_of_photos_share_a_batch() -> None:
     batch = Conditions.concatenate([one, three])
     assert (len(batch), batch.num_views) == (2, 3)
     assert batch.view_mask.tolist() == [[True, False, False], [True, True, True]]
-    assert torch.equal(batch.product_tokens[0, :1], one.product_tokens[0])
-    assert torch.equal(batch.product_tokens[1], three.product_tokens[0])
+    assert torch.equal(batch.photo_latents[0, :1], one.photo_latents[0])
+    assert torch.equal(batch.photo_latents[1], three.photo_latents[0])
     assert torch.equal(batch.text, torch.cat([one.text, three.text]))
     assert Conditions.concatenate([one], num_views=4).view_mask.tolist() == [[True, False, False, False]]
     with pytest.raises(ValueError, match="3 views do not fit into 2"):
@@ -55,27 +55,27 @@ def test_only_floating_point_parts_change_their_type() -> None:
     half = conditions_of(2).to("cpu", torch.bfloat16)
     assert half.view_mask.dtype == torch.bool
     assert isinstance(send_to_device(half, "cpu", non_blocking=True), Conditions)  # as diffusers' offloading moves it
-    assert {half.mask.dtype, half.masked_latents.dtype, half.product_tokens.dtype, half.text.dtype} == {torch.bfloat16}
+    assert {half.mask.dtype, half.masked_latents.dtype, half.photo_latents.dtype, half.text.dtype} == {torch.bfloat16}
 
 
 def test_views_are_chosen_in_the_order_given_and_none_drops_the_product() -> None:
     whole = conditions_of(3)
     chosen = whole.with_views((2, 0))
-    assert torch.equal(chosen.product_tokens, whole.product_tokens[:, [2, 0]])
+    assert torch.equal(chosen.photo_latents, whole.photo_latents[:, [2, 0]])
     dropped = Conditions.concatenate([chosen, whole.with_views(())], num_views=3)
     assert dropped.has_product.tolist() == [True, False]
     assert whole.without_product().has_product.tolist() == [False]
-    assert torch.equal(whole.without_product().product_tokens, whole.product_tokens)
+    assert torch.equal(whole.without_product().photo_latents, whole.photo_latents)
 
 
 def test_another_products_photos_go_into_the_same_template() -> None:
     own, other = conditions_of(2, batch_size=2, seed=1), conditions_of(4, batch_size=2, seed=2)
     swapped = own.with_photos_of(other)
-    assert torch.equal(swapped.product_tokens, other.product_tokens)
+    assert torch.equal(swapped.photo_latents, other.photo_latents)
     assert torch.equal(swapped.view_mask, other.view_mask)
     for name in ("mask", "masked_latents", "text"):
         assert torch.equal(getattr(swapped, name), getattr(own, name))
-    with pytest.raises(ValueError, match=r"product_tokens is \(1, 2, 9, 24\), not \(B=2, N, L, Dp\)"):
+    with pytest.raises(ValueError, match=r"photo_latents is \(1, 2, 16, 2, 2\), not \(B=2, N, C=16, y, x\)"):
         own.with_photos_of(conditions_of(2))
 
 

@@ -8,8 +8,14 @@ import pytest
 import torch
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel
 
-from pvtt.errors import MissingInputError, PvttError
-from pvtt.models.conditioning.photo_features import ClipFeatures, VaeFeatures, flatten_photo, load_image_features
+from pvtt.errors import MissingInputError
+from pvtt.models.conditioning.photo_features import (
+    ClipFeatures,
+    encode_photos,
+    flatten_photo,
+    require_image_encoder,
+)
+from pvtt.models.conditioning.product_tokens import latent_tokens
 from tests.tiny_wan import tiny_vae
 
 
@@ -36,9 +42,8 @@ def tiny_clip(folder: Path) -> Path:
 
 def test_vae_tokens_are_the_latents_of_2x2_cells_in_rows() -> None:
     vae = tiny_vae()
-    features = VaeFeatures(vae, 32)
-    tokens = features(photos())
-    assert tokens.shape == (2, features.tokens_per_view, features.dim) == (2, 4, 64)
+    tokens = latent_tokens(encode_photos(vae, photos())[None])[0]
+    assert tokens.shape == (2, 4, 64)
     pixels = torch.from_numpy(photos()).permute(0, 3, 1, 2).float()[:, :, None] / 127.5 - 1
     latents = vae.encode(pixels).latent_dist.mode()[:, :, 0]  # a new VAE's latents_mean and std are Wan's
     mean = torch.tensor(vae.config.latents_mean).view(1, 16, 1, 1)
@@ -47,15 +52,8 @@ def test_vae_tokens_are_the_latents_of_2x2_cells_in_rows() -> None:
     assert torch.allclose(tokens[:, 2], expected, atol=1e-5)
 
 
-def test_an_odd_photo_size_names_the_nearest_legal_one() -> None:
-    with pytest.raises(PvttError, match="photo_size 40") as error:
-        VaeFeatures(tiny_vae(), 40)
-    assert "32" in str(error.value.hint)
-
-
 def test_clip_tokens_are_the_penultimate_layer_with_the_class_token(tmp_path: Path) -> None:
-    features = load_image_features("clip", None, str(tiny_clip(tmp_path)), 32)
-    assert isinstance(features, ClipFeatures)
+    features = ClipFeatures(require_image_encoder(str(tiny_clip(tmp_path))))
     tokens = features(photos())
     assert tokens.shape == (2, features.tokens_per_view, features.dim) == (2, 5, 16)
     encoder = CLIPVisionModel.from_pretrained(tmp_path / "image_encoder")
@@ -69,7 +67,7 @@ def test_clip_tokens_are_the_penultimate_layer_with_the_class_token(tmp_path: Pa
 def test_clip_without_weights_says_how_to_get_them(tmp_path: Path) -> None:
     for folder in (None, str(tmp_path / "missing")):
         with pytest.raises(MissingInputError) as error:
-            load_image_features("clip", None, folder, 224)
+            require_image_encoder(folder)
         assert "hf download" in str(error.value.hint)
 
 

@@ -1,0 +1,103 @@
+"""What a way of conditioning is: a part of the model, and perhaps a part of each block.
+
+A way is a module of this package with two classes, named in `pvtt.models.conditioning.parts`. The model builds those of
+its configuration's `conditioning` list, under `parts.<name>` and `blocks.*.parts.<name>`. All of them start without
+effect, so that a new model's output equals its base's, bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from pvtt.models.conditioning.conditions import Conditions
+
+State = tuple[Tensor, ...]  # a part's own, handed from block to block; a NamedTuple
+ConditioningName = str
+
+
+@dataclass(frozen=True)
+class PartConfig:
+    """What the parts are built from; the model's configuration has the same names.
+
+    Args:
+        dim: Width D of the transformer.
+        num_heads: Its attention heads.
+        patch_size: Latents a patch, (time, height, width).
+        latent_channels: C.
+        eps: What keeps norms from dividing by zero.
+        max_views: Views with an embedding of their own; later ones share the last.
+        product_dim: Width Dp of the image tokens that `product_tokens` reads.
+        tokens_per_view: Number L of them a photo.
+        num_product_tokens: Number K of tokens that they become.
+        encoder_layers: Layers of their encoder.
+        product_heads: Attention heads of the encoder and of the cross-attention to its tokens.
+    """
+
+    dim: int
+    num_heads: int
+    patch_size: tuple[int, int, int]
+    latent_channels: int
+    eps: float
+    max_views: int
+    product_dim: int
+    tokens_per_view: int
+    num_product_tokens: int
+    encoder_layers: int
+    product_heads: int
+
+
+class ModelPart(nn.Module):
+    """A part's half in the model.
+
+    Attributes:
+        says: What it does, for a person.
+    """
+
+    says: ClassVar[str]
+
+    def __init__(self, config: PartConfig) -> None:
+        super().__init__()
+
+    def embed(self, conditions: Conditions) -> Tensor | None:
+        """What is added to the embedded video, (B, D, F', h/p, w/p); None adds nothing."""
+        return None
+
+    def begin(self, transformer: Any, conditions: Conditions) -> State | None:
+        """What the blocks' halves are given; None leaves them out.
+
+        Args:
+            transformer: The `ProductVideoTransformer` that it is a part of.
+            conditions: Of B samples, in the type that the model computes in.
+        """
+        return None
+
+
+class BlockPart(nn.Module):
+    """A part's half in one block. It adds nothing unless it overrides one of these."""
+
+    def __init__(self, config: PartConfig) -> None:
+        super().__init__()
+
+    def attend(
+        self, block: Any, query: Tensor, state: State, return_attention: bool
+    ) -> tuple[Tensor | None, State, Tensor | None]:
+        """What is added to self-attention's values before they are projected.
+
+        Args:
+            block: The block that it is a part of.
+            query: Of the video's patches, normalised and rotated, (B, P, heads, D / heads).
+            state: As `ModelPart.begin` or the block before gave it.
+            return_attention: Also return how much of each patch's attention the product gets, (B, P).
+
+        Returns:
+            What is added, (B, P, D), the state for the next block, and the attention.
+        """
+        return None, state, None
+
+    def cross(self, hidden_states: Tensor, state: State, return_attention: bool) -> tuple[Tensor | None, Tensor | None]:
+        """What is added to the patches (B, P, D) after the text, and the attention as `attend` returns it."""
+        return None, None

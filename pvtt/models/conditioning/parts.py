@@ -1,0 +1,26 @@
+"""The ways of conditioning that there are."""
+
+from __future__ import annotations
+
+from pvtt.errors import PvttError
+from pvtt.models.conditioning.mask_channels import MaskChannels, MaskChannelsBlock
+from pvtt.models.conditioning.part import BlockPart, ModelPart
+from pvtt.models.conditioning.product_tokens import ProductAttention, ProductTokens
+from pvtt.models.conditioning.reference_frames import ReferenceAttention, ReferenceFrames
+
+PARTS: dict[str, tuple[type[ModelPart], type[BlockPart]]] = {
+    "mask_channels": (MaskChannels, MaskChannelsBlock),
+    "reference_frames": (ReferenceFrames, ReferenceAttention),
+    "product_tokens": (ProductTokens, ProductAttention),
+}
+
+
+def part_classes(name: str) -> tuple[type[ModelPart], type[BlockPart]]:
+    """A part's halves.
+
+    Raises:
+        PvttError: There is no such part.
+    """
+    if name not in PARTS:
+        raise PvttError(f"there is no conditioning {name!r}", f"model.conditioning takes {', '.join(PARTS)}")
+    return PARTS[name]

@@ -1,0 +1,154 @@
+"""`reference_frames`: photos as further frames that the video looks at and that do not look back.
+
+A photo's VAE latents go through the patch embedding of the video, with mask 0 and the latents in both places, and
+through every block with the block's own weights, at time 0 and at places in time after the video's. In a block the
+video attends to their keys and values; they attend to one another alone (DreamSwapV, arXiv:2508.14465, and Phantom,
+arXiv:2502.11079, carry detail this way). So their keys and values depend neither on the video nor on the noise level,
+and are computed once a sampling run: `ProductVideoTransformer.remember`.
+
+What the video takes from them enters through a gate that starts at zero, and a learned key of value zero, the sink,
+competes with them: a patch that needs nothing of the photos takes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pvtt.models.conditioning.conditions import Conditions
+from pvtt.models.conditioning.part import BlockPart, ModelPart, PartConfig, State
+
+FIRST_PLACE, PLACES_APART = 1, 2  # in latent frames: the first photo after the video, and photos from one another
+
+
+class References(NamedTuple):
+    """The photos between two blocks.
+
+    Attributes:
+        tokens: (B, R, D), R patches of all views.
+        modulation: By time 0, (1, 6, D).
+        cosines, sines: Of the patches' places, (1, R, 1, D / heads).
+        key_mask: True where a patch may be attended to, (B, R).
+        present: The same, but all False for a sample without any view.
+    """
+
+    tokens: Tensor
+    modulation: Tensor
+    cosines: Tensor
+    sines: Tensor
+    key_mask: Tensor
+    present: Tensor
+
+
+class RememberedReferences(NamedTuple):
+    """What a block needs of the photos, once computed: keys and values, (B, R, heads, D / heads), and who is there."""
+
+    key: Tensor
+    value: Tensor
+    present: Tensor
+
+
+class ReferenceFrames(ModelPart):
+    """Photos' latents → patches with places and a learned vector a view."""
+
+    says = "the photos as frames of their own, which the video attends to in every block"
+
+    def __init__(self, config: PartConfig) -> None:
+        super().__init__(config)
+        self.view_embedding = nn.Parameter(torch.zeros(config.max_views, config.dim))
+
+    def begin(self, transformer: Any, conditions: Conditions) -> References | None:
+        photos = conditions.photo_latents  # (B, N, C, y, x)
+        num_views, height, width = photos.shape[1], *photos.shape[3:]
+        if num_views == 0:
+            return None
+        present = conditions.view_mask
+        photos = photos.masked_fill(~present[:, :, None, None, None], 0)
+        frames = photos.transpose(1, 2)  # (B, C, N, y, x): a view a latent frame
+        tokens = transformer.embed_frames(frames).unflatten(1, (num_views, -1))
+        view = torch.arange(num_views, device=tokens.device).clamp(max=len(self.view_embedding) - 1)
+        tokens = tokens + self.view_embedding[view, None].type_as(tokens)
+        patch_frames, patch_height, patch_width = transformer.config.patch_size
+        num_frames = conditions.masked_latents.shape[2] // patch_frames
+        places = num_frames + FIRST_PLACE + PLACES_APART * torch.arange(num_views)
+        cosines, sines = places_of(transformer.rope, places, height // patch_height, width // patch_width)
+        present = present.repeat_interleave(tokens.shape[2], dim=1)
+        return References(
+            tokens.flatten(1, 2),
+            transformer.modulation_at_zero(conditions.text),
+            cosines,
+            sines,
+            present | ~present.any(1, keepdim=True),  # attention over nothing is not a number
+            present,
+        )
+
+
+def places_of(rope: Any, frames: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines for patches of frames at given places in time, each (1, frames · rows · columns, 1, D / heads).
+
+    Args:
+        rope: The transformer's `WanRotaryPosEmbed`.
+        frames: Places in time, integers, (N,).
+        rows: Patches from top to bottom.
+        columns: Patches from left to right.
+    """
+    parts = []
+    for table in (rope.freqs_cos, rope.freqs_sin):
+        time, down, right = table.split([rope.t_dim, rope.h_dim, rope.w_dim], dim=1)
+        shape = (len(frames), rows, columns, -1)
+        grid = (
+            time[frames.to(time.device)][:, None, None].expand(shape),
+            down[:rows][None, :, None].expand(shape),
+            right[:columns][None, None].expand(shape),
+        )
+        parts.append(torch.cat(grid, dim=-1).flatten(0, 2)[None, :, None])
+    return parts[0], parts[1]
+
+
+class ReferenceAttention(BlockPart):
+    """Attention of the video's patches to the photos', with a sink, through a gate that starts at zero."""
+
+    def __init__(self, config: PartConfig) -> None:
+        super().__init__(config)
+        self.sink_key = nn.Parameter(torch.zeros(config.dim))
+        self.gate = nn.Parameter(torch.zeros(config.dim))
+
+    def attend(
+        self, block: Any, query: Tensor, state: State, return_attention: bool
+    ) -> tuple[Tensor, State, Tensor | None]:
+        if isinstance(state, RememberedReferences):
+            remembered = state
+        else:
+            state, remembered = self.advance(block, cast(References, state))
+        heads = query.shape[2]
+        sink = self.sink_key.type_as(query).view(1, 1, heads, -1).expand(len(query), -1, -1, -1)
+        key = torch.cat([remembered.key, sink], dim=1)
+        value = functional.pad(remembered.value, (0, 0, 0, 0, 0, 1))
+        mask = functional.pad(remembered.present, (0, 1), value=True)[:, None, None]
+        attended = functional.scaled_dot_product_attention(
+            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), attn_mask=mask
+        )
+        output = self.gate.type_as(query) * attended.transpose(1, 2).flatten(2)
+        if not return_attention:
+            return output, state, None
+        scores = torch.einsum("bphd,bkhd->bhpk", query.float(), key.float()) * query.shape[-1] ** -0.5
+        shares = scores.masked_fill(~mask, -torch.inf).softmax(-1)
+        return output, state, 1 - shares[..., -1].mean(1)
+
+    def advance(self, block: Any, references: References) -> tuple[References, RememberedReferences]:
+        """The photos after this block, and what the video needs of them in it."""
+        tokens, modulation, cosines, sines, key_mask, present = references
+        shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (block.scale_shift_table + modulation.float()).chunk(6, 1)
+        normed = (block.norm1(tokens.float()) * (1 + scale) + shift).type_as(tokens)
+        query, key, value = block.project(normed, (cosines, sines))
+        attended = functional.scaled_dot_product_attention(
+            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), attn_mask=key_mask[:, None, None]
+        )
+        attended = block.attn1.to_out[0](attended.transpose(1, 2).flatten(2).type_as(query))
+        tokens = (tokens.float() + attended * gate).type_as(tokens)
+        normed = (block.norm3(tokens.float()) * (1 + ffn_scale) + ffn_shift).type_as(tokens)
+        tokens = (tokens.float() + block.ffn(normed).float() * ffn_gate).type_as(tokens)
+        return references._replace(tokens=tokens), RememberedReferences(key, value, present)
