@@ -1,6 +1,7 @@
 """Encoding: what a training step needs of a clip, computed once.
 
     windows.py   which frames of a clip make a sample
+    crop.py      the part of them that is seen: a window that follows the product
     masks.py     the product's mask → the conditioning mask, and both in latent time
     augment.py   one colour change for video and photos
     encode.py    all of it through the base's frozen networks

@@ -17,9 +17,18 @@ from pydantic import Field
 from torch import Tensor
 
 from pvtt.encoding.augment import ColourChange
+from pvtt.encoding.crop import CropDraw
 from pvtt.encoding.masks import MaskShape, conditioning_mask, fill_hole, latent_region, pack_mask
 from pvtt.encoding.store import TENSORS_FILE, write_tensors
-from pvtt.encoding.windows import UnusableClipError, Window, middle, read_coverage, read_windows, window_starts
+from pvtt.encoding.windows import (
+    UnusableClipError,
+    Window,
+    WindowPlace,
+    middle,
+    read_coverage,
+    read_windows,
+    window_starts,
+)
 from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_bytes
 from pvtt.items.runner import ItemRejectedError
@@ -102,21 +111,24 @@ def load_encoders(base: Path, image_features: str, image_encoder: str | None) ->
 
 @dataclass(frozen=True)
 class Variant:
-    """What makes one variant of a sample. Variant 0 is the middle window in its own colours with the fixed shape."""
+    """What makes one variant of a sample. Variant 0 is the middle window in its own colours with the fixed framing and
+    shape."""
 
-    start: int
+    place: WindowPlace
     colour: ColourChange
     shape: MaskShape
 
 
 def draw_variants(key: str, starts: Sequence[int], params: EncodeParams, num_variants: int, seed: int) -> list[Variant]:
     """The variants of a sample; each depends on the seed, the sample's key and its own number alone."""
-    variants = [Variant(middle(starts), ColourChange.identity(), MaskShape.evaluation(params.mask))]
+    place = WindowPlace(middle(starts), CropDraw.evaluation(params.crop))
+    variants = [Variant(place, ColourChange.identity(), MaskShape.evaluation(params.mask))]
     for number in range(1, num_variants):
         random = np.random.default_rng([int(sha256_bytes(key.encode())[:16], 16), seed, number])
         start = starts[int(random.integers(len(starts)))]
         colour = ColourChange.draw(random) if params.colour_augment else ColourChange.identity()
-        variants.append(Variant(start, colour, MaskShape.draw(params.mask, random)))
+        shape = MaskShape.draw(params.mask, random)
+        variants.append(Variant(WindowPlace(start, CropDraw.draw(params.crop, random)), colour, shape))
     return variants
 
 
@@ -143,13 +155,15 @@ def encode_sample(
     coverage = read_coverage(entry, root, params)
     starts = window_starts(coverage, params)
     variants = draw_variants(entry.key, starts, params, params.variants if entry.split == "train" else 1, seed)
-    unique = sorted({variant.start for variant in variants})
-    windows = dict(zip(unique, read_windows(entry, root, params, coverage, unique), strict=True))
+    windows = read_windows(entry, root, params, coverage, [variant.place for variant in variants])
     photos = [read_photo(root / path) for path in entry.photo_paths[: params.max_photos]]
 
     dtype = torch.bfloat16 if params.dtype == "bfloat16" else torch.float32
     with torch.inference_mode(), _precision(dtype):
-        encoded = [_encode_variant(windows[variant.start], variant, photos, params, encoders) for variant in variants]
+        encoded = [
+            _encode_variant(window, variant, photos, params, encoders)
+            for window, variant in zip(windows, variants, strict=True)
+        ]
         text = encode_text([entry.caption], encoders.tokenizer, encoders.text_encoder, params.text_tokens)[0]
     tensors = {name: torch.stack([one[name] for one in encoded]) for name in encoded[0]} | {"text": text}
     for name, tensor in tensors.items():

@@ -1,7 +1,7 @@
-"""Windows: the frames of a clip that make one sample, read at the encode size.
+"""Windows: the frames of a clip that make one sample, cropped around the product to the encode size.
 
 A window is `num_frames` frames, `frame_stride` clip frames apart. Sample variant 0, and with it every evaluation, takes
-the middle one; other variants start anywhere.
+the middle one with the fixed framing; other variants start anywhere and are framed at random.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from pvtt.encoding.crop import CropDraw, CropPath
 from pvtt.encoding.masks import MaskShape, conditioning_mask, product_mask
 from pvtt.errors import PvttError
-from pvtt.media.arrays import Frame, MaskFrame, MaskVideo, Region, Video
+from pvtt.media.arrays import MaskVideo, Region, Video
 from pvtt.media.masks import read_masks
 from pvtt.media.video import select_frames, to_rgb
 from pvtt.params.encode import EncodeParams
@@ -34,16 +34,22 @@ class UnusableClipError(Exception):
 
 
 @dataclass(frozen=True)
+class WindowPlace:
+    """Where a window lies in its clip: the index of its first frame, and how it is framed."""
+
+    start: int
+    crop: CropDraw
+
+
+@dataclass(frozen=True)
 class Window:
     """One sample's frames.
 
     Args:
-        start: Index of its first frame in the clip.
         pixels: (F, H, W, 3) uint8 RGB.
         coverage: The product's coverage of each pixel, (F, H, W) uint8 of 255, from segmentation.
     """
 
-    start: int
     pixels: Video
     coverage: MaskVideo
 
@@ -98,12 +104,12 @@ def middle(starts: Sequence[int]) -> int:
 
 
 def read_coverage(entry: DatasetEntry, root: Path, params: EncodeParams) -> MaskVideo:
-    """The product's coverage over the whole clip at the encode size, (clip frames, H, W) uint8 of 255.
+    """The product's coverage over the whole clip, (clip frames, clip height, clip width) uint8 of 255.
 
     Args:
         entry: The sample, with the paths of its clip and mask.
         root: The workspace's root, which the entry's paths are relative to.
-        params: Height and width to resize to.
+        params: Height and width that windows are resized to.
 
     Raises:
         PvttError: The clip's aspect ratio is not the encode size's; mask files as `pvtt.media.masks.read_masks`.
@@ -113,25 +119,47 @@ def read_coverage(entry: DatasetEntry, root: Path, params: EncodeParams) -> Mask
             f"encode's {params.width}×{params.height} would distort {entry.clip_path}, {entry.width}×{entry.height}",
             "give clip.width/height and encode.width/height in params.yaml the same ratio",
         )
-    return np.stack([_resize(mask, params) for mask in read_masks(root / entry.mask_path)])
+    return read_masks(root / entry.mask_path)
 
 
 def read_windows(
-    entry: DatasetEntry, root: Path, params: EncodeParams, coverage: MaskVideo, starts: Sequence[int]
+    entry: DatasetEntry, root: Path, params: EncodeParams, coverage: MaskVideo, places: Sequence[WindowPlace]
 ) -> list[Window]:
-    """The windows at `starts`; the clip is decoded once.
+    """The windows at `places`; the clip is decoded once.
+
+    Args:
+        entry: The sample.
+        root: The workspace's root, which the entry's paths are relative to.
+        params: Size and length of a window.
+        coverage: As `read_coverage` gives it.
+        places: Where windows are wanted; in the first frame of each the product is seen.
 
     Raises:
         VideoError, MissingCodecError: As `pvtt.media.video.VideoReader`.
     """
-    indices = {start: range(start, start + span(params), params.frame_stride) for start in starts}
-    wanted = sorted({index for frames in indices.values() for index in frames})
-    frames = select_frames(root / entry.clip_path, wanted, lambda frame: _resize(to_rgb(frame), params))
-    place = {index: position for position, index in enumerate(wanted)}
-    return [
-        Window(start, frames[[place[index] for index in indices[start]]], coverage[list(indices[start])])
-        for start in starts
-    ]
+    indices = [range(place.start, place.start + span(params), params.frame_stride) for place in places]
+    wanted = sorted({index for frames in indices for index in frames})
+    frames = dict(zip(wanted, select_frames(root / entry.clip_path, wanted, to_rgb), strict=True))
+    windows = []
+    for place, frame_indices in zip(places, indices, strict=True):
+        covered = coverage[list(frame_indices)]
+        path = crop_path(covered, place.crop, params)
+        windows.append(
+            Window(
+                np.stack([path.cut(frames[index], number) for number, index in enumerate(frame_indices)]),
+                np.stack([path.cut(mask, number) for number, mask in enumerate(covered)]),
+            )
+        )
+    return windows
+
+
+def crop_path(coverage: MaskVideo, draw: CropDraw, params: EncodeParams) -> CropPath:
+    """Where a window lies whose frames have this coverage, (F, clip height, clip width) uint8 of 255."""
+    size = (params.width, params.height)
+    if not params.crop.follow:
+        num_frames, height, width = coverage.shape
+        return CropPath.whole(num_frames, (width, height), size)
+    return CropPath.follow(product_mask(coverage), draw, size)
 
 
 def load_window(entry: DatasetEntry, root: Path, params: EncodeParams) -> EvaluationWindow:
@@ -147,14 +175,7 @@ def load_window(entry: DatasetEntry, root: Path, params: EncodeParams) -> Evalua
         PvttError: As `read_coverage` and `read_windows`.
     """
     coverage = read_coverage(entry, root, params)
-    (window,) = read_windows(entry, root, params, coverage, [middle(window_starts(coverage, params))])
+    place = WindowPlace(middle(window_starts(coverage, params)), CropDraw.evaluation(params.crop))
+    (window,) = read_windows(entry, root, params, coverage, [place])
     mask = conditioning_mask(window.product, MaskShape.evaluation(params.mask), params.mask.dilation)
     return EvaluationWindow(window.pixels, window.product, mask)
-
-
-def _resize(frame: Frame | MaskFrame, params: EncodeParams) -> Frame | MaskFrame:
-    size = (params.width, params.height)
-    if frame.shape[1::-1] == size:
-        return frame
-    interpolation = cv2.INTER_AREA if params.width < frame.shape[1] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(frame, size, interpolation=interpolation), dtype=np.uint8)

@@ -37,7 +37,7 @@ from pvtt.generation.composite import composite
 from pvtt.items.cache import ItemCache
 from pvtt.items.progress import Progress
 from pvtt.media.arrays import Rgba, Video
-from pvtt.models.mask_contract import MaskContract
+from pvtt.models.contracts import Contracts
 from pvtt.models.origin import model_sha256
 from pvtt.params.file import Params
 from pvtt.records.base import write_jsonl
@@ -99,7 +99,7 @@ def run_evaluation(job: EvaluateJob) -> None:
         device=device,
         cache=cache,
     )
-    generator.pipeline.mask_contract.require_equal(MaskContract.from_params(params.encode.mask), "outs/encode")
+    generator.pipeline.contracts.require_equal(Contracts.from_params(params.encode), "outs/encode")
 
     with atomic_directory(workspace.out(STAGE)) as out:
         with Windows.open(workspace, params, workspace.cache / STAGE) as windows:

@@ -17,8 +17,8 @@ from pvtt.errors import PvttError, first_line
 from pvtt.files.storage import raise_storage_fault
 from pvtt.media.arrays import Video
 from pvtt.models.conditioning.conditions import Conditions
+from pvtt.models.contracts import Contracts, MaskContract
 from pvtt.models.loading import align, load_scheduler, load_text_encoder, load_vae, require_pipeline
-from pvtt.models.mask_contract import MaskContract
 from pvtt.models.origin import forget_origin
 from pvtt.models.pipeline_folder import name_pipeline_class
 from pvtt.models.sampling import SamplingSettings, sample
@@ -45,7 +45,7 @@ class ConditionedPipeline(DiffusionPipeline):
         image_features: What the transformer's product tokens read: `vae`, the photos' latents, or `clip`.
         photo_size: Side in pixels that the networks see a photo in.
         text_tokens: Tokens that a prompt is padded to.
-        mask_contract: What masks mean to this checkpoint. A saved folder holds it as `mask_contract.json`.
+        contracts: What masks and crops mean to this checkpoint. A saved folder holds them as files.
     """
 
     model_cpu_offload_seq = "text_encoder->transformer->vae"
@@ -60,14 +60,14 @@ class ConditionedPipeline(DiffusionPipeline):
         image_features: str = "vae",
         photo_size: int = 224,
         text_tokens: int = 512,
-        mask_contract: MaskContract | None = None,
+        contracts: Contracts | None = None,
     ) -> None:
         super().__init__()
         self.register_modules(
             vae=vae, text_encoder=text_encoder, tokenizer=tokenizer, transformer=transformer, scheduler=scheduler
         )
         self.register_to_config(image_features=image_features, photo_size=photo_size, text_tokens=text_tokens)
-        self._mask_contract = mask_contract
+        self._contracts = contracts
         self._empty_text: Tensor | None = None
 
     @classmethod
@@ -93,7 +93,7 @@ class ConditionedPipeline(DiffusionPipeline):
             image_features=params.image_features,
             photo_size=params.photo_size,
             text_tokens=params.text_tokens,
-            mask_contract=MaskContract.from_params(params.mask),
+            contracts=Contracts.from_params(params),
         )
 
     @classmethod
@@ -105,7 +105,7 @@ class ConditionedPipeline(DiffusionPipeline):
             PvttError: It cannot be loaded.
         """
         require_pipeline(Path(folder))
-        contract = MaskContract.load(Path(folder))
+        contracts = Contracts.load(Path(folder))
         try:
             pipeline: Self = super().from_pretrained(str(folder), local_files_only=True, **options)
         except (OSError, ValueError, RuntimeError) as error:
@@ -115,7 +115,7 @@ class ConditionedPipeline(DiffusionPipeline):
             ) from error
         for component in pipeline.components.values():
             align(component)
-        pipeline._mask_contract = contract
+        pipeline._contracts = contracts
         return pipeline
 
     @classmethod
@@ -127,31 +127,36 @@ class ConditionedPipeline(DiffusionPipeline):
         return loaded
 
     def save_pretrained(self, folder: str | Path, *arguments: Any, **options: Any) -> None:
-        """Write the whole pipeline and `mask_contract.json`: the same files wherever it was loaded from."""
+        """Write the whole pipeline and its contracts: the same files wherever it was loaded from."""
         super().save_pretrained(str(folder), *arguments, **options)
         forget_origin(Path(folder))
         name_pipeline_class(Path(folder))
-        self.mask_contract.save(Path(folder))
+        self.contracts.save(Path(folder))
+
+    @property
+    def contracts(self) -> Contracts:
+        """What masks and crops mean to this checkpoint.
+
+        Raises:
+            PvttError, MissingInputError: The pipeline was made without, or its folder lacks one.
+        """
+        if self._contracts is None:
+            folder = self.config.get("_name_or_path")  # diffusers' own `from_pretrained` notes it
+            if folder is None:
+                raise PvttError("the pipeline has no contracts", "use Contracts.from_params(params.encode)")
+            self._contracts = Contracts.load(Path(folder))
+        return self._contracts
 
     @property
     def mask_contract(self) -> MaskContract:
-        """What masks mean to this checkpoint.
-
-        Raises:
-            PvttError, MissingInputError: The pipeline was made without, or its folder has none.
-        """
-        if self._mask_contract is None:
-            folder = self.config.get("_name_or_path")  # diffusers' own `from_pretrained` notes it
-            if folder is None:
-                raise PvttError("the pipeline has no mask contract", "use MaskContract.from_params(params.encode.mask)")
-            self._mask_contract = MaskContract.load(Path(folder))
-        return self._mask_contract
+        """What masks mean to this checkpoint. Raises as `contracts`."""
+        return self.contracts.mask
 
     def with_transformer(self, transformer: ProductVideoTransformer) -> Self:
         """A pipeline around another transformer that shares all other parts."""
         config = {name: self.config[name] for name in ("image_features", "photo_size", "text_tokens")}
         parts = self.components | {"transformer": transformer}
-        return type(self)(**parts, **config, mask_contract=self.mask_contract)
+        return type(self)(**parts, **config, contracts=self.contracts)
 
     @torch.no_grad()
     def empty_text(self) -> Tensor:

@@ -28,7 +28,7 @@ from pvtt.models.conditioning.photo_features import (
     flatten_photo,
     require_image_encoder,
 )
-from pvtt.models.mask_contract import MaskContract
+from pvtt.models.contracts import MaskContract
 from pvtt.models.sampling import SamplingSettings
 from pvtt.models.text import encode_text
 from pvtt.models.vae import SPATIAL_FACTOR, encode_video, to_unit_range

@@ -5,7 +5,7 @@ conditioning/       what a video is generated from besides noise
 flow_matching.py    noise levels, noisy latents, velocity
 sampling.py         noise → latents, guided over product and text separately
 vae.py, text.py     Wan's VAE and text encoder, used as Wan uses them
-mask_contract.py    what masks mean to a checkpoint
+contracts.py        what masks and crops mean to a checkpoint
 loading.py          local folders in, clear errors out
 origin.py           a model's hash and files, without where it came from
 pipeline_folder.py  how a saved pipeline names its class

@@ -28,6 +28,22 @@ class MaskParams(Record):
         return self
 
 
+class CropParams(Record):
+    """The crop contract's knobs; the contract itself is saved in every checkpoint."""
+
+    follow: bool = True  # crop a window around the product; false takes the whole frame
+    fill: float = Field(default=0.45, gt=0, le=1)  # share of the window that the product's box covers where evaluated
+    min_fill: float = Field(default=0.35, gt=0, le=1)  # the same in training, at least
+    max_fill: float = Field(default=0.6, gt=0, le=1)  # the same in training, at most
+    shift: Fraction = 0.6  # how far the product stands from the middle in training, as a share of the room there
+
+    @model_validator(mode="after")
+    def _range_is_one(self) -> CropParams:
+        if self.min_fill > self.max_fill:
+            raise ValueError(f"min_fill {self.min_fill} is above max_fill {self.max_fill}")
+        return self
+
+
 class EncodeParams(Record):
     num_frames: int = Field(default=49, ge=1)  # frames of a sample: 4n+1, as the VAE packs them
     frame_stride: int = Field(default=1, ge=1)  # source frames a sample frame
@@ -41,6 +57,7 @@ class EncodeParams(Record):
     colour_augment: bool = True  # the same colour change on video and photos, in variants after the first
     text_tokens: int = Field(default=512, ge=1)  # as the base was trained with; shorter captions are padded
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the frozen encoders' work and of the stored tensors
+    crop: CropParams = CropParams()
     mask: MaskParams = MaskParams()
     max_failed_fraction: Fraction = 0.2  # the stage fails if more of the samples failed
 

@@ -34,6 +34,7 @@ STAGE = Stage(
         "outs/encode/samples",
         "outs/encode/encoded.jsonl",
         "outs/encode/mask_contract.json",
+        "outs/encode/crop_contract.json",
         "outs/encode/rejects.jsonl",
     ),
     work="pvtt.encoding.encode:encode_item",
@@ -52,8 +53,8 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     from pvtt.files.atomic import atomic_directory
     from pvtt.items.runner import Item, materialise
     from pvtt.models.conditioning.photo_features import require_image_encoder
+    from pvtt.models.contracts import Contracts
     from pvtt.models.loading import ENCODER_PARTS, require_pipeline
-    from pvtt.models.mask_contract import MaskContract
     from pvtt.models.origin import model_sha256
     from pvtt.records.base import write_jsonl
     from pvtt.records.catalog import REJECTS_FILE
@@ -80,5 +81,5 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
             materialise(done.directory / TENSORS_FILE, out / done.record.path)
         write_jsonl(out / ENCODED_FILE, [done.record for done in outcome.done])
         write_jsonl(out / REJECTS_FILE, outcome.rejects)
-        MaskContract.from_params(params.encode.mask).save(out)
+        Contracts.from_params(params.encode).save(out)
     outcome.enforce_budget(STAGE.name, params.encode.max_failed_fraction)

@@ -22,6 +22,7 @@ STAGE = Stage(
         "${model.base}/transformer",
         "${model.base}/vae",
         "outs/encode/encoded.jsonl",
+        "outs/encode/crop_contract.json",
         "outs/encode/mask_contract.json",
         "outs/encode/samples",
     ),

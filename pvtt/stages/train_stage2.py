@@ -16,6 +16,7 @@ STAGE = Stage(
     help="Fine-tune the whole transformer",
     reads=(
         "outs/encode/encoded.jsonl",
+        "outs/encode/crop_contract.json",
         "outs/encode/mask_contract.json",
         "outs/encode/samples",
         "outs/train_stage1/model",

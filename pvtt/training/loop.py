@@ -23,8 +23,8 @@ from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.files.workspace import require_output
 from pvtt.items.progress import Progress
 from pvtt.models.conditioning.product_tokens import latent_tokens
+from pvtt.models.contracts import Contracts
 from pvtt.models.loading import load_scheduler, load_vae, require_pipeline
-from pvtt.models.mask_contract import MaskContract
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.records.training import LOSS_FILE, VALIDATION_FILE, TrainingMetrics
 from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
@@ -87,11 +87,11 @@ class Training:
         self.sequence = SampleSequence(
             self.dataset.samples, job.params.seed, self.params.product_dropout, self.params.text_dropout
         )
-        self.contract = MaskContract.load(job.encoded)
+        self.contracts = Contracts.load(job.encoded)
         self.constants = encode_constants(
             job.source,
             job.params.encode,
-            self.contract.fill,
+            self.contracts.mask.fill,
             self.dataset.samples[0].latent_shape,
             with_latents=self.params.loss.preservation > 0,
         )
@@ -319,7 +319,7 @@ class Training:
             result = ProductVideoTransformer.from_config(self.transformer.config)
             result.load_state_dict(weights)
             with atomic_directory(self.job.workspace.out(self.job.stage)) as out:
-                save_pipeline(out / "model", result, self.job.source, self.contract, self.job.params.encode)
+                save_pipeline(out / "model", result, self.job.source, self.contracts, self.job.params.encode)
                 write_csv(out / LOSS_FILE, self.history)
                 write_csv(out / VALIDATION_FILE, self.held_out_rows, ("step", "sigma", "loss", "loss_region"))
                 trainable = {"num_trainable": self.num_trainable, "num_parameters": self.num_parameters}

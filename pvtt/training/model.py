@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_write_text
+from pvtt.models.contracts import Contracts
 from pvtt.models.loading import (
     FROZEN_PARTS,
     load_component,
@@ -20,7 +21,6 @@ from pvtt.models.loading import (
     read_model_index,
     require_pipeline,
 )
-from pvtt.models.mask_contract import MaskContract
 from pvtt.models.origin import forget_origin
 from pvtt.models.pipeline_folder import name_pipeline_class
 from pvtt.models.text import encode_text
@@ -108,7 +108,7 @@ def encode_constants(
 
 
 def save_pipeline(
-    folder: Path, model: ProductVideoTransformer, base: Path, contract: MaskContract, params: EncodeParams
+    folder: Path, model: ProductVideoTransformer, base: Path, contracts: Contracts, params: EncodeParams
 ) -> None:
     """Write a complete pipeline folder, which `ProductVideoPipeline.from_pretrained` loads.
 
@@ -118,14 +118,14 @@ def save_pipeline(
         folder: The folder to write into.
         model: The trained transformer.
         base: The pipeline folder that the frozen parts are copied from.
-        contract: What the masks that it was trained on mean.
+        contracts: What the masks and crops that it was trained on mean.
         params: The settings that the samples were encoded with.
     """
     model.save_pretrained(folder / "transformer")
     for part in FROZEN_PARTS:
         shutil.copytree(base / part, folder / part, copy_function=shutil.copyfile)
     forget_origin(folder)
-    contract.save(folder)
+    contracts.save(folder)
     index = read_model_index(base)
     trained = {
         "_diffusers_version": index["_diffusers_version"],

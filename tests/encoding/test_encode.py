@@ -59,7 +59,10 @@ def test_variants_depend_on_seed_key_and_number_alone() -> None:
     assert draw_variants("A_001", range(8), params, 4, seed=0) == eight[:4]
     assert draw_variants("A_001", range(8), params, 8, seed=1)[1:] != eight[1:]
     assert draw_variants("B_001", range(8), params, 8, seed=0)[1:] != eight[1:]
-    assert len({variant.start for variant in eight}) > 1
+    assert len({variant.place.start for variant in eight}) > 1
+    fills = [variant.place.crop.fill for variant in eight[1:]]
+    assert len(set(fills)) == 7
+    assert 0.35 <= min(fills) < max(fills) <= 0.6
 
 
 def test_equal_inputs_give_equal_tensors_and_bfloat16_is_close(tmp_path: Path) -> None:

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from pvtt.encoding.crop import CropDraw
 from pvtt.encoding.windows import (
     UnusableClipError,
+    WindowPlace,
     load_window,
     middle,
     read_coverage,
@@ -15,20 +18,22 @@ from pvtt.encoding.windows import (
     window_starts,
 )
 from pvtt.errors import PvttError
+from pvtt.params.encode import CropParams
 from tests.encoding.samples import tiny_encode_params, write_sample
 
 
 def test_a_window_holds_the_strided_frames_at_the_encode_size(tmp_path: Path) -> None:
     entry = write_sample(tmp_path, num_frames=24)
-    params = tiny_encode_params()
+    params = tiny_encode_params(crop=CropParams(follow=False))
     coverage = read_coverage(entry, tmp_path, params)
-    assert coverage.shape == (24, 32, 48)
+    assert coverage.shape == (24, 64, 96)
     starts = window_starts(coverage, params)
     assert span(params) == 17
     assert starts == list(range(8))
-    first, last = read_windows(entry, tmp_path, params, coverage, [0, 7])
+    places = [WindowPlace(start, CropDraw.evaluation(params.crop)) for start in (0, 7)]
+    first, last = read_windows(entry, tmp_path, params, coverage, places)
     assert first.pixels.shape == (9, 32, 48, 3)
-    assert (first.coverage == coverage[0:17:2]).all()
+    assert (first.coverage[8] == cv2.resize(coverage[16], (48, 32), interpolation=cv2.INTER_AREA)).all()
     # The red disc is where the coverage is, in frame 7 + 16 too.
     red = last.pixels[8].astype(int)[..., 0] - last.pixels[8].astype(int)[..., 1]
     assert red[last.coverage[8] == 255].min() > 60 > 20 > np.abs(red[last.coverage[8] == 0]).mean()
@@ -38,7 +43,8 @@ def test_the_evaluation_window_is_the_middle_one_with_the_fixed_mask(tmp_path: P
     entry = write_sample(tmp_path)
     params = tiny_encode_params()
     coverage = read_coverage(entry, tmp_path, params)
-    (expected,) = read_windows(entry, tmp_path, params, coverage, [middle(window_starts(coverage, params))])
+    place = WindowPlace(middle(window_starts(coverage, params)), CropDraw.evaluation(params.crop))
+    (expected,) = read_windows(entry, tmp_path, params, coverage, [place])
     window = load_window(entry, tmp_path, params)
     assert (window.pixels == expected.pixels).all()
     assert (window.mask | ~window.product).all()

@@ -18,7 +18,7 @@ from pvtt.errors import MissingInputError, PvttError
 from pvtt.generation.conditioned import ConditionedPipeline
 from pvtt.generation.pipeline import ProductVideoPipeline
 from pvtt.models.conditioning.conditions import Conditions
-from pvtt.models.mask_contract import MaskContract
+from pvtt.models.contracts import Contracts, MaskContract
 from pvtt.models.sampling import SamplingSettings, initial_noise
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.params.encode import MaskParams
@@ -47,7 +47,7 @@ def test_a_saved_folder_loads_and_generates_the_same(tmp_path: Path, vae: VaeKin
     pipeline = build(tmp_path, vae)
     loaded = ProductVideoPipeline.from_pretrained(tmp_path / "model")
     assert isinstance(loaded.transformer, ProductVideoTransformer)
-    assert loaded.mask_contract == MaskContract.from_params(PARAMS.mask)
+    assert loaded.contracts == Contracts.from_params(PARAMS)
     assert (loaded.config.image_features, loaded.config.photo_size, loaded.config.text_tokens) == ("vae", 32, 12)
 
     entry = write_sample(tmp_path)
@@ -193,7 +193,7 @@ assert not hasattr(pvtt, "Nothing")
 def test_another_mask_contract_is_refused_field_by_field(tmp_path: Path) -> None:
     pipeline = build(tmp_path)
     frames, masks = disc_frames(9, (255, 0, 0))
-    other = MaskContract.from_params(MaskParams(fill=-1.0))
+    other = MaskContract.from_params(PARAMS.model_copy(update={"mask": MaskParams(fill=-1.0)}))
     with pytest.raises(PvttError, match=r"fill -1\.0, not 0\.0"):
         pipeline(frames, masks > 127, mask_contract=other)
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from pvtt.files.hashing import sha256_tree
 from pvtt.generation.pipeline import ProductVideoPipeline
-from pvtt.models.mask_contract import MaskContract
+from pvtt.models.contracts import Contracts
 from pvtt.models.origin import forget_origin, model_sha256
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.training.model import save_pipeline
@@ -45,7 +45,7 @@ def adapter_of(base: Path) -> ProductVideoTransformer:
 
 def save_trained(root: Path) -> Path:
     base = saved_base(root)
-    save_pipeline(root / "model", adapter_of(base), base, MaskContract.from_params(PARAMS.mask), PARAMS)
+    save_pipeline(root / "model", adapter_of(base), base, Contracts.from_params(PARAMS), PARAMS)
     return root / "model"
 
 

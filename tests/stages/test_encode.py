@@ -10,7 +10,7 @@ from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.errors import MissingInputError
 from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
-from pvtt.models.mask_contract import MaskContract
+from pvtt.models.contracts import Contracts
 from pvtt.params.file import Params, load_params
 from pvtt.records.base import read_jsonl, write_jsonl
 from pvtt.records.catalog import Reject
@@ -52,7 +52,7 @@ def test_samples_are_encoded_once_and_the_short_one_is_turned_away(tmp_path: Pat
     assert load_file(out / samples[0].path)["latents"].shape[1:] == samples[0].latent_shape
     (reject,) = read_jsonl(out / "rejects.jsonl", Reject)
     assert (reject.item, reject.reason, reject.failed) == ("DISC003_001", "too_short", False)
-    assert MaskContract.load(out) == MaskContract.from_params(params.encode.mask)
+    assert Contracts.load(out) == Contracts.from_params(params.encode)
 
     before = sha256_tree(out)
     files = {path: path.stat().st_ino for path in (out / "samples").iterdir()}

@@ -12,8 +12,7 @@ import torch
 
 from pvtt.encoding.store import write_tensors
 from pvtt.files.workspace import Workspace
-from pvtt.models.mask_contract import MaskContract
-from pvtt.params.encode import MaskParams
+from pvtt.models.contracts import Contracts
 from pvtt.params.file import Params, load_params, parse_params
 from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import EncodedSample, Split
@@ -117,7 +116,7 @@ def write_encoded(
                 )
             )
     write_jsonl(folder / "encoded.jsonl", records)
-    MaskContract.from_params(MaskParams()).save(folder)
+    Contracts.from_params(tiny_encode_params()).save(folder)
     return records
 
 

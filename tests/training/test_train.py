@@ -156,7 +156,8 @@ def test_a_pattern_that_matches_nothing_stops_before_training(workspace: Workspa
     params = tiny_params()
     stage1 = params.train.stage1.model_copy(update={"trainable": ("blocks.*.part.*",)})
     params = params.model_copy(update={"train": params.train.model_copy(update={"stage1": stage1})})
-    with pytest.raises(ParamsError, match=r"'blocks\.\*\.part\.\*' matches no parameter; the nearest names are blocks\.\*\.parts"):
+    near = r"'blocks\.\*\.part\.\*' matches no parameter; the nearest names are blocks\.\*\.parts"
+    with pytest.raises(ParamsError, match=near):
         train_stage1.run(workspace, params, HERE)
 
 
@@ -166,6 +167,7 @@ def test_a_pattern_that_matches_nothing_stops_before_training(workspace: Workspa
         ("outs/encode/encoded.jsonl", train_stage1, "dvc repro encode"),
         ("models/base/model_index.json", train_stage1, "model.base"),
         ("outs/encode/mask_contract.json", train_stage1, "pvtt encode"),
+        ("outs/encode/crop_contract.json", train_stage1, "pvtt encode"),
         ("outs/train_stage1/model", train_stage2, "train_stage1"),
     ],
 )
