@@ -28,7 +28,7 @@ def defeats(metrics: EvaluationMetrics) -> tuple[Defeat, ...]:
     """All of them, by means. Where either was not measured there is none."""
     found = []
     for split in SPLITS:
-        for contender in others():
+        for contender in (one for one in others() if not one.is_bound):
             for metric in METRICS:
                 model = metrics.get(split, metric.name)
                 other = metrics.get(split, of_contender(metric, contender).name) if metric.ranks else None

@@ -243,8 +243,7 @@ class Evaluation:
         made = {contender.name: contender.videos(tasks, setting) for contender in contenders.CONTENDERS}
         for index, (one, window) in enumerate(zip(batch, windows, strict=True)):
             outputs = {
-                # A feathered edge would let the template's own product shine through at the product's border.
-                name: composite(video, window.pixels, window.mask, 0)
+                name: composite(video, window.pixels, window.mask)
                 for name, videos in made.items()
                 if (video := videos[index]) is not None
             }

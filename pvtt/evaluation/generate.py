@@ -37,17 +37,19 @@ LATENTS = "latents"  # the tensor in it
 
 @dataclass(frozen=True)
 class ConditionedSample:
-    """One sample's conditions, variant 0, float32 on the CPU, and the file that they come from."""
+    """One sample's conditions and true latents, variant 0, float32 on the CPU, and the file that they come from."""
 
     key: str
     path: Path
     conditions: Conditions  # B = 1
+    latents: Tensor  # of the ground truth, (1, C, F', h, w)
 
 
 def read_conditions(folder: Path, encoded: EncodedSample) -> ConditionedSample:
     """Read what a sample is generated from. Raises as `pvtt.encoding.store.read_variant`."""
-    conditions = read_variant(folder, encoded).conditions.to(dtype=torch.float32)
-    return ConditionedSample(encoded.key, folder / encoded.path, conditions)
+    variant = read_variant(folder, encoded)
+    conditions = variant.conditions.to(dtype=torch.float32)
+    return ConditionedSample(encoded.key, folder / encoded.path, conditions, variant.latents.float())
 
 
 def sampling(params: Params) -> dict[str, str | int | float | None]:
@@ -118,6 +120,10 @@ class Generator:
             trained: With the trained network; else with its base and an adapter that has no effect.
         """
         return self.pipeline.decode(self.latents(samples, products, trained))
+
+    def reconstructions(self, samples: Sequence[ConditionedSample]) -> list[Video]:
+        """The true videos through the VAE, (F, H, W, 3) each, before compositing."""
+        return self.pipeline.decode(torch.cat([one.latents for one in samples]))
 
     def latents(
         self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, trained: bool

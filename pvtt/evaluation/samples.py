@@ -87,7 +87,7 @@ def shown_samples(params: Params) -> dict[str, str | int | float | None]:
         "image_features": encode.image_features,
         "text_tokens": encode.text_tokens,
         "encode_dtype": encode.dtype,
-        **{f"crop.{name}": value for name, value in encode.crop.model_dump().items()},
+        "crop": f"fill {encode.crop.fill}" if encode.crop.follow else "whole frame",
         **{f"mask.{name}": value for name, value in encode.mask.model_dump().items()},
     }
 

@@ -1,13 +1,17 @@
-"""Put the generated product into the template's own pixels."""
+"""Put the generated product into the template's own pixels, without a seam."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from pvtt.media.arrays import Region, Video
+from pvtt.media.arrays import Frame, FrameRegion, Region, Video
 
-FEATHER = 0.02  # of the frame's short side
+FEATHER = 0.012  # of the frame's short side: less than holes are dilated by, so that no old product shines through
+RING = 0.06  # of the short side: how far outside the hole colours are compared, and how far inside they are moved
+
+Floats = npt.NDArray[np.float32]
 
 
 def composite(
@@ -15,23 +19,46 @@ def composite(
     template: Video,
     mask: Region,
     feather: float = FEATHER,
+    match_colours: bool = True,
 ) -> Video:
     """Generated pixels inside the mask, the template's outside, blended over a feathered edge that lies inside.
 
     Args:
-        generated: (F, H, W, 3) uint8 RGB.
+        generated: (F, H, W, 3) uint8 RGB, the whole frames as decoded.
         template: Same shape. Its pixels outside the mask come back untouched, to the bit.
         mask: True where generated, (F, H, W).
         feather: Width of the edge as a fraction of the short side; 0 cuts hard.
+        match_colours: Move the generated colours near the border by what they are off on the ring outside it.
 
     Returns:
         (F, H, W, 3) uint8 RGB.
     """
-    width = feather * min(mask.shape[1:])
+    short_side = min(mask.shape[1:])
     frames = []
     for new, old, hole in zip(generated, template, mask, strict=True):
+        if not hole.any() or hole.all():
+            frames.append(np.where(hole[..., None], new, old))
+            continue
         distance = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        alpha = hole.astype(np.float32) if width == 0 or hole.all() else np.clip(distance / (width + 1), 0, 1)
-        blended = new * alpha[..., None] + old * (1 - alpha[..., None])
-        frames.append(blended.round().astype(np.uint8))
+        width = feather * short_side
+        alpha = hole.astype(np.float32) if width == 0 else np.clip(distance / (width + 1), 0, 1)
+        moved = new.astype(np.float32)
+        if match_colours:
+            moved += _correction(new, old, hole, distance, RING * short_side)
+        blended = moved * alpha[..., None] + old * (1 - alpha[..., None])
+        frames.append(np.where(hole[..., None], blended.round().clip(0, 255).astype(np.uint8), old))
     return np.stack(frames)
+
+
+def _correction(new: Frame, old: Frame, hole: FrameRegion, distance: Floats, reach: float) -> Floats:
+    """What is added to the generated pixels: the template's difference from them on the ring outside the hole, carried
+    inwards by a normalised convolution and fading with the distance from the border."""
+    size = 2 * round(reach) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    ring = (cv2.dilate(hole.astype(np.uint8), kernel) > 0) & ~hole
+    weight = ring.astype(np.float32)
+    difference = (old.astype(np.float32) - new) * weight[..., None]
+    carried = cv2.GaussianBlur(difference, (0, 0), reach)
+    amount = cv2.GaussianBlur(weight, (0, 0), reach)
+    fading = np.exp(-distance / reach)
+    return np.asarray(carried / (amount + 1e-3)[..., None] * fading[..., None], dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pvtt.evaluation.contenders.ceiling import Ceiling
 from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.contenders.inpaint import Inpaint
 from pvtt.evaluation.contenders.mean_fill import MeanFill
@@ -16,6 +17,7 @@ CONTENDERS: tuple[Contender, ...] = (
     MeanFill(),
     Inpaint(),
     Paste(),
+    Ceiling(),
 )
 
 

@@ -51,6 +51,10 @@ class Sampler(Protocol):
         """
         ...
 
+    def reconstructions(self, samples: Sequence[ConditionedSample]) -> list[Video]:
+        """The true videos of these samples through the VAE, before compositing."""
+        ...
+
 
 @dataclass(frozen=True)
 class HoleShape:
@@ -94,6 +98,7 @@ class Contender(Protocol):
     name: str
     says: str  # what it is and what it shows: one plain line for people
     must_be_beaten: bool = True  # the model's lead over it must lie above 0 with its whole interval
+    is_bound: bool = False  # it knows the truth: it says what can be reached, and beats no one
 
     @property
     def label(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pvtt.evaluation.metrics import change, colour, fvd, identity, motion, perceptual, reconstruction, similarity
+from pvtt.evaluation.metrics import change, colour, fvd, identity, motion, perceptual, reconstruction, seam, similarity
 from pvtt.evaluation.metrics.metric import Metric
 
 METRICS: tuple[Metric, ...] = (
@@ -10,6 +10,7 @@ METRICS: tuple[Metric, ...] = (
     *perceptual.METRICS,
     *fvd.METRICS,
     *colour.METRICS,
+    *seam.METRICS,
     *motion.METRICS,
     *identity.METRICS,
     *similarity.METRICS,
