@@ -95,8 +95,15 @@ class Generator:
         options: dict[str, Any] = {"torch_dtype": {"transformer": torch.bfloat16}} if half else {}
         self.pipeline = ConditionedPipeline.from_pretrained(model, **options).to(device)
         config = self.pipeline.transformer.config
-        names = ("conditioning", "product_dim", "tokens_per_view", "num_product_tokens", "encoder_layers")
-        names += ("product_heads", "max_views")
+        names = (
+            "conditioning",
+            "product_dim",
+            "tokens_per_view",
+            "num_product_tokens",
+            "encoder_layers",
+            "product_heads",
+            "max_views",
+        )
         stock = load_component(
             base / "transformer", WanTransformer3DModel, torch_dtype=torch.bfloat16 if half else torch.float32
         )

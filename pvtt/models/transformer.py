@@ -10,10 +10,10 @@ output equals the base model's, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from diffusers.configuration_utils import register_to_config
@@ -25,8 +25,10 @@ from torch import Tensor, nn
 
 from pvtt.errors import PvttError
 from pvtt.models.conditioning.conditions import Conditions
-from pvtt.models.conditioning.part import BlockPart, PartConfig, State
+from pvtt.models.conditioning.mask_channels import MaskChannels
+from pvtt.models.conditioning.part import BlockPart, ModelPart, PartConfig, State
 from pvtt.models.conditioning.parts import part_classes
+from pvtt.models.conditioning.reference_frames import ReferenceAttention, ReferenceFrames
 from pvtt.models.vae import TEMPORAL_FACTOR
 
 __all__ = ["ModelMixin", "ProductTransformerOutput", "ProductVideoTransformer"]  # diffusers looks for ModelMixin here
@@ -66,6 +68,10 @@ class ProductTransformerBlock(WanTransformerBlock):
     ) -> None:
         super().__init__(dim, ffn_dim, num_heads, qk_norm, cross_attn_norm, eps)
         self.parts = nn.ModuleDict(parts)
+
+    def part(self, name: str) -> BlockPart:
+        """Its half of a part."""
+        return cast(BlockPart, self.parts[name])
 
     def project(self, normed: Tensor, rotary_emb: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Self-attention's queries, keys and values of patches (B, P, D), each (B, P, heads, D / heads)."""
@@ -108,7 +114,7 @@ class ProductTransformerBlock(WanTransformerBlock):
         attended = dispatch_attention_fn(query, key, value, backend=self.attn1.processor._attention_backend)
         attended = attended.flatten(2, 3).type_as(query)
         for name, state in states.items():
-            added, after[name], attention = self.parts[name].attend(self, query, state, return_attention)
+            added, after[name], attention = self.part(name).attend(self, query, state, return_attention)
             attended = attended if added is None else attended + added
             attentions += [] if attention is None else [attention]
         attended = self.attn1.to_out[0](attended)
@@ -118,7 +124,7 @@ class ProductTransformerBlock(WanTransformerBlock):
         normed = self.norm2(hidden_states.float()).type_as(hidden_states)
         hidden_states = hidden_states + self.attn2(normed, encoder_hidden_states, None, None)
         for name, state in states.items():
-            added, attention = self.parts[name].cross(hidden_states, state, return_attention)
+            added, attention = self.part(name).cross(hidden_states, state, return_attention)
             hidden_states = hidden_states if added is None else hidden_states + added
             attentions += [] if attention is None else [attention]
 
@@ -263,7 +269,7 @@ class ProductVideoTransformer(WanTransformer3DModel):
         embedded = self.patch_embedding(latents.contiguous())
         if "mask_channels" in self.parts:
             no_hole = latents.new_zeros(len(latents), TEMPORAL_FACTOR, *latents.shape[2:])
-            embedded = embedded + self.parts["mask_channels"].embed_pair(no_hole, latents)
+            embedded = embedded + cast(MaskChannels, self.parts["mask_channels"]).embed_pair(no_hole, latents)
         patches: Tensor = embedded.flatten(2).transpose(1, 2)
         return patches
 
@@ -282,11 +288,12 @@ class ProductVideoTransformer(WanTransformer3DModel):
         name = "reference_frames"
         if name not in self.parts:
             return []
-        references = self.parts[name].begin(self, conditions.to(dtype=self.dtype))
+        references = cast(ReferenceFrames, self.parts[name]).begin(self, conditions.to(dtype=self.dtype))
         memory: Memory = []
-        for block in self.blocks if references is not None else ():
-            references, remembered = block.parts[name].advance(block, references)
-            memory.append({name: remembered})
+        if references is not None:
+            for block in cast(Iterable[ProductTransformerBlock], self.blocks):
+                references, remembered = cast(ReferenceAttention, block.part(name)).advance(block, references)
+                memory.append({name: remembered})
         return memory
 
     @apply_lora_scale("attention_kwargs")  # type: ignore[untyped-decorator]
@@ -326,7 +333,8 @@ class ProductVideoTransformer(WanTransformer3DModel):
         conditions = conditions.to(dtype=hidden_states.dtype)
         embedded = self.patch_embedding(hidden_states)
         states: dict[str, State] = {}
-        for name, part in self.parts.items():
+        for name in self.parts:
+            part = cast(ModelPart, self.parts[name])
             added = part.embed(conditions)
             embedded = embedded if added is None else embedded + added
             state = None if memory and name in memory[0] else part.begin(self, conditions)
