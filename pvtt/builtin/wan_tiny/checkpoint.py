@@ -42,14 +42,18 @@ def write_checkpoint(
 ) -> int:
     """Write the folder with 16-bit weights, and the training logs beside them. Returns its size in bytes."""
     import torch
-    from diffusers import FlowMatchEulerDiscreteScheduler, WanPipeline
+    from diffusers import UniPCMultistepScheduler, WanPipeline
 
     pipeline = WanPipeline(
         tokenizer=tokenizer,
         text_encoder=text_encoder.to(torch.float16),
         transformer=transformer.to(torch.float16),
         vae=vae.to(torch.float16),
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=config.SIGMA_SHIFT),
+        # As Wan2.1 ships it. FlowMatchEulerDiscreteScheduler would shift its smallest noise level twice: of few steps
+        # the last then ends far from where Wan's list ends.
+        scheduler=UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=config.SIGMA_SHIFT
+        ),
     )
     with atomic_directory(destination) as directory:
         pipeline.save_pretrained(directory)
