@@ -35,13 +35,21 @@ class Part:
 
 def build(spec: ProductSpec) -> tuple[Part, ...]:
     """The product, standing on y = 0 at the origin, with its front towards +z; its bounding sphere has radius 1."""
-    parts = _BUILDERS[spec.category](spec)
+    parts = [_finished(part, spec.finish) for part in _BUILDERS[spec.category](spec)]
     points = np.concatenate([part.mesh.positions for part in parts]).astype(np.float64)
     middle = (points.min(axis=0) + points.max(axis=0)) / 2.0
     size = 1.0 / float(np.linalg.norm(points - middle, axis=1).max())
     low = float(points[:, 1].min())
     place = scaling(size, size, size) @ translation(-middle[0], -low, -middle[2])
     return tuple(replace(part, mesh=part.mesh.transformed(place)) for part in parts)
+
+
+def _finished(part: Part, finish: str) -> Part:
+    material = part.material
+    if finish == "gloss" or material.metallic > 0.5:
+        return part
+    metallic, roughness = {"satin": (0.0, 0.4), "matte": (0.0, 0.8), "metallic": (0.7, 0.3)}[finish]
+    return replace(part, material=replace(material, metallic=metallic, roughness=max(material.roughness, roughness)))
 
 
 def centre_height(parts: Sequence[Part]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,8 @@ STYLES: dict[str, tuple[str, ...]] = {
     "mug": ("straight", "tapered", "barrel", "enamel"),
 }
 PATTERNS = ("stripes", "dots", "chevrons", "checks", "diamonds", "waves", "triangles", "rings")
+VARIED_PATTERNS = (*PATTERNS, "plaid", "speckle", "leather", "bars", "scales")  # of `varied_spec`
+FINISHES = ("gloss", "satin", "matte", "metallic")  # of all that is not metal
 
 # sRGB. Metals carry their name into the title; the others are paint, stone, leather, glaze and print.
 METALS = {
@@ -69,6 +71,7 @@ class ProductSpec:
         pattern: One of `PATTERNS`, printed on it.
         brand: A made-up name, printed on labels.
         proportions: Six numbers in [0, 1) that shape it.
+        finish: One of `FINISHES`.
     """
 
     namespace: str
@@ -85,6 +88,7 @@ class ProductSpec:
     pattern: str
     brand: str
     proportions: tuple[float, ...]
+    finish: str = "gloss"
 
     @property
     def title(self) -> str:
@@ -154,6 +158,46 @@ def product_spec(namespace: str, index: int) -> ProductSpec:
         brand=brand.capitalize(),
         proportions=tuple(float(value) for value in rng.random(6)),
     )
+
+
+def varied_spec(namespace: str, index: int) -> ProductSpec:
+    """The product `index` ≥ 0 of a family whose products have nothing in common: every property is drawn freely.
+
+    Any category and style, any colours that tell the print from its ground, any finish, words of one to four syllables.
+    The names of colours are the nearest in `COLOURS`.
+    """
+    plain = product_spec(namespace, index)
+    rng = np.random.default_rng([plain.seed, 1])
+    category = CATEGORIES[int(rng.integers(len(CATEGORIES)))]
+    metal = list(METALS)[int(rng.integers(len(METALS)))]
+    colour, accent = _free_colour(rng), _free_colour(rng)
+    while abs(_luma(colour) - _luma(accent)) < 0.22:
+        accent = _free_colour(rng)
+    syllables = rng.choice(len(_SYLLABLES), size=int(rng.integers(1, 5)), replace=False)
+    return replace(
+        plain,
+        category=category,
+        style=STYLES[category][int(rng.integers(len(STYLES[category])))],
+        metal=metal,
+        metal_colour=_shade(METALS[metal], rng, 0.02, 0.1),
+        colour_name=_nearest_colour(colour),
+        colour=colour,
+        accent_name=_nearest_colour(accent),
+        accent=accent,
+        pattern=VARIED_PATTERNS[int(rng.integers(len(VARIED_PATTERNS)))],
+        brand="".join(_SYLLABLES[k] for k in syllables).capitalize(),
+        finish=FINISHES[int(rng.choice(len(FINISHES), p=(0.55, 0.2, 0.15, 0.1)))],
+    )
+
+
+def _free_colour(rng: np.random.Generator) -> Colour:
+    """Any hue; from grey to full, from dark to light."""
+    hue, saturation, value = (float(number) for number in rng.random(3))
+    return colorsys.hsv_to_rgb(hue, saturation**0.6, 0.06 + 0.92 * value**0.8)
+
+
+def _nearest_colour(colour: Colour) -> str:
+    return min(COLOURS, key=lambda name: float(np.linalg.norm(np.subtract(COLOURS[name], colour))))
 
 
 def _shade(colour: Colour, rng: np.random.Generator, hue: float, value: float) -> Colour:

@@ -103,16 +103,40 @@ class Renderer:
         return photos[0], masks[0]
 
     def render(
-        self, products: Sequence[Placed], move: CameraMove, scene: SceneSpec, num_frames: int, width: int, height: int
+        self,
+        products: Sequence[Placed],
+        move: CameraMove,
+        scene: SceneSpec,
+        num_frames: int,
+        width: int,
+        height: int,
+        *,
+        part_of: tuple[int, int] | None = None,
+        target_height: float | None = None,
     ) -> tuple[Video, MaskVideo]:
-        """Film any number of products, also none. Returns as `render_shot`, one mask for all products."""
+        """Film any number of products, also none.
+
+        Args:
+            products: What stands on the floor.
+            move: How the camera moves.
+            scene: The studio.
+            num_frames: Frames to film.
+            width, height: Of a frame, in pixels.
+            part_of: Film only a part of the move: (its frames, the first of them); None films all of it.
+            target_height: What height the camera looks at; None: the products' middle.
+
+        Returns:
+            As `render_shot`, one mask for all products.
+        """
         parts = [part for placed in products for part in _placed_parts(placed)]
-        middle = centre_height(parts) if parts else 0.6
-        positions, targets = camera_path(move, num_frames, middle)
+        middle = target_height if target_height is not None else centre_height(parts) if parts else 0.6
+        length, first = part_of or (num_frames, 0)
+        positions, targets = (points[first:] for points in camera_path(move, length, middle))
         frames = np.empty((num_frames, height, width, 3), dtype=np.uint8)
         masks = np.zeros((num_frames, height, width), dtype=np.uint8)
         target = self._target(width, height)
-        texels = 1024 if height > 192 else 384  # of the backdrop: baking it is half of a small shot's time
+        # Of the backdrop: baking it is half of a small shot's time.
+        texels = 1024 if height > 384 else 640 if height > 192 else 384
         with self._lit_scene(parts, scene, texels) as lit, self._mask_scene(parts) as flat:
             for k in range(num_frames):
                 for stage in (lit, flat):

@@ -17,7 +17,7 @@ def pattern(name: str, ground: Colour, ink: Colour, width: int, height: int, rep
     """A repeating print that closes on itself left to right.
 
     Args:
-        name: One of `pvtt.builtin.shop.products.PATTERNS`.
+        name: One of `pvtt.builtin.shop.products.VARIED_PATTERNS`.
         ground, ink: Colours, sRGB in [0, 1].
         width, height: Size of the image in pixels.
         repeats: Motifs from left to right.
@@ -46,6 +46,21 @@ def pattern(name: str, ground: Colour, ink: Colour, width: int, height: int, rep
             distance = np.maximum(np.abs(fx) * 1.7 - (0.42 - fy) * 0.8, fy - 0.32)
         case "rings":
             distance = np.abs(np.hypot(fx, fy) - 0.3) - 0.09
+        case "plaid":
+            distance = np.minimum(np.abs(fx), np.abs(fy)) - 0.12
+        case "speckle":
+            cell = (np.floor(x) % repeats) * 12.9898 + np.floor(y) * 78.233
+            distance = np.hypot(fx - 0.2 * np.sin(cell * 3.7), fy - 0.2 * np.cos(cell * 5.3))
+            distance = distance - (0.12 + 0.08 * np.sin(cell))
+        case "leather":
+            turn = 2.0 * np.pi
+            grain = np.sin(turn * 2.0 * x + 2.0 * np.sin(turn * y)) * np.sin(turn * 2.0 * y + 2.0 * np.sin(turn * x))
+            distance = 0.3 * grain + 0.12
+        case "bars":
+            distance = np.abs((x + y) % 1.0 - 0.5) - 0.25
+        case "scales":
+            row = 2.0 * y
+            distance = np.hypot((x + 0.5 * (np.floor(row) % 2.0)) % 1.0 - 0.5, 0.7 * (row % 1.0 - 0.5)) - 0.4
         case _:
             raise ValueError(f"no pattern {name!r}")
     cover = (0.5 - distance / scale).clip(0.0, 1.0)[..., None]  # one pixel of blending at the motif's border
