@@ -28,6 +28,10 @@ def command() -> None:
       pvtt wan-tiny transformer   train the transformer on its latents
       pvtt wan-tiny export        write models/wan-tiny
       pvtt wan-tiny measure       reconstruction PSNR on held-out clips
+    \b
+    Products filmed beside their partners, with photos, for training on more than the sample shop has:
+      pvtt wan-tiny takes         render them
+      pvtt wan-tiny workspace     write them as a workspace, in which `pvtt encode`, `pvtt train_stage1`, … run
     """
 
 
@@ -146,3 +150,33 @@ def measure() -> None:
     result = measure_checkpoint(checkpoint, held_out.videos)
     write_measurement(checkpoint / "training" / "vae.json", result)
     click.echo(f"{result['psnr']} dB over {result['clips']} held-out clips")
+
+
+@command.command()
+@click.option("--products", default=1600, show_default=True, help="Products to render; an even number.")
+@click.option("--jobs", default=2, show_default=True, help="Processes.")
+def takes(products: int, jobs: int) -> None:
+    """Render procedural products into .pvtt/wan_tiny/takes: two films and four photos each (about 5 s)."""
+    from pvtt.builtin.wan_tiny.data import NAMESPACE
+    from pvtt.builtin.wan_tiny.takes import render_takes
+
+    render_takes(_directory(), NAMESPACE, products, jobs)
+
+
+@command.command()
+@click.argument("destination", type=click.Path(file_okay=False, path_type=Path))
+def workspace(destination: Path) -> None:
+    """Write the rendered takes as a workspace at DESTINATION.
+
+    \b
+      pvtt wan-tiny takes --products 400
+      pvtt wan-tiny workspace ../procedural
+      cd ../procedural && pvtt encode && pvtt train_stage1 && pvtt train_stage2 && pvtt evaluate
+    """
+    from pvtt.builtin.wan_tiny.takes import partner_of, rendered_takes
+    from pvtt.builtin.wan_tiny.workspace import write_workspace
+
+    rendered = rendered_takes(_directory())
+    whole = [index for index in rendered if partner_of(index) in set(rendered)]
+    count = write_workspace(_directory(), whole, find_workspace(), destination)
+    click.echo(f"{destination}: {count} samples of {len(whole)} products")

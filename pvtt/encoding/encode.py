@@ -32,7 +32,8 @@ from pvtt.encoding.windows import (
 from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_bytes
 from pvtt.items.runner import ItemRejectedError
-from pvtt.media.arrays import Rgba
+from pvtt.media.arrays import MaskVideo, Rgba
+from pvtt.media.masks import read_masks
 from pvtt.models.conditioning.photo_features import (
     VAE_BACKGROUND,
     ClipFeatures,
@@ -117,9 +118,12 @@ class Variant:
     place: WindowPlace
     colour: ColourChange
     shape: MaskShape
+    transfer: bool = False  # the template shows another product in the same shot
 
 
-def draw_variants(key: str, starts: Sequence[int], params: EncodeParams, num_variants: int, seed: int) -> list[Variant]:
+def draw_variants(
+    key: str, starts: Sequence[int], params: EncodeParams, num_variants: int, seed: int, has_template: bool = False
+) -> list[Variant]:
     """The variants of a sample; each depends on the seed, the sample's key and its own number alone."""
     place = WindowPlace(middle(starts), CropDraw.evaluation(params.crop))
     variants = [Variant(place, ColourChange.identity(), MaskShape.evaluation(params.mask))]
@@ -128,7 +132,8 @@ def draw_variants(key: str, starts: Sequence[int], params: EncodeParams, num_var
         start = starts[int(random.integers(len(starts)))]
         colour = ColourChange.draw(random) if params.colour_augment else ColourChange.identity()
         shape = MaskShape.draw(params.mask, random)
-        variants.append(Variant(WindowPlace(start, CropDraw.draw(params.crop, random)), colour, shape))
+        place = WindowPlace(start, CropDraw.draw(params.crop, random))
+        variants.append(Variant(place, colour, shape, has_template and random.random() < params.transfer))
     return variants
 
 
@@ -154,15 +159,16 @@ def encode_sample(
     """
     coverage = read_coverage(entry, root, params)
     starts = window_starts(coverage, params)
-    variants = draw_variants(entry.key, starts, params, params.variants if entry.split == "train" else 1, seed)
-    windows = read_windows(entry, root, params, coverage, [variant.place for variant in variants])
+    num_variants = params.variants if entry.split == "train" else 1
+    variants = draw_variants(entry.key, starts, params, num_variants, seed, entry.template is not None)
+    pairs = _read_pairs(entry, root, params, coverage, variants)
     photos = [read_photo(root / path) for path in entry.photo_paths[: params.max_photos]]
 
     dtype = torch.bfloat16 if params.dtype == "bfloat16" else torch.float32
     with torch.inference_mode(), _precision(dtype):
         encoded = [
-            _encode_variant(window, variant, photos, params, encoders)
-            for window, variant in zip(windows, variants, strict=True)
+            _encode_variant(truth, template, variant, photos, params, encoders)
+            for (truth, template), variant in zip(pairs, variants, strict=True)
         ]
         text = encode_text([entry.caption], encoders.tokenizer, encoders.text_encoder, params.text_tokens)[0]
     tensors = {name: torch.stack([one[name] for one in encoded]) for name in encoded[0]} | {"text": text}
@@ -176,12 +182,36 @@ def _precision(dtype: torch.dtype) -> AbstractContextManager[Any]:
     return nullcontext() if dtype == torch.float32 else torch.autocast("cpu", dtype)
 
 
+def _read_pairs(
+    entry: DatasetEntry, root: Path, params: EncodeParams, coverage: MaskVideo, variants: Sequence[Variant]
+) -> list[tuple[Window, Window]]:
+    """A variant's truth and its template: the same window, or, in a transfer, the same shot with another product."""
+    own = [number for number, variant in enumerate(variants) if not variant.transfer]
+    others = [number for number, variant in enumerate(variants) if variant.transfer]
+    pairs: dict[int, tuple[Window, Window]] = {}
+    windows = read_windows(root / entry.clip_path, params, coverage, [variants[number].place for number in own])
+    pairs |= {number: (window, window) for number, window in zip(own, windows, strict=True)}
+    if others:
+        assert entry.template is not None
+        places = [variants[number].place for number in others]
+        before = read_masks(root / entry.template.mask_path)
+        both = np.maximum(coverage, before)
+        truths = read_windows(root / entry.clip_path, params, coverage, places, both)
+        templates = read_windows(root / entry.template.clip_path, params, before, places, both)
+        pairs |= {number: pair for number, *pair in zip(others, truths, templates, strict=True)}  # type: ignore[misc]
+    return [pairs[number] for number in range(len(variants))]
+
+
 def _encode_variant(
-    window: Window, variant: Variant, photos: Sequence[Rgba], params: EncodeParams, encoders: Encoders
+    truth: Window, template: Window, variant: Variant, photos: Sequence[Rgba], params: EncodeParams, encoders: Encoders
 ) -> dict[str, Tensor]:
-    mask = conditioning_mask(window.product, variant.shape, params.mask.dilation)
-    video = to_unit_range(torch.from_numpy(variant.colour.apply(window.pixels))[None])
-    masked = fill_hole(video, torch.from_numpy(mask)[None, None], params.mask.fill)
+    # The hole covers the old product and has room for the new one, as where a user's hole is grown to the new one's
+    # shape.
+    mask = conditioning_mask(truth.product | template.product, variant.shape, params.mask.dilation)
+    video, shown = (
+        to_unit_range(torch.from_numpy(variant.colour.apply(window.pixels))[None]) for window in (truth, template)
+    )
+    masked = fill_hole(shown, torch.from_numpy(mask)[None, None], params.mask.fill)
     latents, masked_latents = encode_video(encoders.vae, torch.cat([video, masked]))
     coloured = [variant.colour.apply(photo) for photo in photos]
 
@@ -192,7 +222,7 @@ def _encode_variant(
         "latents": latents,
         "masked_latents": masked_latents,
         "mask": pack_mask(mask),
-        "region": latent_region(window.coverage),
+        "region": latent_region(truth.coverage),
         "photo_latents": encode_photos(encoders.vae, views(VAE_BACKGROUND)).float(),
     }
     if encoders.image_network is not None:

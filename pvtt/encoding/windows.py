@@ -123,31 +123,35 @@ def read_coverage(entry: DatasetEntry, root: Path, params: EncodeParams) -> Mask
 
 
 def read_windows(
-    entry: DatasetEntry, root: Path, params: EncodeParams, coverage: MaskVideo, places: Sequence[WindowPlace]
+    clip: Path,
+    params: EncodeParams,
+    coverage: MaskVideo,
+    places: Sequence[WindowPlace],
+    followed: MaskVideo | None = None,
 ) -> list[Window]:
     """The windows at `places`; the clip is decoded once.
 
     Args:
-        entry: The sample.
-        root: The workspace's root, which the entry's paths are relative to.
+        clip: The video.
         params: Size and length of a window.
-        coverage: As `read_coverage` gives it.
+        coverage: The product's over the whole clip, as `read_coverage` gives it.
         places: Where windows are wanted; in the first frame of each the product is seen.
+        followed: What the windows follow, shaped as `coverage`; None: the product.
 
     Raises:
         VideoError, MissingCodecError: As `pvtt.media.video.VideoReader`.
     """
     indices = [range(place.start, place.start + span(params), params.frame_stride) for place in places]
     wanted = sorted({index for frames in indices for index in frames})
-    frames = dict(zip(wanted, select_frames(root / entry.clip_path, wanted, to_rgb), strict=True))
+    frames = dict(zip(wanted, select_frames(clip, wanted, to_rgb), strict=True))
+    followed = coverage if followed is None else followed
     windows = []
     for place, frame_indices in zip(places, indices, strict=True):
-        covered = coverage[list(frame_indices)]
-        path = crop_path(covered, place.crop, params)
+        path = crop_path(followed[list(frame_indices)], place.crop, params)
         windows.append(
             Window(
                 np.stack([path.cut(frames[index], number) for number, index in enumerate(frame_indices)]),
-                np.stack([path.cut(mask, number) for number, mask in enumerate(covered)]),
+                np.stack([path.cut(coverage[index], number) for number, index in enumerate(frame_indices)]),
             )
         )
     return windows
@@ -176,6 +180,6 @@ def load_window(entry: DatasetEntry, root: Path, params: EncodeParams) -> Evalua
     """
     coverage = read_coverage(entry, root, params)
     place = WindowPlace(middle(window_starts(coverage, params)), CropDraw.evaluation(params.crop))
-    (window,) = read_windows(entry, root, params, coverage, [place])
+    (window,) = read_windows(root / entry.clip_path, params, coverage, [place])
     mask = conditioning_mask(window.product, MaskShape.evaluation(params.mask), params.mask.dilation)
     return EvaluationWindow(window.pixels, window.product, mask)

@@ -54,6 +54,7 @@ class EncodeParams(Record):
     image_features: Literal["vae", "clip"] = "vae"  # what `product_tokens` reads: the photos' latents, or CLIP's tokens
     image_encoder: str | None = None  # local folder of Wan2.1-I2V-14B's CLIP ViT-H/14, for `clip`
     variants: int = Field(default=1, ge=1)  # of each training clip: colour change, window and mask shape
+    transfer: Fraction = 0.3  # share of the variants after the first that start from the sample's `template`
     colour_augment: bool = True  # the same colour change on video and photos, in variants after the first
     text_tokens: int = Field(default=512, ge=1)  # as the base was trained with; shorter captions are padded
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the frozen encoders' work and of the stored tensors

@@ -30,6 +30,15 @@ ENCODED_FILE = "encoded.jsonl"  # in outs/encode: an `EncodedSample` a line
 SCHEMA_FILE = Path(__file__).with_name("dataset.schema.json")
 
 
+class TemplateClip(Record):
+    """The same shot as a sample's clip, filmed with another product: what a transfer to the sample starts from."""
+
+    clip_path: str
+    mask_path: str
+    clip_sha256: Sha256
+    mask_sha256: Sha256
+
+
 class DatasetEntry(ClipRecord):
     """One sample: a clip, its mask, and the photos of its product.
 
@@ -50,6 +59,7 @@ class DatasetEntry(ClipRecord):
     fps: float = Field(gt=0)
     width: int = Field(gt=0)
     height: int = Field(gt=0)
+    template: TemplateClip | None = None  # frame by frame the same shot; only rendered data have it
 
     @model_validator(mode="after")
     def _one_hash_a_photo(self) -> Self:

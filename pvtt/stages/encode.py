@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pvtt.items.dispatcher import Dispatcher
     from pvtt.items.runner import Outcome
     from pvtt.params.file import Params
-    from pvtt.records.dataset import EncodedSample
+    from pvtt.records.dataset import DatasetEntry, EncodedSample
 
 STAGE = Stage(
     name="encode",
@@ -70,7 +70,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         Item(
             name=entry.key,
             payload=EncodeJob(entry=entry, seed=params.seed, root=workspace.root, base=base),
-            inputs=(entry.clip_sha256, entry.mask_sha256, *entry.photo_sha256s, *networks),
+            inputs=(*_hashes(entry), *networks),
             product_id=entry.product_id,
         )
         for entry in entries
@@ -83,3 +83,8 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         write_jsonl(out / REJECTS_FILE, outcome.rejects)
         Contracts.from_params(params.encode).save(out)
     outcome.enforce_budget(STAGE.name, params.encode.max_failed_fraction)
+
+
+def _hashes(entry: DatasetEntry) -> tuple[str, ...]:
+    template = () if entry.template is None else (entry.template.clip_sha256, entry.template.mask_sha256)
+    return (entry.clip_sha256, entry.mask_sha256, *entry.photo_sha256s, *template)

@@ -9,8 +9,13 @@ import torch
 from pvtt.encoding.encode import draw_variants, encode_sample, load_encoders, read_photo
 from pvtt.encoding.windows import load_window
 from pvtt.errors import MissingInputError, PvttError
+from pvtt.files.hashing import sha256_file
+from pvtt.media.masks import write_masks
+from pvtt.media.video import write_video
 from pvtt.models.vae import encode_video, to_unit_range
-from tests.encoding.samples import tiny_encode_params, write_sample
+from pvtt.params.encode import CropParams
+from pvtt.records.dataset import TemplateClip
+from tests.encoding.samples import disc_frames, tiny_encode_params, write_sample
 from tests.tiny_wan import TEXT_DIM, VaeKind, build_tiny_base
 
 
@@ -86,3 +91,44 @@ def test_a_missing_base_and_a_damaged_photo_say_what_to_do(tmp_path: Path) -> No
         read_photo(tmp_path / "photo.png")
     entry = write_sample(tmp_path)
     assert np.array_equal(read_photo(tmp_path / entry.photo_paths[0])[32, 32], [200, 40, 40, 255])
+
+
+def test_a_transfer_shows_the_template_and_asks_for_the_other_product(tmp_path: Path) -> None:
+    encoders = load_encoders(build_tiny_base(tmp_path / "base"), "vae", None)
+    template = write_sample(tmp_path, "DISC001", colour=(200, 40, 40))
+    truth = write_sample(tmp_path, "DISC002", colour=(40, 40, 200))
+    other = TemplateClip.model_validate({name: getattr(template, name) for name in TemplateClip.model_fields})
+    entry = truth.model_copy(update={"template": other})
+    params = tiny_encode_params(variants=4, transfer=1.0, colour_augment=False)
+
+    tensors, _ = encode_sample(entry, tmp_path, params, 0, encoders)
+    alone, _ = encode_sample(truth, tmp_path, params, 0, encoders)
+
+    assert [variant.transfer for variant in draw_variants("A", range(8), params, 4, 0, True)] == [False, *[True] * 3]
+    for name in ("latents", "mask", "photo_latents", "region"):  # two discs in one place: all but the template is alike
+        assert torch.equal(tensors[name], alone[name])
+    difference = tensors["masked_latents"] - alone["masked_latents"]  # the hole hides the old disc too
+    assert difference.abs().max() < 0.02 * alone["masked_latents"].abs().max()
+    bare = tiny_encode_params(variants=4, transfer=0.0, colour_augment=False)
+    assert torch.equal(encode_sample(entry, tmp_path, bare, 0, encoders)[0]["mask"], alone["mask"])
+
+
+def test_a_transfers_hole_covers_both_products(tmp_path: Path) -> None:
+    encoders = load_encoders(build_tiny_base(tmp_path / "base"), "vae", None)
+    truth = write_sample(tmp_path, "DISC002")
+    frames, masks = disc_frames(24, (90, 200, 90))
+    shifted = np.roll(masks, 20, axis=2)
+    write_video(tmp_path / "template.mp4", np.roll(frames, 20, axis=2), fps=12)
+    write_masks(tmp_path / "template.mkv", shifted, fps=12)
+    other = TemplateClip(
+        clip_path="template.mp4",
+        mask_path="template.mkv",
+        clip_sha256=sha256_file(tmp_path / "template.mp4"),
+        mask_sha256=sha256_file(tmp_path / "template.mkv"),
+    )
+    crop = CropParams(follow=False)
+    params = tiny_encode_params(variants=2, transfer=1.0, colour_augment=False, crop=crop)
+    tensors, _ = encode_sample(truth.model_copy(update={"template": other}), tmp_path, params, 0, encoders)
+    own, transfer = tensors["mask"][:, 1:].amax(1)[:, 1] > 0  # second latent frame
+    assert transfer.sum() > own.sum()
+    assert transfer[:, -1].any() or transfer.any(0).sum() > own.any(0).sum()

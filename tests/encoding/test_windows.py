@@ -31,7 +31,7 @@ def test_a_window_holds_the_strided_frames_at_the_encode_size(tmp_path: Path) ->
     assert span(params) == 17
     assert starts == list(range(8))
     places = [WindowPlace(start, CropDraw.evaluation(params.crop)) for start in (0, 7)]
-    first, last = read_windows(entry, tmp_path, params, coverage, places)
+    first, last = read_windows(tmp_path / entry.clip_path, params, coverage, places)
     assert first.pixels.shape == (9, 32, 48, 3)
     assert (first.coverage[8] == cv2.resize(coverage[16], (48, 32), interpolation=cv2.INTER_AREA)).all()
     # The red disc is where the coverage is, in frame 7 + 16 too.
@@ -44,7 +44,7 @@ def test_the_evaluation_window_is_the_middle_one_with_the_fixed_mask(tmp_path: P
     params = tiny_encode_params()
     coverage = read_coverage(entry, tmp_path, params)
     place = WindowPlace(middle(window_starts(coverage, params)), CropDraw.evaluation(params.crop))
-    (expected,) = read_windows(entry, tmp_path, params, coverage, [place])
+    (expected,) = read_windows(tmp_path / entry.clip_path, params, coverage, [place])
     window = load_window(entry, tmp_path, params)
     assert (window.pixels == expected.pixels).all()
     assert (window.mask | ~window.product).all()

@@ -1,0 +1,133 @@
+"""Takes as a workspace: what `validate` would have left, so that the stages train on procedural products.
+
+    <workspace>/outs/clip/videos, outs/segment/masks, outs/photos/photos    films, exact masks, cut-out photos
+    <workspace>/outs/validate/entries.jsonl                                 two samples a product, with templates
+    <workspace>/models/wan-tiny, params.yaml                                copies of the project's
+
+Each product is seen in two films: in its own take, and in its partner's. The other film of a take is the template of a
+transfer to it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from pvtt.builtin.wan_tiny.takes import HEIGHT, NUM_FRAMES, WIDTH, Take, partner_of, read_take
+from pvtt.files.atomic import atomic_path
+from pvtt.files.hashing import sha256_file
+from pvtt.files.workspace import Workspace
+from pvtt.items.progress import Progress
+from pvtt.media.masks import write_masks
+from pvtt.media.video import write_video
+from pvtt.records.base import write_jsonl
+from pvtt.records.dataset import ENTRIES_FILE, DatasetEntry, Split, TemplateClip
+
+FPS = 12.0
+NUM_TEST = 40  # products, the first of all; partners share a split
+NUM_VAL = 10
+
+
+def split_of(index: int) -> Split:
+    """The split of a product: partners are together, and more products change no one's split."""
+    if index < NUM_TEST:
+        return "test"
+    return "val" if index < NUM_TEST + NUM_VAL else "train"
+
+
+def write_workspace(directory: Path, indices: Sequence[int], project: Workspace, destination: Path) -> int:
+    """Write takes as a workspace; what is there of an earlier call is kept.
+
+    Args:
+        directory: As `render_takes` was given.
+        indices: Products whose takes and whose partners' takes are rendered.
+        project: Whose base model and params are copied.
+        destination: The workspace's root.
+
+    Returns:
+        The number of samples.
+    """
+    workspace = Workspace(destination)
+    destination.mkdir(parents=True, exist_ok=True)
+    base = project.root / "models" / "wan-tiny"
+    shutil.copytree(base, destination / "models" / "wan-tiny", dirs_exist_ok=True)
+    shutil.copyfile(project.params_file, workspace.params_file)
+    captions: dict[int, str] = {}
+    with Progress("wan-tiny workspace", len(indices), unit="products") as progress:
+        for index in indices:
+            take = read_take(directory, index)
+            _write_films(workspace, take)
+            _write_photos(workspace, take)
+            captions[index] = take.caption
+            progress.advance()
+    entries = [entry for index in indices for entry in _entries(workspace, index, captions[index])]
+    write_jsonl(workspace.out("validate") / ENTRIES_FILE, entries)
+    return len(entries)
+
+
+def _product_id(index: int) -> str:
+    return f"BASE{index:05d}"
+
+
+def _film_paths(workspace: Workspace, index: int, film: int) -> tuple[Path, Path]:
+    """Video and mask of a take's film."""
+    key = f"{_product_id(index)}-{film + 1}"
+    return workspace.out("clip") / "videos" / f"{key}.mp4", workspace.out("segment") / "masks" / f"{key}.mkv"
+
+
+def _photo_paths(workspace: Workspace, index: int, count: int) -> list[Path]:
+    folder = workspace.out("photos") / "photos" / _product_id(index)
+    return [folder / f"{number:02d}.png" for number in range(1, count + 1)]
+
+
+def _write_films(workspace: Workspace, take: Take) -> None:
+    for film, (frames, masks) in enumerate(zip(take.films, take.masks, strict=True)):
+        video, mask = _film_paths(workspace, take.index, film)
+        if not video.is_file():
+            with atomic_path(video) as path:
+                write_video(path, frames, FPS)
+        if not mask.is_file():
+            with atomic_path(mask) as path:
+                write_masks(path, masks, FPS)
+
+
+def _write_photos(workspace: Workspace, take: Take) -> None:
+    for photo, path in zip(take.photos, _photo_paths(workspace, take.index, len(take.photos)), strict=True):
+        if not path.is_file():
+            with atomic_path(path) as temporary:
+                Image.fromarray(photo).save(temporary, "PNG")
+
+
+def _entries(workspace: Workspace, index: int, caption: str) -> Iterator[DatasetEntry]:
+    """A product's samples: itself in its own take, and in its partner's."""
+    root = workspace.root
+    photos = sorted((workspace.out("photos") / "photos" / _product_id(index)).glob("*.png"))
+    for number, (take, film) in enumerate(((index, 0), (partner_of(index), 1)), start=1):
+        video, mask = _film_paths(workspace, take, film)
+        other_video, other_mask = _film_paths(workspace, take, 1 - film)
+        yield DatasetEntry(
+            split=split_of(index),
+            product_id=_product_id(index),
+            clip_id=f"{number:03d}",
+            category="procedural",
+            caption=caption,
+            clip_path=video.relative_to(root).as_posix(),
+            mask_path=mask.relative_to(root).as_posix(),
+            photo_paths=tuple(path.relative_to(root).as_posix() for path in photos),
+            clip_sha256=sha256_file(video),
+            mask_sha256=sha256_file(mask),
+            photo_sha256s=tuple(sha256_file(path) for path in photos),
+            num_frames=NUM_FRAMES,
+            fps=FPS,
+            width=WIDTH,
+            height=HEIGHT,
+            template=TemplateClip(
+                clip_path=other_video.relative_to(root).as_posix(),
+                mask_path=other_mask.relative_to(root).as_posix(),
+                clip_sha256=sha256_file(other_video),
+                mask_sha256=sha256_file(other_mask),
+            ),
+        )
