@@ -23,6 +23,7 @@ OTHER_COMMANDS = {
     "crawl": ("pvtt.cli.crawl", "Fetch products from a shop, a feed or a folder into data/."),
     "export": ("pvtt.cli.export", "Write the dataset in the experiment document's folder layout."),
     "figure": ("pvtt.cli.figure", "Draw template, mask, photos and output side by side."),
+    "model": ("pvtt.cli.model", "What the model is made of, and what its parts cost."),
     "params": ("pvtt.cli.params", "Check params.yaml, or switch it to another profile."),
     "rate": ("pvtt.cli.rate", "Rate generated videos 1-5 on a local page."),
     "shop": ("pvtt.cli.shop", "Build or serve the sample shop."),

@@ -7,6 +7,7 @@ sampling.py         noise → latents, guided over product and text separately
 vae.py, text.py     Wan's VAE and text encoder, used as Wan uses them
 contracts.py        what masks and crops mean to a checkpoint
 loading.py          local folders in, clear errors out
+summary.py          what each part of the conditioning costs
 origin.py           a model's hash and files, without where it came from
 pipeline_folder.py  how a saved pipeline names its class
 

@@ -39,6 +39,24 @@ def read_model_index(folder: Path) -> dict[str, Any]:
     return index
 
 
+def read_transformer_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a pipeline folder's transformer.
+
+    Raises:
+        MissingInputError: The folder or the file is not there.
+        PvttError: It is not JSON.
+    """
+    require_pipeline(folder)
+    path = folder / "transformer" / "config.json"
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingInputError(f"{path} does not exist", BASE_HINT) from None
+    except json.JSONDecodeError as error:
+        raise PvttError(f"{path} is not JSON: {error}", "fetch or write the model folder again") from None
+    return {name: value for name, value in config.items() if not name.startswith("_")}
+
+
 def require_pipeline(folder: Path) -> None:
     """Check that a pipeline folder is whole, without loading it.
 

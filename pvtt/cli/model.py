@@ -1,0 +1,60 @@
+"""`pvtt model`: what the model is made of, and what its parts cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+
+import click
+
+LARGEST_TIMED = 100_000_000  # parameters: a larger base is not timed on a CPU
+
+
+@click.group()
+def command() -> None:
+    """What the model is made of."""
+
+
+@command.command()
+@click.option("--time/--no-time", "timed", default=True, help="Time a forward and backward pass (seconds, on the CPU).")
+@click.option("--rounds", default=5, show_default=True, help="Of timing; the least counts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def summary(timed: bool, rounds: int, as_json: bool) -> None:
+    """Parameters, tokens and time of the base and of each part of model.conditioning.
+
+    A row's time is that of the base with all parts up to it, beside stock Wan with as many tokens. Below are the same
+    parts on Wan2.1-T2V 1.3B (profile poc) and 14B (prod), counted without loading them.
+    """
+    from pvtt.files.workspace import find_workspace
+    from pvtt.models.loading import read_transformer_config
+    from pvtt.models.summary import PUBLISHED, part_costs, published, step_seconds, stock_seconds
+    from pvtt.params.file import load_params
+    from pvtt.params.profiles import overlaid_params
+
+    workspace = find_workspace()
+    params = load_params(workspace.params_file)
+    config = read_transformer_config(workspace.root / params.model.base)
+    conditioning = params.model.conditioning
+    costs = part_costs(params, config, conditioning)
+    stock = None
+    if timed and sum(cost.parameters for cost in costs) <= LARGEST_TIMED:
+        seconds = step_seconds(params, config, conditioning, rounds=rounds)
+        costs = [replace(cost, seconds=value) for cost, value in zip(costs, seconds, strict=True)]
+        stock = stock_seconds(config, params, sum(cost.tokens for cost in costs), rounds=rounds)
+    profiles = workspace.root / "infra" / "profiles"
+    large = {name: published(overlaid_params(workspace.params_file, profiles, name), name) for name in PUBLISHED}
+    if as_json:
+        parts = {"parts": [asdict(cost) for cost in costs], "stock_seconds": stock}
+        click.echo(json.dumps(parts | {name: [asdict(cost) for cost in of] for name, of in large.items()}, indent=2))
+        return
+    click.echo(f"{params.model.base}, one sample:")
+    for cost in costs:
+        time = "" if cost.seconds is None else f"  {cost.seconds * 1000:8.0f} ms"
+        click.echo(f"  {cost.name:18}{cost.parameters:>13,} parameters  {cost.tokens:>7,} tokens{time}  {cost.says}")
+    if stock is not None and costs[-1].seconds is not None:
+        ratio = costs[-1].seconds / stock
+        click.echo(f"  stock Wan on as many tokens: {stock * 1000:.0f} ms; this is {ratio:.2f} times that")
+    for name, of_size in large.items():
+        click.echo(f"profile {name}:")
+        for cost in of_size:
+            click.echo(f"  {cost.name:18}{cost.parameters:>14,} parameters  {cost.tokens:>7,} tokens")

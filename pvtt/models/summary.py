@@ -1,0 +1,170 @@
+"""What each part of the conditioning costs: parameters, tokens, and seconds a step beside the base's own."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import WanTransformer3DModel
+
+from pvtt.models.conditioning.conditions import Conditions
+from pvtt.models.conditioning.parts import part_classes
+from pvtt.models.transformer import ProductVideoTransformer
+from pvtt.models.vae import SPATIAL_FACTOR, TEMPORAL_FACTOR, latent_frames
+from pvtt.params.file import Params
+
+# The published configurations of Wan2.1-T2V, by the profile that trains them.
+PUBLISHED: dict[str, dict[str, int]] = {
+    "poc": {"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30},
+    "prod": {"num_attention_heads": 40, "ffn_dim": 13824, "num_layers": 40},
+}
+
+
+@dataclass(frozen=True)
+class PartCost:
+    """One part.
+
+    Args:
+        name: Of the part; `base` is the transformer without any.
+        says: What it does.
+        parameters: That it adds.
+        tokens: That it adds to what a sample is, beside the video's own patches.
+        seconds: Of a forward and backward pass of the base with the parts up to this one; None: not measured.
+    """
+
+    name: str
+    says: str
+    parameters: int
+    tokens: int
+    seconds: float | None = None
+
+
+def part_costs(params: Params, config: dict[str, Any], conditioning: Sequence[str]) -> list[PartCost]:
+    """Parameters and tokens of a base's transformer and of each part; nothing is loaded.
+
+    Args:
+        params: Sizes of samples, photos and parts.
+        config: The base transformer's configuration.
+        conditioning: Names of the parts.
+    """
+    with torch.device("meta"):
+        counts = [_count(WanTransformer3DModel.from_config(config))]
+        counts += [_count(_model(params, config, conditioning[: number + 1])) for number in range(len(conditioning))]
+    added = [after - before for before, after in itertools.pairwise(counts)]
+    video = PartCost("base", "the video's patches", counts[0], _video_tokens(params, config))
+    return [
+        video,
+        *(
+            PartCost(name, part_classes(name)[0].says, count, _tokens(name, params, config))
+            for name, count in zip(conditioning, added, strict=True)
+        ),
+    ]
+
+
+def step_seconds(params: Params, config: dict[str, Any], conditioning: Sequence[str], *, rounds: int) -> list[float]:
+    """Seconds of a forward and backward pass of one sample: of the base, and with one part after another; the least of
+    some rounds, taken in turns."""
+    works = [_work(params, config, conditioning[:number]) for number in range(len(conditioning) + 1)]
+    best = [float("inf")] * len(works)
+    for _ in range(rounds + 1):  # the first round warms up
+        for number, work in enumerate(works):
+            start = time.perf_counter()
+            work()
+            best[number] = min(best[number], time.perf_counter() - start)
+    return best
+
+
+def stock_seconds(config: dict[str, Any], params: Params, num_tokens: int, *, rounds: int) -> float:
+    """Seconds of a forward and backward pass of stock Wan on a video of about so many patches, the least of some
+    rounds: what as many tokens cost anyhow."""
+    _, patch_height, patch_width = config["patch_size"]
+    columns = params.encode.width // (SPATIAL_FACTOR * patch_width)
+    rows = round(num_tokens / (columns * latent_frames(params.encode.num_frames)))
+    latents = torch.randn(
+        1, config["in_channels"], latent_frames(params.encode.num_frames), rows * patch_height, columns * patch_width
+    )
+    model = WanTransformer3DModel.from_config(config).train()
+    text = torch.randn(1, params.encode.text_tokens, config["text_dim"])
+    best = float("inf")
+    for _ in range(rounds + 1):
+        start = time.perf_counter()
+        model(latents, torch.full((1,), 500.0), text).sample.square().mean().backward()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def published(params: Params, name: str) -> list[PartCost]:
+    """Parameters and tokens for Wan2.1-T2V of a published size, on the meta device.
+
+    Args:
+        params: Of the profile that trains it; its conditioning counts.
+        name: One of `PUBLISHED`.
+    """
+    stock = {"patch_size": (1, 2, 2), "attention_head_dim": 128, "in_channels": 16, "out_channels": 16}
+    return part_costs(params, stock | {"text_dim": 4096, "freq_dim": 256} | PUBLISHED[name], params.model.conditioning)
+
+
+def _model(params: Params, config: dict[str, Any], conditioning: Sequence[str]) -> ProductVideoTransformer:
+    names = set(ProductVideoTransformer._get_init_keys(ProductVideoTransformer)) - {"self"}
+    known = {name: value for name, value in config.items() if name in names}
+    return ProductVideoTransformer(
+        **known,
+        conditioning=conditioning,
+        tokens_per_view=_photo_tokens(params, config),
+        num_product_tokens=params.model.num_product_tokens,
+        encoder_layers=params.model.encoder_layers,
+        product_heads=params.model.product_heads,
+        max_views=params.encode.max_photos,
+    )
+
+
+def _count(model: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _video_tokens(params: Params, config: dict[str, Any]) -> int:
+    frames, height, width = config["patch_size"]
+    encode = params.encode
+    rows, columns = encode.height // (SPATIAL_FACTOR * height), encode.width // (SPATIAL_FACTOR * width)
+    return int(latent_frames(encode.num_frames) // frames * rows * columns)
+
+
+def _photo_tokens(params: Params, config: dict[str, Any]) -> int:
+    return int((params.encode.photo_size // (SPATIAL_FACTOR * config["patch_size"][1])) ** 2)
+
+
+def _tokens(name: str, params: Params, config: dict[str, Any]) -> int:
+    views = params.encode.max_photos
+    added = {
+        "reference_frames": views * _photo_tokens(params, config),
+        "product_tokens": params.model.num_product_tokens,
+    }
+    return added.get(name, 0)
+
+
+def _work(params: Params, config: dict[str, Any], conditioning: Sequence[str]) -> Callable[[], None]:
+    encode, channels = params.encode, config["in_channels"]
+    shape = (
+        1,
+        channels,
+        latent_frames(encode.num_frames),
+        *(side // SPATIAL_FACTOR for side in (encode.height, encode.width)),
+    )
+    latents, timestep = torch.randn(shape), torch.full((1,), 500.0)
+    side, views = encode.photo_size // SPATIAL_FACTOR, encode.max_photos
+    conditions = Conditions(
+        mask=torch.ones(1, TEMPORAL_FACTOR, *shape[2:]),
+        masked_latents=torch.randn(shape),
+        photo_latents=torch.randn(1, views, channels, side, side),
+        view_mask=torch.ones(1, views, dtype=torch.bool),
+        text=torch.randn(1, encode.text_tokens, config["text_dim"]),
+    )
+    if conditioning:
+        model = _model(params, config, conditioning).train()
+        return lambda: model(latents, timestep, conditions).sample.square().mean().backward()
+    base = WanTransformer3DModel.from_config(config).train()
+    return lambda: base(latents, timestep, conditions.text).sample.square().mean().backward()

@@ -1,0 +1,42 @@
+"""`pvtt model summary` counts what is really there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pvtt.cli.model import command
+from pvtt.models.transformer import ProductVideoTransformer
+
+
+@pytest.fixture
+def _in_project(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project_root)
+
+
+@pytest.mark.usefixtures("_in_project")
+def test_parameters_and_tokens_are_the_models_own(project_root: Path) -> None:
+    shown = json.loads(CliRunner().invoke(command, ["summary", "--json", "--no-time"]).stdout)
+
+    base = project_root / "models" / "wan-tiny" / "transformer"
+    model = ProductVideoTransformer.from_base(base, max_views=4)
+    assert sum(part["parameters"] for part in shown["parts"]) == sum(p.numel() for p in model.parameters())
+    names = [part["name"] for part in shown["parts"]]
+    assert names == ["base", "mask_channels", "reference_frames"]
+    assert shown["parts"][2]["tokens"] == 4 * 36
+    assert shown["poc"][2]["tokens"] == 4 * 24**2
+    assert shown["poc"][0]["parameters"] == pytest.approx(1.42e9, rel=0.01)
+    assert shown["prod"][0]["parameters"] == pytest.approx(14.29e9, rel=0.01)
+
+
+@pytest.mark.usefixtures("_in_project")
+def test_a_person_reads_lines_and_the_time_beside_stock_wan() -> None:
+    shown = CliRunner().invoke(command, ["summary", "--rounds", "1"])
+
+    assert shown.exit_code == 0, shown.output
+    assert "reference_frames" in shown.stdout
+    assert "stock Wan on as many tokens" in shown.stdout
+    assert "profile prod:" in shown.stdout
