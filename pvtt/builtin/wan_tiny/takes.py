@@ -9,6 +9,7 @@ no product with the sample shop.
 from __future__ import annotations
 
 import multiprocessing
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.errors import MissingInputError
+from pvtt.errors import MissingInputError, PvttError, first_line
 from pvtt.files.atomic import atomic_path
+from pvtt.files.storage import raise_storage_fault
 from pvtt.items.progress import Progress
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ NUM_PHOTOS = 4
 PHOTO_SIZE = 160
 RENDERED_PHOTO = 240
 MIN_FILL, MAX_FILL = 0.62, 0.9  # how far towards the frame's border the larger of the two products reaches
+
+CHUNK = 40  # products that one process renders in a go
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -144,7 +148,8 @@ def write_take(directory: Path, take: Take) -> None:
         )
 
 
-def _pack(images: UInt8) -> npt.NDArray[np.object_]:
+def _pack(images: UInt8) -> UInt8:
+    """Images as PNGs, one after another, after their lengths in bytes."""
     encoded = [cv2.imencode(".png", image)[1].ravel() for image in images]
     lengths = np.array([len(one) for one in encoded], dtype=np.int64)
     return np.concatenate([lengths.view(np.uint8), *encoded])
@@ -153,12 +158,13 @@ def _pack(images: UInt8) -> npt.NDArray[np.object_]:
 def _unpack(packed: UInt8, count: int) -> UInt8:
     lengths = packed[: 8 * count].view(np.int64)
     ends = 8 * count + np.cumsum(lengths)
-    return np.stack(
-        [
-            cv2.imdecode(packed[end - length : end], cv2.IMREAD_UNCHANGED)
-            for end, length in zip(ends, lengths, strict=True)
-        ]
-    )
+    images = [
+        cv2.imdecode(packed[end - length : end], cv2.IMREAD_UNCHANGED)
+        for end, length in zip(ends, lengths, strict=True)
+    ]
+    if any(image is None for image in images):
+        raise ValueError("a picture in it is damaged")
+    return np.asarray(images, dtype=np.uint8)
 
 
 def read_take(directory: Path, index: int) -> Take:
@@ -166,21 +172,30 @@ def read_take(directory: Path, index: int) -> Take:
 
     Raises:
         MissingInputError: It is not rendered yet.
+        PvttError: Its file is damaged.
     """
     path = take_file(directory, index)
     if not path.is_file():
-        raise MissingInputError(f"take {index} of {path.parent} is missing", "render it with `pvtt wan-tiny data`")
-    with np.load(path) as stored:
-        films = _unpack(stored["films"], 2 * NUM_FRAMES)
-        masks = _unpack(stored["masks"], 2 * NUM_FRAMES)
-        return Take(
-            index,
-            partner_of(index),
-            films.reshape(2, NUM_FRAMES, *films.shape[1:]),
-            masks.reshape(2, NUM_FRAMES, *masks.shape[1:]),
-            _unpack(stored["photos"], NUM_PHOTOS),
-            str(stored["caption"]),
-        )
+        raise MissingInputError(f"take {index} of {path.parent} is missing", "render it with `pvtt wan-tiny takes`")
+    try:
+        with np.load(path) as stored:
+            films = _unpack(stored["films"], 2 * NUM_FRAMES)
+            masks = _unpack(stored["masks"], 2 * NUM_FRAMES)
+            photos = _unpack(stored["photos"], NUM_PHOTOS)
+            caption = str(stored["caption"])
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, cv2.error) as error:
+        raise_storage_fault(error, path)
+        raise PvttError(
+            f"{path} is damaged: {first_line(error)}", "delete it, and render it again with `pvtt wan-tiny takes`"
+        ) from error
+    return Take(
+        index,
+        partner_of(index),
+        films.reshape(2, NUM_FRAMES, *films.shape[1:]),
+        masks.reshape(2, NUM_FRAMES, *masks.shape[1:]),
+        photos,
+        caption,
+    )
 
 
 def render_takes(directory: Path, namespace: str, num_products: int, jobs: int) -> None:
@@ -188,12 +203,12 @@ def render_takes(directory: Path, namespace: str, num_products: int, jobs: int) 
     missing = [index for index in range(num_products) if not take_file(directory, index).exists()]
     if not missing:
         return
-    parts = max(1, len(missing) // 40)  # few, since a renderer takes seconds to start; several, for the progress
-    chunks = [missing[start : start + 40] for start in range(0, len(missing), 40)] if parts > 1 else [missing]
+    # Few parts, since a renderer takes seconds to start; several, for the progress.
+    chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
     context = multiprocessing.get_context("spawn")  # the engine does not survive a fork
     with (
         context.Pool(jobs) as pool,
-        Progress("wan-tiny data", num_products, done=num_products - len(missing), unit="products") as progress,
+        Progress("wan-tiny takes", num_products, done=num_products - len(missing), unit="products") as progress,
     ):
         results = [pool.apply_async(_render_takes, (directory, namespace, chunk)) for chunk in chunks]
         for chunk, result in zip(chunks, results, strict=True):

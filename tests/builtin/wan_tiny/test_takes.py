@@ -15,11 +15,12 @@ from pvtt.builtin.wan_tiny.takes import (
     read_take,
     render_take,
     rendered_takes,
+    take_file,
     write_take,
 )
 from pvtt.builtin.wan_tiny.workspace import write_workspace
 from pvtt.encoding.windows import load_window
-from pvtt.errors import MissingInputError
+from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.workspace import Workspace
 from pvtt.params.file import load_params
 from pvtt.records.dataset import read_entries
@@ -66,6 +67,17 @@ def test_a_take_is_written_and_read_to_the_bit(pair: tuple[Take, Take], tmp_path
     assert rendered_takes(tmp_path) == [0]
     with pytest.raises(MissingInputError, match="take 1 of"):
         read_take(tmp_path, 1)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "garbage"])
+def test_a_damaged_take_is_named(pair: tuple[Take, Take], tmp_path: Path, damage: str) -> None:
+    write_take(tmp_path, pair[0])
+    path = take_file(tmp_path, 0)
+    whole = path.read_bytes()
+    path.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "garbage": b"no archive" * 50}[damage])
+    with pytest.raises(PvttError, match=r"00000\.npz is damaged") as error:
+        read_take(tmp_path, 0)
+    assert "wan-tiny takes" in str(error.value.hint)
 
 
 def test_crops_follow_their_seed_and_show_the_product(pair: tuple[Take, Take], tmp_path: Path) -> None:
