@@ -168,12 +168,16 @@ def plan_training(
     return plan.model_copy(update={"faults": tuple(faults)})
 
 
+def _in_words(count: int) -> str:
+    return f"{count / 1e9:.1f} B" if count >= 1e9 else f"{count / 1e6:.1f} M"
+
+
 def describe_plan(plan: TrainingPlan) -> str:
     """The plan as lines for a person."""
     fits = "; ".join(plan.faults) if plan.faults else "it fits"
     return (
-        f"profile {plan.profile}: {plan.num_parameters / 1e9:.1f} B parameters, "
-        f"{plan.num_product_parameters / 1e9:.1f} B of them for the product\n"
+        f"profile {plan.profile}: {_in_words(plan.num_parameters)} parameters, "
+        f"{_in_words(plan.num_product_parameters)} of them for the product\n"
         f"memory on each of {plan.num_gpus} GPUs: {plan.memory_gib:.0f} of {plan.available_gib:.0f} GiB "
         f"(states {plan.states_gib:.0f}, activations {plan.activations_gib:.0f}, "
         f"gathered blocks {plan.gathered_gib:.0f}, reserve {plan.reserve_gib:.0f})\n"

@@ -68,7 +68,7 @@ def test_a_person_approves(evaluated: Project, prefect_api: str) -> None:
         run = re.search(r"flows\.promote approve (\S+)", shown)
     assert run is not None, shown + promotion.communicate()[1]
     assert "verdict: success" in shown
-    assert "18.7 B parameters" in shown
+    assert "14.3 B parameters" in shown
     assert "it fits" in shown
 
     _answer_when_paused(uuid.UUID(run[1]), "Ada Lovelace", "the test videos convince me")
