@@ -24,11 +24,6 @@ class Contract(Record):
     OF: ClassVar[str]  # what it is about
     PARAMS: ClassVar[str]  # where in params.yaml its values are
 
-    @classmethod
-    def from_params(cls, params: EncodeParams) -> Self:
-        """The contract of samples encoded with these params."""
-        raise NotImplementedError
-
     def save(self, folder: Path) -> None:
         """Write it into a folder."""
         atomic_write_text(folder / self.FILE, self.to_json(indent=2) + "\n")
@@ -99,6 +94,7 @@ class MaskContract(Contract):
 
     @classmethod
     def from_params(cls, params: EncodeParams) -> Self:
+        """The contract of samples encoded with these params."""
         return cls(**params.mask.model_dump())
 
 
@@ -128,6 +124,7 @@ class CropContract(Contract):
 
     @classmethod
     def from_params(cls, params: EncodeParams) -> Self:
+        """The contract of samples encoded with these params."""
         return cls(width=params.width, height=params.height, **params.crop.model_dump())
 
 

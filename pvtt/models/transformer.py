@@ -202,7 +202,6 @@ class ProductVideoTransformer(WanTransformer3DModel):
         dim = num_attention_heads * attention_head_dim
         config = PartConfig(
             dim=dim,
-            num_heads=num_attention_heads,
             patch_size=patch_size,
             latent_channels=in_channels,
             eps=eps,

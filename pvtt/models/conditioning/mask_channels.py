@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from pvtt.models.conditioning.conditions import Conditions
-from pvtt.models.conditioning.part import BlockPart, ModelPart, PartConfig
+from pvtt.models.conditioning.part import ModelPart, PartConfig
 from pvtt.models.vae import TEMPORAL_FACTOR
 
 
@@ -34,11 +35,5 @@ class MaskChannels(ModelPart):
 
     def embed_pair(self, mask: Tensor, latents: Tensor) -> Tensor:
         """A mask (B, 4, F', h, w) and latents (B, C, F', h, w) → (B, D, F', h/p, w/p)."""
-        import torch
-
         embedded: Tensor = self.embedding(torch.cat([mask, latents], dim=1))
         return embedded
-
-
-class MaskChannelsBlock(BlockPart):
-    """Nothing: the blocks see the channels in the embedded patches."""

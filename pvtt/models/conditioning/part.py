@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pvtt.models.conditioning.conditions import Conditions
 
 State = tuple[Tensor, ...]  # a part's own, handed from block to block; a NamedTuple
-ConditioningName = str
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,6 @@ class PartConfig:
 
     Args:
         dim: Width D of the transformer.
-        num_heads: Its attention heads.
         patch_size: Latents a patch, (time, height, width).
         latent_channels: C.
         eps: What keeps norms from dividing by zero.
@@ -38,7 +36,6 @@ class PartConfig:
     """
 
     dim: int
-    num_heads: int
     patch_size: tuple[int, int, int]
     latent_channels: int
     eps: float

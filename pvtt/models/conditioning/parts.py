@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pvtt.errors import PvttError
-from pvtt.models.conditioning.mask_channels import MaskChannels, MaskChannelsBlock
+from pvtt.models.conditioning.mask_channels import MaskChannels
 from pvtt.models.conditioning.part import BlockPart, ModelPart
 from pvtt.models.conditioning.product_tokens import ProductAttention, ProductTokens
 from pvtt.models.conditioning.reference_frames import ReferenceAttention, ReferenceFrames
 
 PARTS: dict[str, tuple[type[ModelPart], type[BlockPart]]] = {
-    "mask_channels": (MaskChannels, MaskChannelsBlock),
+    "mask_channels": (MaskChannels, BlockPart),  # the blocks see the channels in the embedded patches
     "reference_frames": (ReferenceFrames, ReferenceAttention),
     "product_tokens": (ProductTokens, ProductAttention),
 }

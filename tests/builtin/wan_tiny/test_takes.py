@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from pvtt.builtin.shop.render import Renderer
-from pvtt.builtin.wan_tiny.crops import TakeReader, draw_crop, window_of
 from pvtt.builtin.wan_tiny.takes import (
     Take,
     partner_of,
@@ -78,18 +77,6 @@ def test_a_damaged_take_is_named(pair: tuple[Take, Take], tmp_path: Path, damage
     with pytest.raises(PvttError, match=r"00000\.npz is damaged") as error:
         read_take(tmp_path, 0)
     assert "wan-tiny takes" in str(error.value.hint)
-
-
-def test_crops_follow_their_seed_and_show_the_product(pair: tuple[Take, Take], tmp_path: Path) -> None:
-    write_take(tmp_path, pair[0])
-    takes = TakeReader(tmp_path, [0])
-    one, two = (draw_crop(takes[0], (96, 128), 5, np.random.default_rng(3)) for _ in range(2))
-    assert np.array_equal(one.video, two.video)
-    assert one.video.shape == (5, 96, 128, 3)
-    assert one.coverage.max() > 200
-    window = window_of(takes[0], 1)
-    assert window.video.shape[0] == 9
-    assert (window.coverage > 127).mean() > 0.05
 
 
 def test_a_workspace_holds_each_product_twice_with_the_template_of_a_transfer(
