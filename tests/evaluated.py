@@ -42,6 +42,7 @@ def small_evaluation(root: Path) -> Params:
         update={
             "encode": tiny_encode_params(variants=1),
             "model": params.model.model_copy(update={"base": "models/base"}),
+            "train": params.train.model_copy(update={"start": "base"}),
             "evaluate": params.evaluate.model_copy(update=changes),
         }
     )

@@ -32,6 +32,7 @@ def command() -> None:
     Products filmed beside their partners, with photos, for training on more than the sample shop has:
       pvtt wan-tiny takes         render them
       pvtt wan-tiny workspace     write them as a workspace, in which `pvtt encode`, `pvtt train_stage1`, … run
+      pvtt wan-tiny champion      write models/pvtt-tiny from what was trained there
     """
 
 
@@ -171,7 +172,8 @@ def workspace(destination: Path) -> None:
     \b
       pvtt wan-tiny takes --products 400
       pvtt wan-tiny workspace ../procedural
-      cd ../procedural && pvtt encode && pvtt train_stage1 && pvtt train_stage2 && pvtt evaluate
+      (cd ../procedural && pvtt encode && pvtt train_stage1 && pvtt train_stage2 && pvtt evaluate)
+      pvtt wan-tiny champion ../procedural
     """
     from pvtt.builtin.wan_tiny.takes import partner_of, rendered_takes
     from pvtt.builtin.wan_tiny.workspace import write_workspace
@@ -180,3 +182,14 @@ def workspace(destination: Path) -> None:
     whole = [index for index in rendered if partner_of(index) in set(rendered)]
     count = write_workspace(_directory(), whole, find_workspace(), destination)
     click.echo(f"{destination}: {count} samples of {len(whole)} products")
+
+
+@command.command()
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def champion(source: Path) -> None:
+    """Write models/pvtt-tiny from the workspace SOURCE, in which both training stages have run."""
+    from pvtt.builtin.wan_tiny.champion import write_champion
+    from pvtt.files.workspace import Workspace
+
+    size = write_champion(Workspace(source.resolve()), find_workspace().root / "models" / "pvtt-tiny")
+    click.echo(f"models/pvtt-tiny: {size / 1e6:.1f} MB")

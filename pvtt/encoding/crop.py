@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pvtt.media.arrays import Frame, MaskFrame, Region
 from pvtt.params.encode import CropParams
 
-MARGIN = 1.12  # the window's least width and height, in the product's: room for the hole around it
+MARGIN = 1.25  # the window's least width and height, in the product's: room for the hole around it
 PATH_DEGREE = 2  # of the polynomial in time that the window's middle follows
 
 

@@ -18,7 +18,7 @@ from pvtt.encoding.windows import EvaluationWindow
 from pvtt.errors import PvttError
 from pvtt.evaluation.certify import certify
 from pvtt.evaluation.contenders import all as contenders
-from pvtt.evaluation.contenders.contender import HoleShape, Sampler, Setting, Task
+from pvtt.evaluation.contenders.contender import HoleShape, Network, Sampler, Setting, Task
 from pvtt.evaluation.contenders.model import MODEL, SWAPPED, Sampled
 from pvtt.evaluation.fingerprint import fingerprint
 from pvtt.evaluation.generate import Generator, read_conditions, sampling
@@ -89,12 +89,16 @@ def run_evaluation(job: EvaluateJob) -> None:
     cache = ItemCache(workspace.cache / STAGE)
     cache.sweep()
     model = workspace.root / job.model
+    champion = _champion(params)
     run = _describe(job, chosen, device, certified)
+    hashes: dict[Network, str] = {"model": run.model_sha256, "base": run.fingerprint.base_sha256}
+    if run.champion_sha256 is not None:
+        hashes["champion"] = run.champion_sha256
     generator = Generator(
         model=model,
+        champion=None if champion is None else workspace.root / champion,
         base=workspace.root / params.model.base,
-        model_sha256=run.model_sha256,
-        base_sha256=run.fingerprint.base_sha256,
+        hashes=hashes,
         params=params,
         device=device,
         cache=cache,
@@ -119,9 +123,15 @@ def run_evaluation(job: EvaluateJob) -> None:
     write_metrics(workspace.metrics / f"{STAGE}.json", metrics)
 
 
+def _champion(params: Params) -> str | None:
+    """Folder of the model that training continued."""
+    return params.model.champion if params.train.start == "champion" else None
+
+
 def _describe(job: EvaluateJob, chosen: Sequence[Chosen], device: str, certified: tuple[str, ...]) -> EvaluationRun:
     workspace, params = job.workspace, job.params
     model_hash = model_sha256(workspace.root / job.model)
+    champion = _champion(params)
     base_hash = model_sha256(workspace.root / params.model.base / "transformer")
     dataset_hash = _dataset_sha256(workspace, chosen)
     name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
@@ -130,6 +140,7 @@ def _describe(job: EvaluateJob, chosen: Sequence[Chosen], device: str, certified
         run_id=run_id(model_hash, dataset_hash, params),
         model=job.model,
         model_sha256=model_hash,
+        champion_sha256=None if champion is None else model_sha256(workspace.root / champion / "transformer"),
         seed=params.seed,
         fingerprint=mark,
         certified=certified,

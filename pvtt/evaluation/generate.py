@@ -1,4 +1,5 @@
-"""Samples batches from the networks: the trained one, and its base with a new adapter, which has no effect.
+"""Samples batches from the networks: the trained one, the champion that training continued, and their base with new
+parts, which have no effect.
 
 A sample's noise depends on the seed and its name alone, so that contenders start alike, and a resumed run continues
 with what an uninterrupted one would have made. Latents of finished batches are kept in the item cache.
@@ -6,7 +7,7 @@ with what an uninterrupted one would have made. Latents of finished batches are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from pvtt.encoding.store import read_variant
 from pvtt.errors import PvttError
+from pvtt.evaluation.contenders.contender import Network
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_bytes, sha256_file, sha256_json
 from pvtt.generation.conditioned import ConditionedPipeline
@@ -69,9 +71,9 @@ class Generator:
 
     Args:
         model: Folder of the trained pipeline.
+        champion: Folder of the pipeline that training continued; None where it started from the base.
         base: Folder of the base model.
-        model_sha256: Of the model's folder, for the cache.
-        base_sha256: Of the base's transformer, for the cache.
+        hashes: Of each network, for the cache.
         params: All of params.yaml.
         device: The device that it runs on.
         cache: Where finished batches are kept.
@@ -83,9 +85,9 @@ class Generator:
     def __init__(
         self,
         model: Path,
+        champion: Path | None,
         base: Path,
-        model_sha256: str,
-        base_sha256: str,
+        hashes: Mapping[Network, str],
         params: Params,
         device: str,
         cache: ItemCache,
@@ -108,41 +110,52 @@ class Generator:
             base / "transformer", WanTransformer3DModel, torch_dtype=torch.bfloat16 if half else torch.float32
         )
         untrained = ProductVideoTransformer.from_base(stock, **{name: config[name] for name in names})
-        self._untrained = self.pipeline.with_transformer(untrained.to(device).eval())
+        self._pipelines: dict[Network, ConditionedPipeline] = {
+            "model": self.pipeline,
+            "base": self.pipeline.with_transformer(untrained.to(device).eval()),
+        }
+        if champion is not None:
+            options = {"torch_dtype": torch.bfloat16 if half else torch.float32}
+            before = load_component(champion / "transformer", ProductVideoTransformer, **options)
+            self._pipelines["champion"] = self.pipeline.with_transformer(before.to(device).eval())
         self._scheduler_sha256 = origin.model_sha256(model / "scheduler")
-        self._model_sha256 = model_sha256
-        self._base_sha256 = base_sha256
+        self._hashes = dict(hashes)
         self._params = params
         self._device = device
         self._cache = cache
 
+    @property
+    def networks(self) -> frozenset[Network]:
+        """Those that it can generate with."""
+        return frozenset(self._pipelines)
+
     def videos(
-        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, *, trained: bool
+        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, *, network: Network
     ) -> list[Video]:
         """One video, (F, H, W, 3), before compositing, for each sample.
 
         Args:
             samples: The samples to generate videos for.
             products: Whose photos each gets; None: no photos.
-            trained: With the trained network; else with its base and an adapter that has no effect.
+            network: One of `networks`.
         """
-        return self.pipeline.decode(self.latents(samples, products, trained))
+        return self.pipeline.decode(self.latents(samples, products, network))
 
     def reconstructions(self, samples: Sequence[ConditionedSample]) -> list[Video]:
         """The true videos through the VAE, (F, H, W, 3) each, before compositing."""
         return self.pipeline.decode(torch.cat([one.latents for one in samples]))
 
     def latents(
-        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, trained: bool
+        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, network: Network
     ) -> Tensor:
         """Normalised latents of a batch, (B, C, F', h, w), from the cache or new. Arguments as for `videos`."""
         from safetensors.torch import load_file, save_file
 
-        key = self.key(samples, products, trained)
+        key = self.key(samples, products, network)
         entry = self._cache.read(key)
         if entry is not None:
             return load_file(entry.directory / LATENTS_FILE)[LATENTS]
-        latents = self._sample(samples, products, trained)
+        latents = self._sample(samples, products, network)
         if not latents.isfinite().all():
             names = ", ".join(one.key for one in samples)
             raise PvttError(f"the model's output for {names} is not finite", "train again at a lower learning rate")
@@ -151,13 +164,13 @@ class Generator:
         return latents
 
     def key(
-        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, trained: bool
+        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, network: Network
     ) -> str:
         """The hash of everything that a batch's latents depend on. Arguments as for `videos`."""
         return sha256_json(
             {
-                "weights": self._model_sha256 if trained else self._base_sha256,
-                "trained": trained,
+                "weights": self._hashes[network],
+                "network": network,
                 "scheduler": self._scheduler_sha256,
                 "empty_text": sha256_bytes(self.pipeline.empty_text().cpu().numpy().tobytes()),
                 "code": code_of(Generator),
@@ -172,7 +185,7 @@ class Generator:
         )
 
     def _sample(
-        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, trained: bool
+        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, network: Network
     ) -> Tensor:
         conditions = Conditions.concatenate([one.conditions for one in samples])
         settings = SamplingSettings(
@@ -184,8 +197,7 @@ class Generator:
             conditions = conditions.without_product()
         else:
             conditions = conditions.with_photos_of(Conditions.concatenate([one.conditions for one in products]))
-        pipeline = self.pipeline if trained else self._untrained
-        return pipeline.generate(conditions, self._noise(samples), settings).cpu()
+        return self._pipelines[network].generate(conditions, self._noise(samples), settings).cpu()
 
     def _noise(self, batch: Sequence[ConditionedSample]) -> Tensor:
         seeds = [int(sha256_json([self._params.seed, one.key])[:15], 16) for one in batch]

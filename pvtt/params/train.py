@@ -38,6 +38,7 @@ class StageTrainParams(Record):
 
 
 class TrainParams(Record):
+    start: Literal["base", "champion"] = "base"  # stage 1 starts from the base with new parts, or from model.champion
     precision: Literal["fp32", "bf16"] = "bf16"  # of the transformer's computation
     gradient_checkpointing: bool = False  # less memory, more time
     optimizer: Literal["adamw", "muon"] = "adamw"  # muon: for matrices, with AdamW for the rest; not with FSDP2

@@ -73,6 +73,7 @@ class EvaluationRun(Record):
     run_id: EvaluationRunId
     model: str  # relative to the workspace
     model_sha256: Sha256
+    champion_sha256: Sha256 | None = None  # of the transformer that training continued; None: it started from the base
     seed: int
     fingerprint: Fingerprint
     certified: tuple[str, ...]  # the evaluator's own checks that passed

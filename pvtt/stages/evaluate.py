@@ -20,6 +20,7 @@ STAGE = Stage(
     help="Generate videos for all splits and measure them",
     reads=(
         "${model.base}/transformer",
+        "${model.champion}/transformer",
         "outs/clip/videos",
         "outs/encode/encoded.jsonl",
         "outs/encode/samples",
@@ -28,7 +29,7 @@ STAGE = Stage(
         "outs/train_stage2/model",
         "outs/validate/entries.jsonl",
     ),
-    params=("encode", "evaluate", "model.base", "seed", "train.precision"),
+    params=("encode", "evaluate", "model.base", "model.champion", "seed", "train.precision", "train.start"),
     writes=(
         "outs/evaluate/videos",
         "outs/evaluate/evaluated.jsonl",

@@ -27,7 +27,8 @@ class Stage:
     Args:
         name: As in `dvc.yaml`, in `pvtt <name>`, in `outs/<name>` and in profiles.
         help: One line for a person.
-        reads: Files and folders below the workspace that it depends on. `${model.base}` is the params' value.
+        reads: Files and folders below the workspace that it depends on. `${model.base}` is the params' value, and
+            so is `${model.champion}`.
         params: Keys of `params.yaml` that it depends on: sections, or values in them.
         writes: Files and folders that it makes, kept by DVC.
         metrics: Files that it makes, kept by Git.

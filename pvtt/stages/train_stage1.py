@@ -1,4 +1,4 @@
-"""train_stage1: outs/encode and the base → outs/train_stage1. Trains the adapter and the new input channels."""
+"""train_stage1: outs/encode and the base or the champion → outs/train_stage1. Trains the parts and self-attention."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ STAGE = Stage(
         "${model.base}/tokenizer",
         "${model.base}/transformer",
         "${model.base}/vae",
+        "${model.champion}/model_index.json",
+        "${model.champion}/scheduler",
+        "${model.champion}/text_encoder",
+        "${model.champion}/tokenizer",
+        "${model.champion}/transformer",
+        "${model.champion}/vae",
         "outs/encode/encoded.jsonl",
         "outs/encode/crop_contract.json",
         "outs/encode/mask_contract.json",
@@ -41,6 +47,7 @@ STAGE = Stage(
         "train.sigma_sampling",
         "train.sigma_shift",
         "train.stage1",
+        "train.start",
         "train.text_dropout",
         "train.validation_pictures",
     ),

@@ -42,9 +42,10 @@ class TrainJob:
 
     @property
     def source(self) -> Path:
-        """The pipeline folder to start from: the base, or the stage before."""
+        """The pipeline folder to start from: the base or the champion, or the stage before."""
         if self.stage == "train_stage1":
-            return self.workspace.root / self.params.model.base
+            model = self.params.model
+            return self.workspace.root / (model.base if self.params.train.start == "base" else model.champion)
         return self.workspace.out("train_stage1") / "model"
 
 
@@ -59,7 +60,7 @@ def training_key(job: TrainJob) -> str:
             params.seed,
             train_params,
             settings,
-            params.model.model_dump(mode="json", exclude={"base"}) if job.stage == "train_stage1" else None,
+            params.model.model_dump(mode="json", exclude={"base", "champion"}) if job.stage == "train_stage1" else None,
             params.encode.model_dump(mode="json", include=ENCODE_PARAMS),
             quick_sha256_tree(job.encoded),
             quick_sha256_tree(job.source),

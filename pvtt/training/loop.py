@@ -33,7 +33,7 @@ from pvtt.training.held_out import HeldOut
 from pvtt.training.history import summarise_history, write_csv
 from pvtt.training.job import TrainJob, training_key
 from pvtt.training.log import TrainingLog
-from pvtt.training.model import encode_constants, new_model, save_pipeline, trained_model
+from pvtt.training.model import champion_model, encode_constants, new_model, save_pipeline, trained_model
 from pvtt.training.objective import evaluate_loss
 from pvtt.training.optimizer import MuonWithAdamW
 from pvtt.training.parameters import declare_trainable, shorten
@@ -140,10 +140,11 @@ class Training:
         if tokens is None:
             tokens = latent_tokens(conditions.photo_latents)
         shape = (tokens.shape[2], tokens.shape[3])
+        params = self.job.params
+        if self.job.stage == "train_stage1" and params.train.start == "base":
+            return new_model(self.job.source, params.model, params.encode.max_photos, shape, params.seed)
         if self.job.stage == "train_stage1":
-            return new_model(
-                self.job.source, self.job.params.model, self.job.params.encode.max_photos, shape, self.job.params.seed
-            )
+            return champion_model(self.job.source, self.job.workspace.root / params.model.base, params.model, shape)
         return trained_model(self.job.source, shape)
 
     def _new_optimizer(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:

@@ -14,6 +14,7 @@ from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_write_text
 from pvtt.models.contracts import Contracts
 from pvtt.models.loading import (
+    ENCODER_PARTS,
     FROZEN_PARTS,
     load_component,
     load_text_encoder,
@@ -21,7 +22,7 @@ from pvtt.models.loading import (
     read_model_index,
     require_pipeline,
 )
-from pvtt.models.origin import forget_origin
+from pvtt.models.origin import forget_origin, model_sha256
 from pvtt.models.pipeline_folder import name_pipeline_class
 from pvtt.models.text import encode_text
 from pvtt.models.transformer import ProductVideoTransformer
@@ -73,6 +74,37 @@ def trained_model(folder: Path, tokens_shape: tuple[int, int]) -> ProductVideoTr
             f"outs/encode has {tokens_shape[0]} of width {tokens_shape[1]}",
             "train the earlier stage again on the present data: `dvc repro train_stage1`",
         )
+    return model
+
+
+def champion_model(
+    folder: Path, base: Path, params: ModelParams, tokens_shape: tuple[int, int]
+) -> ProductVideoTransformer:
+    """The transformer of the model promoted last, float32, to be trained on.
+
+    Args:
+        folder: Its pipeline folder.
+        base: The Diffusers Wan folder that the data are encoded with.
+        params: The conditioning that is wanted.
+        tokens_shape: As for `new_model`.
+
+    Raises:
+        PvttError: It has another base's autoencoder or text encoder, is conditioned in another way, or as
+            `trained_model`.
+    """
+    model = trained_model(folder, tokens_shape)
+    start_from_base = "train it from model.base: `dvc exp run -S train.start=base`"
+    if list(model.config.conditioning) != list(params.conditioning):
+        raise PvttError(
+            f"{folder} is conditioned by {', '.join(model.config.conditioning)}, "
+            f"and model.conditioning asks for {', '.join(params.conditioning)}",
+            start_from_base,
+        )
+    for part in ENCODER_PARTS:
+        if model_sha256(folder / part) != model_sha256(base / part):
+            raise PvttError(
+                f"{folder} and {base} differ in their {part}, so one's latents are not the other's", start_from_base
+            )
     return model
 
 

@@ -132,6 +132,28 @@ def test_a_second_run_generates_nothing_and_gives_the_same_bytes(
     assert read_metrics(workspace.metrics / "evaluate.json").get("test", "psnr") is not None
 
 
+def test_the_champion_that_training_continued_stands_beside_the_model(
+    evaluated_project: EvaluatedProject, tmp_path: Path
+) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(evaluated_project.workspace.root, root)
+    workspace, params = Workspace(root), evaluated_project.params
+    shutil.copytree(root / "outs" / "train_stage2" / "model", root / "models" / "champion")
+    without = read_metrics(workspace.metrics / "evaluate.json").test
+    assert without["product_psnr_champion"].status == without["champion_gain"].status == "not_measured"
+    continued = params.model_copy(
+        update={
+            "model": params.model.model_copy(update={"champion": "models/champion"}),
+            "train": params.train.model_copy(update={"start": "champion"}),
+        }
+    )
+    evaluate.run(workspace, continued, InlineDispatcher())
+    test = read_metrics(workspace.metrics / "evaluate.json").test
+    assert test["product_psnr_champion"].value == test["product_psnr"].value == without["product_psnr"].value
+    assert test["champion_gain"].value == 0  # the same weights
+    assert read_run(workspace.out("evaluate") / "run.json").champion_sha256 is not None
+
+
 def test_networks_that_are_there_are_measured(
     evaluated_project: EvaluatedProject, tmp_path: Path, alexnet: Path, clip_folder: Path, dino_folder: Path, i3d: Path
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pvtt.evaluation.contenders.contender import Network
 from pvtt.evaluation.contenders.model import Sampled
 from pvtt.evaluation.evaluate import run_id
 from pvtt.evaluation.generate import LATENTS_FILE, ConditionedSample, Generator, read_conditions
@@ -30,7 +31,8 @@ def make(evaluated_project: EvaluatedProject, tmp_path: Path) -> MakeGenerator:
 
     def generator(params: Params) -> Generator:
         model, base = root / "outs" / "train_stage2" / "model", root / "models" / "base"
-        return Generator(model, base, "m" * 64, "b" * 64, params, "cpu", ItemCache(tmp_path / "cache"))
+        hashes: dict[Network, str] = {"model": "m" * 64, "champion": "c" * 64, "base": "b" * 64}
+        return Generator(model, model, base, hashes, params, "cpu", ItemCache(tmp_path / "cache"))
 
     return generator
 
@@ -56,7 +58,7 @@ def test_whatever_changes_latents_changes_their_key_and_the_run_id(
         with_changes(params, "train", precision="bf16"),
         params.model_copy(update={"seed": 1}),
     ]
-    assert len({make(one).key(samples, samples, True) for one in others}) == len(others)
+    assert len({make(one).key(samples, samples, "model") for one in others}) == len(others)
     assert len({run_id("m" * 64, "d" * 64, one) for one in others}) == len(others)
 
 
@@ -65,15 +67,16 @@ def test_samples_photos_network_and_threads_are_in_the_key(
 ) -> None:
     generator = make(evaluated_project.params)
     keys = [
-        generator.key(samples, samples, True),
-        generator.key(samples[::-1], samples[::-1], True),
-        generator.key(samples, samples[::-1], True),
-        generator.key(samples, None, True),
-        generator.key(samples, None, False),
+        generator.key(samples, samples, "model"),
+        generator.key(samples[::-1], samples[::-1], "model"),
+        generator.key(samples, samples[::-1], "model"),
+        generator.key(samples, None, "model"),
+        generator.key(samples, None, "base"),
+        generator.key(samples, None, "champion"),
     ]
     torch.set_num_threads(2)
     try:
-        keys.append(generator.key(samples, samples, True))
+        keys.append(generator.key(samples, samples, "model"))
     finally:
         torch.set_num_threads(1)
     assert len(set(keys)) == len(keys)
@@ -84,16 +87,16 @@ def test_how_it_is_measured_is_in_neither_and_measuring_is_not_in_what_is_sample
 ) -> None:
     params = evaluated_project.params
     measured_otherwise = with_changes(params, "evaluate", bootstrap=300, min_n=2, save_videos=0)
-    assert make(params).key(samples, samples, True) == make(measured_otherwise).key(samples, samples, True)
+    assert make(params).key(samples, samples, "model") == make(measured_otherwise).key(samples, samples, "model")
     assert run_id("m" * 64, "d" * 64, params) == run_id("m" * 64, "d" * 64, measured_otherwise)
 
 
 @pytest.mark.parametrize(
     ("file", "same"),
     [
-        ("evaluation/metrics/colour.py", True),
-        ("evaluation/contenders/paste.py", True),
-        ("evaluation/summary.py", True),
+        ("evaluation/metrics/colour.py", "model"),
+        ("evaluation/contenders/paste.py", "model"),
+        ("evaluation/summary.py", "model"),
         ("models/sampling.py", False),
         ("models/transformer.py", False),
         ("evaluation/generate.py", False),
@@ -112,12 +115,12 @@ def test_damaged_latents_are_made_again(
     evaluated_project: EvaluatedProject, make: MakeGenerator, samples: list[ConditionedSample], tmp_path: Path
 ) -> None:
     generator = make(evaluated_project.params)
-    latents = generator.latents(samples, samples, True)
+    latents = generator.latents(samples, samples, "model")
     (kept,) = (tmp_path / "cache").rglob(LATENTS_FILE)
     whole = kept.read_bytes()
     for damage in (lambda: kept.write_bytes(whole[:-100]), lambda: kept.write_bytes(b""), kept.unlink):
         if kept.exists():
             kept.chmod(0o644)
         damage()
-        torch.testing.assert_close(generator.latents(samples, samples, True), latents, rtol=0, atol=0)
+        torch.testing.assert_close(generator.latents(samples, samples, "model"), latents, rtol=0, atol=0)
         assert kept.read_bytes() == whole

@@ -109,10 +109,10 @@ def checkout(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     (root / "data" / "file.txt").write_text("data")
     (root / "ratings").mkdir()
     (root / "ratings" / "README.md").write_text("ratings")
-    base = YAML(typ="safe", pure=True).load((root / "params.yaml").read_text())["model"]["base"]
+    model = YAML(typ="safe", pure=True).load((root / "params.yaml").read_text())["model"]
     for stage in STAGES:
         for name in (*stage.reads, *stage.writes, *stage.metrics):
-            path = root / name.replace("${model.base}", base)
+            path = root / name.replace("${model.base}", model["base"]).replace("${model.champion}", model["champion"])
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text("{}" if path.suffix == ".json" else name)

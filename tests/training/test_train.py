@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,43 @@ def test_the_untrained_model_has_the_bases_loss(workspace: Workspace) -> None:
         save_file(tensors, path)
     train_stage1.run(workspace, tiny_params(steps=1), HERE)
     assert read_rows(workspace.out("train_stage1") / "validation.csv")[:5] == before
+
+
+def continuing(params: Params, champion: str = "models/champion") -> Params:
+    model = params.model.model_copy(update={"champion": champion})
+    return params.model_copy(update={"model": model, "train": params.train.model_copy(update={"start": "champion"})})
+
+
+def test_training_continues_the_champion(workspace: Workspace) -> None:
+    params = tiny_params(steps=2)
+    train_stage1.run(workspace, params, HERE)
+    champion = workspace.root / "models" / "champion"
+    shutil.copytree(workspace.out("train_stage1") / "model", champion)
+    ended = read_rows(workspace.out("train_stage1") / "validation.csv")[-5:]
+    train_stage1.run(workspace, continuing(params), HERE)
+    assert read_rows(workspace.out("train_stage1") / "validation.csv")[:5] == [row | {"step": 0} for row in ended]
+    trained = transformer_weights(workspace.out("train_stage1") / "model")
+    before = transformer_weights(champion)
+    declared = json.loads((workspace.out("train_stage1") / "trainable.json").read_text())["names"]
+    assert all(torch.equal(trained[name], before[name]) == (name not in declared) for name in before)
+
+
+def test_a_champion_of_another_kind_is_refused(workspace: Workspace) -> None:
+    params = tiny_params(steps=1)
+    train_stage1.run(workspace, params, HERE)
+    champion = workspace.root / "models" / "champion"
+    shutil.copytree(workspace.out("train_stage1") / "model", champion)
+    other = params.model_copy(update={"model": params.model.model_copy(update={"conditioning": ("mask_channels",)})})
+    with pytest.raises(PvttError, match="is conditioned by mask_channels, reference_frames, and") as refused:
+        train_stage1.run(workspace, continuing(other), HERE)
+    assert "train.start=base" in str(refused.value.hint)
+    weights = champion / "vae" / "diffusion_pytorch_model.safetensors"
+    changed = load_file(weights)
+    save_file({name: tensor + 1 for name, tensor in changed.items()}, weights)
+    with pytest.raises(PvttError, match="differ in their vae"):
+        train_stage1.run(workspace, continuing(params), HERE)
+    with pytest.raises(MissingInputError, match="models/none does not exist"):
+        train_stage1.run(workspace, continuing(params, "models/none"), HERE)
 
 
 def losses_of(workspace: Workspace, params: Params) -> list[dict[str, float]]:

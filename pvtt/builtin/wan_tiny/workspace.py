@@ -2,7 +2,8 @@
 
     <workspace>/outs/clip/videos, outs/segment/masks, outs/photos/photos    films, exact masks, cut-out photos
     <workspace>/outs/validate/entries.jsonl                                 two samples a product, with templates
-    <workspace>/models/wan-tiny, params.yaml                                copies of the project's
+    <workspace>/models/wan-tiny                                             a copy of the project's
+    <workspace>/params.yaml                                                 the project's under the profile `champion`
 
 Each product is seen in two films: in its own take, and in its partner's. The other film of a take is the template of a
 transfer to it.
@@ -23,10 +24,12 @@ from pvtt.files.workspace import Workspace
 from pvtt.items.progress import Progress
 from pvtt.media.masks import write_masks
 from pvtt.media.video import write_video
+from pvtt.params.profiles import apply_profile
 from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import ENTRIES_FILE, DatasetEntry, Split, TemplateClip
 
 FPS = 12.0
+PROFILES, PROFILE = "infra/profiles", "champion"
 NUM_TEST = 40  # products, the first of all; partners share a split
 NUM_VAL = 10
 
@@ -44,7 +47,7 @@ def write_workspace(directory: Path, indices: Sequence[int], project: Workspace,
     Args:
         directory: As `render_takes` was given.
         indices: Products whose takes and whose partners' takes are rendered.
-        project: Whose base model and params are copied.
+        project: Whose base model is copied, and whose params are taken under the profile `champion`.
         destination: The workspace's root.
 
     Returns:
@@ -55,6 +58,7 @@ def write_workspace(directory: Path, indices: Sequence[int], project: Workspace,
     base = project.root / "models" / "wan-tiny"
     shutil.copytree(base, destination / "models" / "wan-tiny", dirs_exist_ok=True)
     shutil.copyfile(project.params_file, workspace.params_file)
+    apply_profile(workspace.params_file, project.root / PROFILES, PROFILE)
     captions: dict[int, str] = {}
     with Progress("wan-tiny workspace", len(indices), unit="products") as progress:
         for index in indices:

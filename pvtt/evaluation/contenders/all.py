@@ -6,13 +6,14 @@ from pvtt.evaluation.contenders.ceiling import Ceiling
 from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.contenders.inpaint import Inpaint
 from pvtt.evaluation.contenders.mean_fill import MeanFill
-from pvtt.evaluation.contenders.model import BLANK, MODEL, SWAPPED, UNTRAINED
+from pvtt.evaluation.contenders.model import BLANK, CHAMPION, MODEL, SWAPPED, UNTRAINED
 from pvtt.evaluation.contenders.paste import Paste
 
 CONTENDERS: tuple[Contender, ...] = (
     MODEL,
     SWAPPED,
     BLANK,
+    CHAMPION,
     UNTRAINED,
     MeanFill(),
     Inpaint(),

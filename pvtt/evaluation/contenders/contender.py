@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pvtt.media.arrays import Region, Rgba, Video
 
+Network: TypeAlias = Literal["model", "champion", "base"]
 ConditionedSample: TypeAlias = Any  # `pvtt.evaluation.generate`'s: saying what a contender is needs no torch
 
 
@@ -37,17 +38,24 @@ class Task:
 
 
 class Sampler(Protocol):
-    """Generates with a network."""
+    """Generates with a network.
+
+    Attributes:
+        networks: Those that there are; a champion only where training continued it.
+    """
+
+    @property
+    def networks(self) -> frozenset[Network]: ...
 
     def videos(
-        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, *, trained: bool
+        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, *, network: Network
     ) -> list[Video]:
         """One video, before compositing, for each sample.
 
         Args:
             samples: The samples to generate videos for.
             products: Whose photos each gets; None: no photos.
-            trained: With the model that is evaluated; else with its base and an adapter that has no effect.
+            network: The model that is evaluated, the champion, or the base with new parts, which have no effect.
         """
         ...
 
@@ -78,7 +86,7 @@ class Setting:
     """What contenders share.
 
     Args:
-        sampler: Generates with the trained model, or with its base.
+        sampler: Generates with the networks.
         mean_colour: Of the evaluated training products, (3,): what someone knows of a product who has seen only others.
         hole: How holes were made.
     """

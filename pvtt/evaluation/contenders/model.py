@@ -1,6 +1,7 @@
-"""The contenders that sample from a network: the model, the same without its product's photos, and without training.
+"""The contenders that sample from a network: the model, the same without its product's photos, the champion that its
+training continued, and its base.
 
-A sample's noise depends on the seed and its name alone, so all four start alike.
+A sample's noise depends on the seed and its name alone, so all start alike.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pvtt.evaluation.contenders.contender import Contender, Setting, Task
+from pvtt.evaluation.contenders.contender import Contender, Network, Setting, Task
 from pvtt.media.arrays import Video
 
 
@@ -21,14 +22,14 @@ class Sampled(Contender):
         name: As `Contender`.
         says: As `Contender`.
         photos: Whose it is given.
-        trained: The trained network, or its base with a new adapter, which has no effect.
+        network: Which one.
         must_be_beaten: As `Contender`.
     """
 
     name: str
     says: str
     photos: Literal["own", "another's", "none"] = "own"
-    trained: bool = True
+    network: Network = "model"
     must_be_beaten: bool = True
 
     @property
@@ -36,6 +37,8 @@ class Sampled(Contender):
         return "swap_gain" if self.photos == "another's" else super().gain  # a criterion of the decision has this name
 
     def videos(self, tasks: Sequence[Task], setting: Setting) -> list[Video | None]:
+        if self.network not in setting.sampler.networks:
+            return [None] * len(tasks)
         samples = {task.key: task.conditions for task in tasks}
         products = None if self.photos == "none" else list(samples.values())
         if self.photos == "another's":
@@ -44,7 +47,7 @@ class Sampled(Contender):
             products = list(partners.values())
         if not samples:
             return [None] * len(tasks)
-        made = setting.sampler.videos(list(samples.values()), products, trained=self.trained)
+        made = setting.sampler.videos(list(samples.values()), products, network=self.network)
         by_key = dict(zip(samples, made, strict=True))
         return [by_key.get(task.key) for task in tasks]
 
@@ -54,6 +57,12 @@ SWAPPED = Sampled("swapped", "the model with another product's photos: whether t
 BLANK = Sampled(
     "blank", "the model without photos: what the surroundings give away", photos="none", must_be_beaten=False
 )
+CHAMPION = Sampled(
+    "champion",
+    "the model that training continued, with the product's own photos: what continuing has brought",
+    network="champion",
+    must_be_beaten=False,
+)
 UNTRAINED = Sampled(
-    "untrained", "the base with a new adapter, without photos: what training has brought", photos="none", trained=False
+    "untrained", "the base with new parts, without photos: what training has brought", photos="none", network="base"
 )
