@@ -1,4 +1,4 @@
-"""A small workspace after evaluation: drawn products, a random base, a model around it, and everything measured."""
+"""A small workspace after evaluation: drawn products and transfers, a random base and model, everything measured."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pvtt.records.base import write_jsonl
 from pvtt.records.catalog import Reject
 from pvtt.records.dataset import Split
 from pvtt.stages import encode, evaluate
-from tests.encoding.samples import tiny_encode_params, write_sample
+from tests.encoding.samples import tiny_encode_params, write_dataset, write_sample, write_transfer
 from tests.tiny_wan import build_tiny_base, build_tiny_pipeline
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,12 +74,17 @@ def build_project(root: Path) -> EvaluatedProject:
         for split, products in PRODUCTS.items()
         for product_id, colour in products.items()
     ]
+    test = [entry for entry in entries if entry.split == "test"]
+    transfers = tuple(
+        write_transfer(root, product, template, PRODUCTS["test"][product.product_id])
+        for product, template in zip(test, [*test[1:], test[0]], strict=True)
+    )
     for stage in ("clip", "segment", "photos", "validate"):
         workspace.out(stage).mkdir(parents=True, exist_ok=True)
         write_jsonl(workspace.out(stage) / "rejects.jsonl", [])
     reject = Reject(stage="clip", item="X001/v.mp4#1", product_id="X001", reason="too_short", message="1.2 s, need 3 s")
     write_jsonl(workspace.out("clip") / "rejects.jsonl", [reject])
-    write_jsonl(workspace.out("validate") / "entries.jsonl", entries)
+    write_dataset(workspace, entries, transfers)
     encode.run(workspace, params, InlineDispatcher())
     pipeline = build_tiny_pipeline(base, params.encode)
     pipeline.save_pretrained(root / "outs" / "train_stage2" / "model")

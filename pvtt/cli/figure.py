@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from pvtt.records.evaluation import Part
 
 
 @click.command()
 @click.argument("destination", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
-@click.option("--rows", type=click.IntRange(1, 12), default=3, show_default=True, help="Products at most.")
-@click.option("--swapped", is_flag=True, help="Another product's photos, and what is made of them.")
-def command(destination: Path, split: str, rows: int, swapped: bool) -> None:
-    """Draw template, mask, photos and output of the last evaluation into a PNG, for example docs/result.png."""
+@click.option("--rows", type=click.IntRange(1, 12), default=4, show_default=True, help="Of each kind at most.")
+def command(destination: Path, split: Part, rows: int) -> None:
+    """Draw transfers, and samples of a split, of the last evaluation into a PNG, for example docs/result.png.
+
+    A row each: template, photos, hole, output and truth.
+    """
     from pvtt.files.workspace import find_workspace
     from pvtt.records.evaluation import read_evaluated
     from pvtt.report.figure import draw_figure
 
     workspace = find_workspace()
     out = workspace.out("evaluate")
-    samples = [sample for sample in read_evaluated(out) if sample.split == split]
-    draw_figure(samples, out, workspace.root, destination, rows, swapped)
+    draw_figure(read_evaluated(out), out, workspace.root, destination, rows, split)
     click.echo(f"Wrote {destination}")

@@ -22,23 +22,32 @@ def command() -> None:
 )
 @click.option("--check", "is_check", is_flag=True, help="Change nothing: render again and compare the bytes.")
 def build(jobs: int, product_ids: tuple[str, ...], site: Path, is_check: bool) -> None:
-    """Render what is missing of the site and of tests/builtin/shop/ground_truth.
+    """Render what is missing of the site, of its truths of transfers, and of tests/builtin/shop/ground_truth.
+
+    The truths are shots of test products filmed again with other test products; they lie beside the site, are never
+    served, and are rendered once all media are there.
 
     Needs `pip install 'pvtt[shop]'` and, on Debian, libegl1 and libgl1-mesa-dri. To render a product anew, delete its
-    folder in site/media first. Bytes are the same each time on one machine; another machine's graphics driver may
-    round differently.
+    folder in site/media and its files in truths first. Bytes are the same each time on one machine; another machine's
+    graphics driver may round differently.
     """
     import tempfile
 
     from pvtt.builtin.shop import build as shop
+    from pvtt.builtin.shop import transfers
     from pvtt.errors import PvttError
     from pvtt.files.workspace import find_workspace
 
+    truths = site.parent / transfers.TRUTHS.name
     if not is_check:
         shop.build(site, find_workspace().root / "tests" / "builtin" / "shop" / "ground_truth", jobs, product_ids)
+        if not product_ids:
+            transfers.build(truths, site, jobs)
         return
     with tempfile.TemporaryDirectory() as scratch:
         differing = shop.check(site, Path(scratch), jobs, product_ids)
+        if not product_ids:
+            differing += transfers.check(truths, site, Path(scratch) / transfers.TRUTHS.name, jobs)
     if differing:
         raise PvttError(
             f"{len(differing)} files of {site} are not what this machine renders: {', '.join(differing[:5])}",

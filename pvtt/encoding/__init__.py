@@ -1,7 +1,9 @@
 """Encoding: what a training step needs of a clip, computed once.
 
     windows.py   which frames of a clip make a sample
+    photos.py    the product's photos, read
     crop.py      the part of them that is seen: a window that follows the product
+    room.py      where another product could stand in a template
     masks.py     the product's mask → the conditioning mask, and both in latent time
     augment.py   one colour change for video and photos
     encode.py    all of it through the base's frozen networks

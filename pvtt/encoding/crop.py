@@ -76,7 +76,7 @@ class CropPath:
         """
         num_frames, frame_height, frame_width = product.shape
         shown = np.flatnonzero(product.any(axis=(1, 2)))
-        boxes = np.array([_box(product[place]) for place in shown], dtype=np.float64)  # left, top, right, bottom
+        boxes = np.array([bounding_box(product[place]) for place in shown], dtype=np.float64)
         extent = (boxes[:, 2:] - boxes[:, :2]).max(axis=0)
         aspect = size[0] / size[1]
         width = max(np.sqrt(extent.prod() / draw.fill * aspect), MARGIN * extent[0], MARGIN * extent[1] * aspect)
@@ -107,7 +107,8 @@ class CropPath:
         return np.asarray(moved, dtype=np.uint8)
 
 
-def _box(mask: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
+def bounding_box(mask: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what a mask, (H, W), covers; right and bottom are the first that it does not."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 

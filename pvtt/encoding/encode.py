@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -19,13 +18,15 @@ from torch import Tensor
 from pvtt.encoding.augment import ColourChange
 from pvtt.encoding.crop import CropDraw
 from pvtt.encoding.masks import MaskShape, conditioning_mask, fill_hole, latent_region, pack_mask
+from pvtt.encoding.photos import read_photos
 from pvtt.encoding.store import TENSORS_FILE, write_tensors
 from pvtt.encoding.windows import (
     UnusableClipError,
-    Window,
+    WindowPair,
     WindowPlace,
     middle,
     read_coverage,
+    read_transfer,
     read_windows,
     window_starts,
 )
@@ -84,6 +85,7 @@ def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> Encode
         num_views=tensors["photo_latents"].shape[1],
         latent_shape=(channels, frames, height, width),
         num_windows=num_windows,
+        track=entry.track,
     )
 
 
@@ -157,25 +159,29 @@ def encode_sample(
         UnusableClipError: The clip gives no window.
         PvttError: A file is damaged or missing.
     """
-    coverage = read_coverage(entry, root, params)
-    starts = window_starts(coverage, params)
-    num_variants = params.variants if entry.split == "train" else 1
-    variants = draw_variants(entry.key, starts, params, num_variants, seed, entry.template is not None)
-    pairs = _read_pairs(entry, root, params, coverage, variants)
-    photos = [read_photo(root / path) for path in entry.photo_paths[: params.max_photos]]
+    if entry.track == "transfer":
+        pair, num_windows = read_transfer(entry, root, params)
+        variants, pairs = draw_variants(entry.key, [0], params, 1, seed), [pair]
+    else:
+        coverage = read_coverage(entry, root, params)
+        starts = window_starts(coverage, params)
+        num_variants = params.variants if entry.split == "train" else 1
+        variants = draw_variants(entry.key, starts, params, num_variants, seed, entry.template is not None)
+        pairs, num_windows = _read_pairs(entry, root, params, coverage, variants), len(starts)
+    photos = read_photos(entry, root, params.max_photos)
 
     dtype = torch.bfloat16 if params.dtype == "bfloat16" else torch.float32
     with torch.inference_mode(), _precision(dtype):
         encoded = [
-            _encode_variant(truth, template, variant, photos, params, encoders)
-            for (truth, template), variant in zip(pairs, variants, strict=True)
+            _encode_variant(pair, variant, photos, params, encoders)
+            for pair, variant in zip(pairs, variants, strict=True)
         ]
         text = encode_text([entry.caption], encoders.tokenizer, encoders.text_encoder, params.text_tokens)[0]
     tensors = {name: torch.stack([one[name] for one in encoded]) for name in encoded[0]} | {"text": text}
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise PvttError(f"{entry.key}: {name} is not finite", "the base's VAE or text encoder overflows: check it")
-    return {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}, len(starts)
+    return {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}, num_windows
 
 
 def _precision(dtype: torch.dtype) -> AbstractContextManager[Any]:
@@ -184,13 +190,16 @@ def _precision(dtype: torch.dtype) -> AbstractContextManager[Any]:
 
 def _read_pairs(
     entry: DatasetEntry, root: Path, params: EncodeParams, coverage: MaskVideo, variants: Sequence[Variant]
-) -> list[tuple[Window, Window]]:
-    """A variant's truth and its template: the same window, or, in a transfer, the same shot with another product."""
+) -> list[WindowPair]:
+    """A variant's truth and its template: the same window, or, in a transfer, the same shot with another product.
+
+    A transfer's hole covers the old product and has room for the new one.
+    """
     own = [number for number, variant in enumerate(variants) if not variant.transfer]
     others = [number for number, variant in enumerate(variants) if variant.transfer]
-    pairs: dict[int, tuple[Window, Window]] = {}
+    pairs: dict[int, WindowPair] = {}
     windows = read_windows(root / entry.clip_path, params, coverage, [variants[number].place for number in own])
-    pairs |= {number: (window, window) for number, window in zip(own, windows, strict=True)}
+    pairs |= {number: WindowPair(window, window, window.product) for number, window in zip(own, windows, strict=True)}
     if others:
         assert entry.template is not None
         places = [variants[number].place for number in others]
@@ -198,18 +207,18 @@ def _read_pairs(
         both = np.maximum(coverage, before)
         truths = read_windows(root / entry.clip_path, params, coverage, places, both)
         templates = read_windows(root / entry.template.clip_path, params, before, places, both)
-        pairs |= {number: pair for number, *pair in zip(others, truths, templates, strict=True)}  # type: ignore[misc]
+        for number, truth, template in zip(others, truths, templates, strict=True):
+            pairs[number] = WindowPair(truth, template, truth.product | template.product)
     return [pairs[number] for number in range(len(variants))]
 
 
 def _encode_variant(
-    truth: Window, template: Window, variant: Variant, photos: Sequence[Rgba], params: EncodeParams, encoders: Encoders
+    pair: WindowPair, variant: Variant, photos: Sequence[Rgba], params: EncodeParams, encoders: Encoders
 ) -> dict[str, Tensor]:
-    # The hole covers the old product and has room for the new one, as where a user's hole is grown to the new one's
-    # shape.
-    mask = conditioning_mask(truth.product | template.product, variant.shape, params.mask.dilation)
+    mask = conditioning_mask(pair.covered, variant.shape, params.mask.dilation)
     video, shown = (
-        to_unit_range(torch.from_numpy(variant.colour.apply(window.pixels))[None]) for window in (truth, template)
+        to_unit_range(torch.from_numpy(variant.colour.apply(window.pixels))[None])
+        for window in (pair.truth, pair.template)
     )
     masked = fill_hole(shown, torch.from_numpy(mask)[None, None], params.mask.fill)
     latents, masked_latents = encode_video(encoders.vae, torch.cat([video, masked]))
@@ -222,21 +231,9 @@ def _encode_variant(
         "latents": latents,
         "masked_latents": masked_latents,
         "mask": pack_mask(mask),
-        "region": latent_region(truth.coverage),
+        "region": latent_region(pair.truth.coverage),
         "photo_latents": encode_photos(encoders.vae, views(VAE_BACKGROUND)).float(),
     }
     if encoders.image_network is not None:
         tensors["image_tokens"] = encoders.image_network(views(encoders.image_network.background)).float()
     return tensors
-
-
-def read_photo(path: Path) -> Rgba:
-    """A product photo, (S, S, 4) uint8 RGBA.
-
-    Raises:
-        PvttError: It is missing, damaged, or not a square RGBA picture.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None or image.ndim != 3 or image.shape[2] != 4 or image.shape[0] != image.shape[1]:
-        raise PvttError(f"{path} is not a square RGBA picture", "run `dvc repro photos` to make it again")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA), dtype=np.uint8)

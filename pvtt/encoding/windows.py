@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from pvtt.encoding.crop import CropDraw, CropPath
 from pvtt.encoding.masks import MaskShape, conditioning_mask, product_mask
+from pvtt.encoding.photos import read_photos
+from pvtt.encoding.room import room_for
 from pvtt.errors import PvttError
 from pvtt.media.arrays import MaskVideo, Region, Video
 from pvtt.media.masks import read_masks
@@ -60,16 +63,33 @@ class Window:
 
 
 @dataclass(frozen=True)
+class WindowPair:
+    """What a sample asks for, and what it is made from.
+
+    Args:
+        truth: The product, as it should be.
+        template: The same frames as they are given: the same window, or, in a transfer, with another product.
+        covered: What the hole must cover, (F, H, W).
+    """
+
+    truth: Window
+    template: Window
+    covered: Region
+
+
+@dataclass(frozen=True)
 class EvaluationWindow:
     """What evaluation compares and conditions on: variant 0 of the encoded sample, as pixels.
 
     Args:
-        pixels: (F, H, W, 3) uint8 RGB.
-        product: Where the product is, (F, H, W).
+        pixels: The truth, (F, H, W, 3) uint8 RGB.
+        template: What is given of it outside the mask, (F, H, W, 3); the truth itself but in a transfer.
+        product: Where the product is in the truth, (F, H, W).
         mask: Conditioning mask, 1 = generate, (F, H, W).
     """
 
     pixels: Video
+    template: Video
     product: Region
     mask: Region
 
@@ -132,7 +152,7 @@ def read_windows(
     """The windows at `places`; the clip is decoded once.
 
     Args:
-        clip: The video.
+        clip: The video; it is read in the size of `coverage`.
         params: Size and length of a window.
         coverage: The product's over the whole clip, as `read_coverage` gives it.
         places: Where windows are wanted; in the first frame of each the product is seen.
@@ -141,9 +161,10 @@ def read_windows(
     Raises:
         VideoError, MissingCodecError: As `pvtt.media.video.VideoReader`.
     """
-    indices = [range(place.start, place.start + span(params), params.frame_stride) for place in places]
+    indices = [_frames_of(place, params) for place in places]
     wanted = sorted({index for frames in indices for index in frames})
-    frames = dict(zip(wanted, select_frames(clip, wanted, to_rgb), strict=True))
+    height, width = coverage.shape[1:]
+    frames = dict(zip(wanted, select_frames(clip, wanted, lambda frame: to_rgb(frame, width, height)), strict=True))
     followed = coverage if followed is None else followed
     windows = []
     for place, frame_indices in zip(places, indices, strict=True):
@@ -155,6 +176,44 @@ def read_windows(
             )
         )
     return windows
+
+
+def _frames_of(place: WindowPlace, params: EncodeParams) -> range:
+    return range(place.start, place.start + span(params), params.frame_stride)
+
+
+def read_transfer(entry: DatasetEntry, root: Path, params: EncodeParams) -> tuple[WindowPair, int]:
+    """A transfer as inference meets it: hole and crop follow from the template and the photos alone.
+
+    The window is the middle one of the template. Its hole covers the old product, and has room for the new one.
+
+    Args:
+        entry: A sample of the track *transfer*: its template, and the truth as its clip.
+        root: The workspace's root, which the entry's paths are relative to.
+        params: Size, length and framing of a window.
+
+    Returns:
+        The window, and how many windows the template has.
+
+    Raises:
+        UnusableClipError: As `window_starts`, of the template.
+        PvttError: As `read_coverage` and `read_windows`.
+    """
+    assert entry.template is not None
+    own = read_coverage(entry, root, params)
+    before = read_masks(root / entry.template.mask_path)
+    starts = window_starts(before, params)
+    place = WindowPlace(middle(starts), CropDraw.evaluation(params.crop))
+    shown = list(_frames_of(place, params))
+    covered = before.copy()
+    room = room_for(product_mask(before[shown]), read_photos(entry, root, params.max_photos))
+    covered[shown] = np.where(room, 255, covered[shown])
+    if own.shape[1:] != before.shape[1:]:  # a truth is kept in its own size, a clip in the profile's
+        size = before.shape[:0:-1]
+        own = np.stack([np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8) for mask in own])
+    (template,) = read_windows(root / entry.template.clip_path, params, covered, [place])
+    (truth,) = read_windows(root / entry.clip_path, params, own, [place], covered)
+    return WindowPair(truth, template, template.product), len(starts)
 
 
 def crop_path(coverage: MaskVideo, draw: CropDraw, params: EncodeParams) -> CropPath:
@@ -178,8 +237,12 @@ def load_window(entry: DatasetEntry, root: Path, params: EncodeParams) -> Evalua
         UnusableClipError: As `window_starts`.
         PvttError: As `read_coverage` and `read_windows`.
     """
-    coverage = read_coverage(entry, root, params)
-    place = WindowPlace(middle(window_starts(coverage, params)), CropDraw.evaluation(params.crop))
-    (window,) = read_windows(root / entry.clip_path, params, coverage, [place])
-    mask = conditioning_mask(window.product, MaskShape.evaluation(params.mask), params.mask.dilation)
-    return EvaluationWindow(window.pixels, window.product, mask)
+    if entry.track == "transfer":
+        pair, _ = read_transfer(entry, root, params)
+    else:
+        coverage = read_coverage(entry, root, params)
+        place = WindowPlace(middle(window_starts(coverage, params)), CropDraw.evaluation(params.crop))
+        (window,) = read_windows(root / entry.clip_path, params, coverage, [place])
+        pair = WindowPair(window, window, window.product)
+    mask = conditioning_mask(pair.covered, MaskShape.evaluation(params.mask), params.mask.dilation)
+    return EvaluationWindow(pair.truth.pixels, pair.template.pixels, pair.truth.product, mask)

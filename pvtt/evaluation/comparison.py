@@ -1,4 +1,4 @@
-"""Which other contenders beat the model, by which metrics, and on which split."""
+"""Which other contenders beat the model, by which metrics, and on which part."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.metrics.all import METRICS
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import of_contender
-from pvtt.records.dataset import SPLITS, Split
-from pvtt.records.evaluation import EvaluationMetrics
+from pvtt.records.evaluation import PARTS, EvaluationMetrics, Part
 
 
 @dataclass(frozen=True)
 class Defeat:
-    """One metric by which a contender beats the model on a split: the mean of each."""
+    """One metric by which a contender beats the model on a part: the mean of each."""
 
-    split: Split
+    part: Part
     contender: Contender
     metric: Metric
     model: float
@@ -27,27 +26,31 @@ class Defeat:
 def defeats(metrics: EvaluationMetrics) -> tuple[Defeat, ...]:
     """All of them, by means. Where either was not measured there is none."""
     found = []
-    for split in SPLITS:
+    for part in PARTS:
         for contender in (one for one in others() if not one.is_bound):
             for metric in METRICS:
-                model = metrics.get(split, metric.name)
-                other = metrics.get(split, of_contender(metric, contender).name) if metric.ranks else None
+                model = metrics.get(part, metric.name)
+                other = metrics.get(part, of_contender(metric, contender).name) if metric.ranks else None
                 if model is None or other is None or model.value is None or other.value is None:
                     continue
                 if other.value < model.value if metric.better == "↓" else other.value > model.value:
-                    found.append(Defeat(split, contender, metric, model.value, other.value))
+                    found.append(Defeat(part, contender, metric, model.value, other.value))
     return tuple(found)
 
 
 def in_words(found: tuple[Defeat, ...]) -> tuple[str, ...]:
-    """One sentence for each contender that beats the model on a split, with the figures of both."""
-    by_pair: dict[tuple[Split, str], list[Defeat]] = {}
+    """One sentence for each contender that beats the model on a part, with the figures of both."""
+    by_pair: dict[tuple[Part, str], list[Defeat]] = {}
     for defeat in found:
-        by_pair.setdefault((defeat.split, defeat.contender.label), []).append(defeat)
+        by_pair.setdefault((defeat.part, defeat.contender.label), []).append(defeat)
     return tuple(
-        f"On {split}, {label} beats the model: {'; '.join(_figures(defeat) for defeat in of_pair)}."
-        for (split, label), of_pair in by_pair.items()
+        f"On {_name(part)}, {label} beats the model: {'; '.join(_figures(defeat) for defeat in of_pair)}."
+        for (part, label), of_pair in by_pair.items()
     )
+
+
+def _name(part: Part) -> str:
+    return "transfers" if part == "transfer" else part
 
 
 def _figures(defeat: Defeat) -> str:

@@ -26,8 +26,8 @@ from pvtt.evaluation.measure import load_networks, measure_sample
 from pvtt.evaluation.metrics.fvd import frechet_distance
 from pvtt.evaluation.metrics.identity import embed_photos
 from pvtt.evaluation.metrics.metric import Appearance, Networks, Scene
-from pvtt.evaluation.samples import Chosen, Windows, choose, photo_paths, read_photos, shown_samples
-from pvtt.evaluation.summary import FvdResult, summarise_split
+from pvtt.evaluation.samples import Chosen, Windows, choose, photo_paths, photos_of, shown_samples
+from pvtt.evaluation.summary import FvdResult, summarise, summarise_categories
 from pvtt.evaluation.videos import mask_video, masked_video, write_videos
 from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.files.code import code_of
@@ -41,18 +41,19 @@ from pvtt.models.contracts import Contracts
 from pvtt.models.origin import model_sha256
 from pvtt.params.file import Params
 from pvtt.records.base import write_jsonl
-from pvtt.records.dataset import SPLITS, DatasetEntry, Split
+from pvtt.records.dataset import read_transfers
 from pvtt.records.evaluation import (
     EVALUATED_FILE,
+    PARTS,
     EvaluatedSample,
     EvaluationMetrics,
     EvaluationRun,
-    MetricValue,
+    Part,
     write_metrics,
 )
 
 STAGE = "evaluate"
-NUM_WORST = 2  # samples a split whose videos are kept because they are the worst
+NUM_WORST = 2  # samples a part whose videos are kept because they are the worst
 
 
 @dataclass(frozen=True)
@@ -110,17 +111,33 @@ def run_evaluation(job: EvaluateJob) -> None:
             evaluation = Evaluation(workspace, params, chosen, generator, networks, windows, out)
             samples, fvd = evaluation.run()
         samples = _keep_videos(samples, out)
-        of_splits: dict[Split, dict[str, MetricValue]] = {
-            split: summarise_split(
-                [one for one in samples if one.split == split], params.evaluate, params.seed, fvd[split]
-            )
-            for split in SPLITS
-        }
-        metrics = EvaluationMetrics(run_id=run.run_id, **of_splits)
+        metrics = _summarise(run.run_id, samples, fvd, job)
         write_jsonl(out / EVALUATED_FILE, samples)
         atomic_write_text(out / "run.json", run.to_json(indent=2) + "\n")
         atomic_write_text(out / "metrics.csv", _as_csv(metrics))
     write_metrics(workspace.metrics / f"{STAGE}.json", metrics)
+
+
+def _summarise(
+    run_id: str, samples: Sequence[EvaluatedSample], fvd: Mapping[Part, FvdResult | None], job: EvaluateJob
+) -> EvaluationMetrics:
+    settings, seed = job.params.evaluate, job.params.seed
+    of_part = {part: [one for one in samples if one.part == part] for part in PARTS}
+    num_products = {part: len({one.product_id for one in samples if one.part in _asked(part)}) for part in PARTS}
+    reason = read_transfers(job.workspace.out("validate")).reason
+    if settings.max_transfers == 0:
+        reason = "evaluate.max_transfers is 0"
+    unmeasured: dict[Part, str] = {}
+    if not of_part["transfer"]:
+        unmeasured["transfer"] = reason or "no transfer could be encoded: see outs/encode/rejects.jsonl"
+    return EvaluationMetrics(
+        run_id=run_id,
+        **{part: summarise(of_part[part], part, num_products[part], settings, seed, fvd[part]) for part in PARTS},
+        categories={
+            part: summarise_categories(of_part[part], part, num_products[part], settings, seed) for part in PARTS
+        },
+        unmeasured=unmeasured,
+    )
 
 
 def _champion(params: Params) -> str | None:
@@ -154,11 +171,17 @@ def _dataset_sha256(workspace: Workspace, chosen: Sequence[Chosen]) -> str:
             one.entry.clip_sha256,
             one.entry.mask_sha256,
             *one.entry.photo_sha256s,
+            *_template_hashes(one),
             sha256_file(encoded / one.encoded.path),
         ]
         for one in chosen
     ]
     return sha256_json(inputs)
+
+
+def _template_hashes(one: Chosen) -> tuple[str, ...]:
+    template = one.entry.template
+    return () if template is None or one.part != "transfer" else (template.clip_sha256, template.mask_sha256)
 
 
 def run_id(model_hash: str, dataset_hash: str, params: Params) -> str:
@@ -206,27 +229,25 @@ class Evaluation:
         self._windows = windows
         self._out = out
 
-    def run(self) -> tuple[list[EvaluatedSample], dict[Split, FvdResult | None]]:
-        """All samples with their scores, and each split's FVD."""
-        training = [one.entry for one in self._chosen if one.entry.split == "train"]
+    def run(self) -> tuple[list[EvaluatedSample], dict[Part, FvdResult | None]]:
+        """All samples with their scores, and each part's FVD."""
+        training = [one.entry for one in self._chosen if one.part == "train"]
         setting = Setting(self._sampler, self._windows.mean_product_colour(training), _hole_shape(self._params))
-        features = {split: _FvdFeatures(self._networks.fvd) for split in SPLITS}
+        features = {part: _FvdFeatures(self._networks.fvd) for part in PARTS}
         samples = []
         file = self._workspace.progress / f"{STAGE}.json"
         with Progress(STAGE, len(self._chosen), file, unit="samples") as progress:
-            for split in SPLITS:
-                for sample in self._run_split(
-                    [one for one in self._chosen if one.entry.split == split], setting, features[split]
-                ):
+            for part in PARTS:
+                for sample in self._run_part(part, setting, features[part]):
                     samples.append(sample)
-                    progress.advance(note=f"{sample.split} {sample.key}")
-        return samples, {split: features[split].distance(self._params.evaluate.fvd_min_n) for split in SPLITS}
+                    progress.advance(note=f"{sample.part} {sample.key}")
+        return samples, {part: features[part].distance(self._params.evaluate.fvd_min_n) for part in PARTS}
 
-    def _run_split(
-        self, chosen: Sequence[Chosen], setting: Setting, features: _FvdFeatures
-    ) -> Iterator[EvaluatedSample]:
-        photos = {one.entry.product_id: read_photos(one.entry, self._workspace, self._params) for one in chosen}
-        gallery = self._gallery(photos)
+    def _run_part(self, part: Part, setting: Setting, features: _FvdFeatures) -> Iterator[EvaluatedSample]:
+        chosen = [one for one in self._chosen if one.part == part]
+        shown = [one for one in self._chosen if one.part in _asked(part)]
+        photos = {one.entry.product_id: photos_of(one.entry, self._workspace, self._params) for one in shown}
+        gallery = self._gallery(photos) if chosen else {}
         size = self._params.evaluate.batch_size
         for start in range(0, len(chosen), size):
             batch = chosen[start : start + size]
@@ -254,7 +275,7 @@ class Evaluation:
         made = {contender.name: contender.videos(tasks, setting) for contender in contenders.CONTENDERS}
         for index, (one, window) in enumerate(zip(batch, windows, strict=True)):
             outputs = {
-                name: composite(video, window.pixels, window.mask)
+                name: composite(video, window.template, window.mask)
                 for name, videos in made.items()
                 if (video := videos[index]) is not None
             }
@@ -262,6 +283,7 @@ class Evaluation:
             assert raw is not None  # every sample has its own photos
             yield Scene(
                 truth=window.pixels,
+                template=window.template,
                 product=window.product,
                 hole=window.mask,
                 raw=raw,
@@ -269,6 +291,7 @@ class Evaluation:
                 others=outputs,
                 product_id=one.entry.product_id,
                 partner_id=None if one.partner is None else one.partner.product_id,
+                template_id=_template_product(one),
                 gallery=gallery,
                 photos=photos[one.entry.product_id],
                 networks=self._networks,
@@ -278,7 +301,7 @@ class Evaluation:
         folder = self._workspace.out("encode")
         return Task(
             key=one.entry.key,
-            template=masked_video(window.pixels, window.mask, self._params.encode.mask.fill),
+            template=masked_video(window.template, window.mask, self._params.encode.mask.fill),
             hole=window.mask,
             photos=photos,
             conditions=read_conditions(folder, one.encoded),
@@ -289,6 +312,8 @@ class Evaluation:
         entry, partner = one.entry, one.partner_entry
         return EvaluatedSample(
             split=entry.split,
+            track=entry.track,
+            template_product_id=scene.template_id,
             product_id=entry.product_id,
             clip_id=entry.clip_id,
             category=entry.category,
@@ -297,23 +322,36 @@ class Evaluation:
             photo_paths=photo_paths(entry, self._params),
             swapped_photo_paths=() if partner is None else photo_paths(partner, self._params),
             to_rate=one.to_rate,
-            videos=self._write(entry, scene),
+            videos=self._write(one, scene),
             metrics=dict(metrics),
         )
 
-    def _write(self, entry: DatasetEntry, scene: Scene) -> dict[str, str]:
+    def _write(self, one: Chosen, scene: Scene) -> dict[str, str]:
         """Write a sample's videos; returns their paths relative to `out`."""
         shown = {
             MODEL.name: scene.output,
             "ground_truth": scene.truth,
-            "masked": masked_video(scene.truth, scene.hole, self._params.encode.mask.fill),
+            "masked": masked_video(scene.template, scene.hole, self._params.encode.mask.fill),
             "mask": mask_video(scene.hole),
         }
         if SWAPPED.name in scene.others:
             shown[SWAPPED.name] = scene.others[SWAPPED.name]
-        folder = Path("videos") / entry.split / entry.key
-        write_videos(self._out / folder, shown, entry.fps / self._params.encode.frame_stride)
+        if scene.template_id is not None:
+            shown["template"] = scene.template
+        folder = Path("videos") / one.part / one.entry.key
+        write_videos(self._out / folder, shown, one.entry.fps / self._params.encode.frame_stride)
         return {name: (folder / f"{name}.mp4").as_posix() for name in shown}
+
+
+def _asked(part: Part) -> tuple[Part, ...]:
+    """The parts among whose products a sample's is sought: of a transfer also test's, since its template shows one."""
+    return ("test", "transfer") if part == "transfer" else (part,)
+
+
+def _template_product(one: Chosen) -> str | None:
+    """Whose place a transfer's product takes."""
+    template = one.entry.template
+    return None if template is None or one.part != "transfer" else template.product_id
 
 
 def _hole_shape(params: Params) -> HoleShape:
@@ -322,7 +360,7 @@ def _hole_shape(params: Params) -> HoleShape:
 
 
 class _FvdFeatures:
-    """Collects I3D features of outputs and ground truths of one split."""
+    """Collects I3D features of outputs and ground truths of one part."""
 
     def __init__(self, embedder: Callable[[Sequence[Video]], npt.NDArray[np.float64]] | None) -> None:
         self._embedder = embedder
@@ -343,7 +381,7 @@ class _FvdFeatures:
 
 
 def _keep_videos(samples: Sequence[EvaluatedSample], out: Path) -> list[EvaluatedSample]:
-    """Drop the videos of all samples but those to rate and each split's worst by product PSNR."""
+    """Drop the videos of all samples but transfers, those to rate, and each part's worst by product PSNR."""
 
     def quality(sample: EvaluatedSample) -> float:
         value = sample.metrics["product_psnr"]
@@ -351,25 +389,25 @@ def _keep_videos(samples: Sequence[EvaluatedSample], out: Path) -> list[Evaluate
 
     worst = {
         sample.key
-        for split in SPLITS
-        for sample in sorted((one for one in samples if one.split == split), key=quality)[:NUM_WORST]
+        for part in PARTS
+        for sample in sorted((one for one in samples if one.part == part), key=quality)[:NUM_WORST]
     }
     kept = []
     for sample in samples:
-        if not sample.to_rate and sample.key not in worst:
-            shutil.rmtree(out / "videos" / sample.split / sample.key)
+        if not sample.to_rate and sample.key not in worst and sample.track != "transfer":
+            shutil.rmtree(out / "videos" / sample.part / sample.key)
             sample = sample.model_copy(update={"videos": {}})
         kept.append(sample)
     return kept
 
 
 def _as_csv(metrics: EvaluationMetrics) -> str:
-    """The measured metrics as `split,metric,value,low,high`, for DVC plots."""
+    """The measured metrics as `split,metric,value,low,high`, for DVC plots; transfers stand as a split."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["split", "metric", "value", "low", "high"])
-    for split in SPLITS:
-        for name, metric in metrics.of_split(split).items():
+    for part in PARTS:
+        for name, metric in metrics.of_part(part).items():
             if metric.value is not None:
-                writer.writerow([split, name, metric.value, metric.low, metric.high])
+                writer.writerow([part, name, metric.value, metric.low, metric.high])
     return text.getvalue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,23 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.encoding.encode import read_photo
+from pvtt.encoding.photos import read_photos
 from pvtt.encoding.windows import EvaluationWindow, load_window
 from pvtt.evaluation.selection import select, swap_partners
 from pvtt.files.storage import TEMPORARY_PREFIX
 from pvtt.files.workspace import Workspace
 from pvtt.media.arrays import Rgba
 from pvtt.params.file import Params
-from pvtt.records.dataset import SPLITS, DatasetEntry, EncodedSample, read_encoded, read_entries
+from pvtt.records.dataset import (
+    SPLITS,
+    DatasetEntry,
+    EncodedSample,
+    read_encoded,
+    read_encoded_transfers,
+    read_entries,
+    read_transfers,
+)
+from pvtt.records.evaluation import Part
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Chosen:
         encoded: The record of its tensors.
         partner: A sample of another product of the split, whose photos stand in for its own; None without one.
         partner_entry: The partner's clip, mask and photos.
-        to_rate: Its video is among those that people rate.
+        to_rate: Its video is among those that people rate: of reconstructions only.
     """
 
     entry: DatasetEntry
@@ -40,34 +49,44 @@ class Chosen:
     partner_entry: DatasetEntry | None
     to_rate: bool
 
+    @property
+    def part(self) -> Part:
+        return self.entry.split if self.entry.track == "reconstruct" else self.entry.track
+
 
 def choose(workspace: Workspace, params: Params) -> list[Chosen]:
-    """The samples to evaluate, split by split."""
-    entries = {entry.key: entry for entry in read_entries(workspace.out("validate"))}
-    encoded = read_encoded(workspace.out("encode"))
+    """The samples to evaluate, part by part."""
+    validated, out = workspace.out("validate"), workspace.out("encode")
+    entries = {entry.key: entry for entry in (*read_entries(validated), *read_transfers(validated).entries)}
+    encoded = read_encoded(out)
     chosen = []
     for split in SPLITS:
         of_split = [sample for sample in encoded if sample.split == split]
         selected = select(of_split, params.evaluate.max_clips_per_split, params.seed)
-        partners = swap_partners(selected, params.seed)
-        first = {sample.product_id: sample for sample in reversed(selected)}
-        for number, sample in enumerate(selected):
-            partner = first[partners[sample.product_id]] if sample.product_id in partners else None
-            chosen.append(
-                Chosen(
-                    entry=entries[sample.key],
-                    encoded=sample,
-                    partner=partner,
-                    partner_entry=None if partner is None else entries[partner.key],
-                    to_rate=number < params.evaluate.save_videos,
-                )
-            )
-    return chosen
+        chosen += _with_partners(selected, entries, params)
+    transfers = select(read_encoded_transfers(out), params.evaluate.max_transfers, params.seed)
+    return [*chosen, *_with_partners(transfers, entries, params)]
 
 
-def read_photos(entry: DatasetEntry, workspace: Workspace, params: Params) -> list[Rgba]:
+def _with_partners(
+    selected: Sequence[EncodedSample], entries: Mapping[str, DatasetEntry], params: Params
+) -> Iterator[Chosen]:
+    partners = swap_partners(selected, params.seed)
+    first = {sample.product_id: sample for sample in reversed(selected)}
+    for number, sample in enumerate(selected):
+        partner = first[partners[sample.product_id]] if sample.product_id in partners else None
+        yield Chosen(
+            entry=entries[sample.key],
+            encoded=sample,
+            partner=partner,
+            partner_entry=None if partner is None else entries[partner.key],
+            to_rate=sample.track == "reconstruct" and number < params.evaluate.save_videos,
+        )
+
+
+def photos_of(entry: DatasetEntry, workspace: Workspace, params: Params) -> list[Rgba]:
     """The photos of a sample's product that the model sees, (S, S, 4) RGBA each."""
-    return [read_photo(workspace.root / path) for path in photo_paths(entry, params)]
+    return read_photos(entry, workspace.root, params.encode.max_photos)
 
 
 def photo_paths(entry: DatasetEntry, params: Params) -> tuple[str, ...]:
@@ -120,12 +139,12 @@ class Windows:
         if not path.is_file():
             return load_window(entry, self._workspace.root, self._params.encode)
         with np.load(path) as arrays:
-            window = EvaluationWindow(arrays["pixels"], arrays["product"], arrays["mask"])
+            window = EvaluationWindow(arrays["pixels"], arrays["pixels"], arrays["product"], arrays["mask"])
         path.unlink()
         return window
 
     def mean_product_colour(self, entries: Sequence[DatasetEntry]) -> npt.NDArray[np.uint8]:
-        """The mean colour of these samples' products, (3,); mid-grey without samples. Leaves their windows waiting."""
+        """The mean colour of these reconstructions' products, (3,); mid-grey without. Leaves their windows waiting."""
         sums, count = np.zeros(3), 0
         for entry in entries:
             window = self.read(entry)

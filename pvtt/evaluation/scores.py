@@ -9,17 +9,23 @@ from pvtt.evaluation.contenders.all import others
 from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.metrics.all import METRICS
 from pvtt.evaluation.metrics.metric import Metric
+from pvtt.records.evaluation import Part
 
 GROUND_TRUTH = "ground_truth"
 LEAD = "product_psnr"  # the metric whose difference is the model's lead over a contender
 
 
-def all_scores() -> tuple[Metric, ...]:
-    """All of them, in the order of `metrics/evaluate.json`: the names, and what each says and is held against."""
+def all_scores(part: Part | None = None) -> tuple[Metric, ...]:
+    """All of them, in the order of `metrics/evaluate.json`: the names, and what each says and is held against.
+
+    Args:
+        part: Only what is measured there.
+    """
     own = [score for metric in METRICS for score in _of_the_model(metric)]
     leads = [_lead(contender) for contender in others()]
     beside = [of_contender(metric, contender) for metric in METRICS if metric.of_contenders for contender in others()]
-    return (*own, *leads, *beside)
+    track = "transfer" if part == "transfer" else "reconstruct"
+    return tuple(score for score in (*own, *leads, *beside) if part is None or score.of_track in (None, track))
 
 
 def _of_the_model(metric: Metric) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""From samples' metrics to a split's: means, intervals over products, and a status against a target."""
+"""From samples' metrics to a part's: means, intervals over products, and a status against a target."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import all_scores
 from pvtt.params.evaluate import EvaluateParams, TargetParams
-from pvtt.records.evaluation import EvaluatedSample, MetricStatus, MetricValue
+from pvtt.records.evaluation import EvaluatedSample, MetricStatus, MetricValue, Part
 from pvtt.stats.bootstrap import cluster_mean
 
 MIN_PRODUCTS = 2  # an interval over products needs two
@@ -16,31 +16,62 @@ MIN_PRODUCTS = 2  # an interval over products needs two
 
 @dataclass(frozen=True)
 class FvdResult:
-    """FVD of a split; `value` is None where its network is missing or the videos are too few for it."""
+    """FVD of a part; `value` is None where its network is missing or the videos are too few for it."""
 
     value: float | None
     n: int
 
 
-def summarise_split(
-    samples: Sequence[EvaluatedSample], params: EvaluateParams, seed: int, fvd: FvdResult | None
+def summarise(
+    samples: Sequence[EvaluatedSample],
+    part: Part,
+    num_products: int,
+    params: EvaluateParams,
+    seed: int,
+    fvd: FvdResult | None,
 ) -> dict[str, MetricValue]:
-    """A split's scores.
+    """A part's scores.
 
     Args:
-        samples: The evaluated samples of the split.
+        samples: The evaluated samples of the part.
+        part: Which it is.
+        num_products: Products among which identity is retrieved.
         params: Least numbers, resamples, targets.
         seed: Seed of the bootstrap.
         fvd: Measured over all videos together; None: the network is missing.
     """
-    num_products = len({sample.product_id for sample in samples})
-    chance = 1 / num_products if num_products > 1 else None
+    chance = _chance(num_products)
     return {
         score.name: _summarise_fvd(score, fvd, params)
         if score.name == "fvd"
         else _summarise_one(score, samples, params, seed, chance if score.chance else None)
-        for score in all_scores()
+        for score in all_scores(part)
     }
+
+
+def summarise_categories(
+    samples: Sequence[EvaluatedSample], part: Part, num_products: int, params: EvaluateParams, seed: int
+) -> dict[str, dict[str, MetricValue]]:
+    """The scores that rank contenders, for the samples of each category. Arguments as `summarise`."""
+    ranking = [score for score in all_scores(part) if score.ranks and score.subject is None]
+    chance = _chance(num_products)
+    return {
+        category: {
+            score.name: _summarise_one(
+                score,
+                [one for one in samples if one.category == category],
+                params,
+                seed,
+                chance if score.chance else None,
+            )
+            for score in ranking
+        }
+        for category in sorted({sample.category for sample in samples})
+    }
+
+
+def _chance(num_products: int) -> float | None:
+    return 1 / num_products if num_products > 1 else None
 
 
 def _summarise_one(

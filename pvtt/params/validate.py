@@ -17,6 +17,7 @@ class ValidateParams(Record):
     )  # photos this alike (pHash) put two products in one split
     min_products: int = Field(default=10, ge=1)  # fewer is a critical failure
     max_rejected_clip_fraction: Fraction = 0.5  # a larger share of rejected shots is a critical failure
+    transfers: str = "pvtt/builtin/shop/truths"  # folder of truths of transfers between test products
     max_hashed_files: int = Field(default=2000, ge=0)  # clips, masks and photos, together, whose content is checked
 
     @model_validator(mode="after")

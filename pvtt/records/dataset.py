@@ -19,20 +19,26 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PlainSerializer, StringConstraints, model_validator
 
 from pvtt.files.atomic import atomic_write_text
-from pvtt.records.base import Record, read_output_jsonl
+from pvtt.records.base import Record, read_output, read_output_jsonl
 from pvtt.records.catalog import ClipId, ProductId, Sha256
 from pvtt.records.clips import ClipRecord
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+# What a sample asks for: its clip's own product again, or another product in a template's place.
+Track = Literal["reconstruct", "transfer"]
 ENTRIES_FILE = "entries.jsonl"  # in outs/validate: a `DatasetEntry` a line
 ENCODED_FILE = "encoded.jsonl"  # in outs/encode: an `EncodedSample` a line
+TRANSFERS_FILE = "transfers.json"  # in outs/validate: a `TransferSet`
+FIRST_TRANSFER = 9000  # transfers are numbered from here, so that no clip of their product has their key
+ENCODED_TRANSFERS_FILE = "transfers.jsonl"  # in outs/encode: an `EncodedSample` a line
 SCHEMA_FILE = Path(__file__).with_name("dataset.schema.json")
 
 
 class TemplateClip(Record):
     """The same shot as a sample's clip, filmed with another product: what a transfer to the sample starts from."""
 
+    product_id: ProductId
     clip_path: str
     mask_path: str
     clip_sha256: Sha256
@@ -60,12 +66,26 @@ class DatasetEntry(ClipRecord):
     width: int = Field(gt=0)
     height: int = Field(gt=0)
     template: TemplateClip | None = None  # frame by frame the same shot; only rendered data have it
+    track: Track = "reconstruct"
 
     @model_validator(mode="after")
     def _one_hash_a_photo(self) -> Self:
         if len(self.photo_paths) != len(self.photo_sha256s):
             raise ValueError(f"{len(self.photo_paths)} photos but {len(self.photo_sha256s)} photo hashes")
         return self
+
+    @model_validator(mode="after")
+    def _transfers_have_a_template(self) -> Self:
+        if self.track == "transfer" and self.template is None:
+            raise ValueError("a transfer needs the template that it starts from")
+        return self
+
+
+class TransferSet(Record):
+    """The test samples of the track *transfer*: each a template, and as its clip the truth of another product there."""
+
+    entries: tuple[DatasetEntry, ...]
+    reason: str | None  # why there are none; None where there are some
 
 
 class EncodedSample(ClipRecord):
@@ -80,6 +100,7 @@ class EncodedSample(ClipRecord):
     num_views: int = Field(ge=1)
     latent_shape: tuple[int, int, int, int]  # (C, F', h, w)
     num_windows: int = Field(ge=1)  # windows of the clip that the variants draw from
+    track: Track = "reconstruct"
 
 
 def read_entries(folder: Path) -> list[DatasetEntry]:
@@ -95,6 +116,21 @@ def read_entries(folder: Path) -> list[DatasetEntry]:
 def read_encoded(folder: Path) -> list[EncodedSample]:
     """The samples in the encode stage's output directory. Raises as `read_entries`."""
     return read_output_jsonl(folder / ENCODED_FILE, EncodedSample, "encode")
+
+
+def read_transfers(folder: Path) -> TransferSet:
+    """The transfers in the validate stage's output directory. Raises as `read_entries`."""
+    return read_output(folder / TRANSFERS_FILE, TransferSet, "validate")
+
+
+def write_transfers(folder: Path, transfers: TransferSet) -> None:
+    """Write the transfers into the validate stage's output directory, atomically."""
+    atomic_write_text(folder / TRANSFERS_FILE, transfers.to_json() + "\n")
+
+
+def read_encoded_transfers(folder: Path) -> list[EncodedSample]:
+    """The transfers in the encode stage's output directory. Raises as `read_entries`."""
+    return read_output_jsonl(folder / ENCODED_TRANSFERS_FILE, EncodedSample, "encode")
 
 
 def _whole_number(value: float) -> float | int:

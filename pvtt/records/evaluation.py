@@ -12,16 +12,19 @@ from pvtt.files.atomic import atomic_write_text
 from pvtt.records.base import Record, read_output, read_output_jsonl
 from pvtt.records.catalog import ProductId, Sha256
 from pvtt.records.clips import ClipRecord
-from pvtt.records.dataset import SPLITS, Split
+from pvtt.records.dataset import SPLITS, Split, Track
 
 EVALUATED_FILE = "evaluated.jsonl"  # in outs/evaluate: an `EvaluatedSample` a line
 
 EvaluationRunId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
+# What has figures of its own: each split of the track *reconstruct*, and the track *transfer*, all of test products.
+Part = Literal["train", "val", "test", "transfer"]
+PARTS: tuple[Part, ...] = (*SPLITS, "transfer")
 MetricStatus = Literal["pass", "fail", "measured", "not_measured", "too_few"]
 
 
 class MetricValue(Record):
-    """One metric on one split.
+    """One metric on one part.
 
     `value`, `low` and `high` are None where the status is `not_measured` (its network is missing, or it is not defined
     for these samples) or `too_few`. `measured` is the status of a metric without a target.
@@ -37,20 +40,27 @@ class MetricValue(Record):
 
 
 class EvaluationMetrics(Record):
-    """`metrics/evaluate.json`: the evaluation's run, and split → metric → value."""
+    """`metrics/evaluate.json`: the evaluation's run, and part → metric → value.
+
+    `categories` has the metrics that rank contenders once more for each product category: part → category → metric →
+    value. `unmeasured` says why a part has no samples.
+    """
 
     run_id: EvaluationRunId
     train: dict[str, MetricValue]
     val: dict[str, MetricValue]
     test: dict[str, MetricValue]
+    transfer: dict[str, MetricValue]
+    categories: dict[Part, dict[str, dict[str, MetricValue]]]
+    unmeasured: dict[Part, str]
 
-    def get(self, split: Split, metric: str) -> MetricValue | None:
-        """A metric's value on a split; None where the evaluation doesn't have it."""
-        return self.of_split(split).get(metric)
+    def get(self, part: Part, metric: str) -> MetricValue | None:
+        """A metric's value on a part; None where the evaluation doesn't have it."""
+        return self.of_part(part).get(metric)
 
-    def of_split(self, split: Split) -> dict[str, MetricValue]:
-        """All metrics of a split."""
-        return {"train": self.train, "val": self.val, "test": self.test}[split]
+    def of_part(self, part: Part) -> dict[str, MetricValue]:
+        """All metrics of a part."""
+        return {"train": self.train, "val": self.val, "test": self.test, "transfer": self.transfer}[part]
 
 
 class Fingerprint(Record):
@@ -87,14 +97,20 @@ class EvaluatedSample(ClipRecord):
 
     schema_version: Literal[1] = 1
     split: Split
+    track: Track = "reconstruct"
+    template_product_id: ProductId | None = None  # in a transfer, the product whose place it takes
     category: str
     caption: str
     swapped_product_id: ProductId | None  # whose photos the swapped run saw
     photo_paths: tuple[str, ...]
     swapped_photo_paths: tuple[str, ...] = ()
     to_rate: bool = False  # its video is among those that people rate
-    videos: dict[str, str]  # generated, ground_truth, masked, mask, swapped
+    videos: dict[str, str]  # generated, ground_truth, masked, mask, swapped; template in a transfer
     metrics: dict[str, float | None]  # None: not measured on this sample
+
+    @property
+    def part(self) -> Part:
+        return self.split if self.track == "reconstruct" else self.track
 
 
 def read_evaluated(folder: Path) -> list[EvaluatedSample]:
@@ -110,8 +126,9 @@ def read_evaluated(folder: Path) -> list[EvaluatedSample]:
 def write_metrics(path: Path, metrics: EvaluationMetrics) -> None:
     """Write `metrics/evaluate.json` atomically; `chance` and `target` stand only where there is one."""
     data = json.loads(metrics.to_json())
-    for split in SPLITS:
-        for value in data[split].values():
+    by_category = [values for categories in data["categories"].values() for values in categories.values()]
+    for values in (*(data[part] for part in PARTS), *by_category):
+        for value in values.values():
             for key in ("chance", "target"):
                 if value[key] is None:
                     del value[key]

@@ -1,4 +1,4 @@
-"""The README's picture: one row a product, template | mask | photos | output."""
+"""The README's picture: one row a sample, template | photos | hole | output | truth."""
 
 from __future__ import annotations
 
@@ -10,65 +10,95 @@ import numpy as np
 
 from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_path
-from pvtt.records.evaluation import EvaluatedSample
+from pvtt.records.evaluation import EvaluatedSample, Part
 
 if TYPE_CHECKING:
     from PIL import Image
+    from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-WIDTH, HEIGHT = 300, 200  # of a cell
-GAP, MARGIN, HEAD = 10, 16, 34
-INK, SOFT, PAPER = (28, 32, 36), (110, 118, 128), (255, 255, 255)
-TITLES = ("template", "mask", "photos", "output")
+# Pixels. A README shows the picture at about half its size.
+WIDTH, HEIGHT = 336, 224  # of a cell
+GAP, MARGIN = 12, 28
+TITLE, SECTION = 46, 74  # heights of the columns' and of a section's heading
+PHOTO_GAP = 8
+INK, SOFT, PAPER, HOLE = (28, 32, 36), (98, 106, 116), (255, 255, 255), (47, 127, 209)
+COLUMNS = ("template", "photos", "hole", "output", "truth")
+HEADINGS: dict[Part, str] = {
+    "transfer": "Transfer: another product in the template's place",
+    "train": "Reconstruct: the template's own product, seen in training",
+    "val": "Reconstruct: the template's own product",
+    "test": "Reconstruct: the template's own product",
+}
 
 
 def draw_figure(
-    samples: Sequence[EvaluatedSample],
-    videos: Path,
-    root: Path,
-    destination: Path,
-    num_rows: int,
-    swapped: bool = False,
+    samples: Sequence[EvaluatedSample], videos: Path, root: Path, destination: Path, num_rows: int, part: Part = "test"
 ) -> None:
-    """Draw the middle frame of the first `num_rows` samples to rate, in their order: nobody picks the good ones.
+    """Draw the middle frames of the first transfers, then of the first samples of a part: nobody picks the good ones.
 
     Args:
-        samples: The evaluated samples of one split.
+        samples: The evaluated samples.
         videos: Folder that the samples' video paths are relative to.
         root: Folder that the samples' photo paths are relative to.
         destination: The PNG to write.
-        num_rows: Samples to show at most, one a row.
-        swapped: Another product's photos, and the output made from them: the transfer itself.
+        num_rows: Samples to show at most of the transfers, and of the part; one a row.
+        part: What is shown below the transfers; `transfer` for nothing.
 
     Raises:
-        PvttError: No sample has these videos.
+        PvttError: No sample has videos.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
-    output = "swapped" if swapped else "generated"
-    shown = [sample for sample in samples if sample.to_rate and output in sample.videos][:num_rows]
-    if not shown:
+    sections = [
+        (HEADINGS[shown], rows)
+        for shown in dict.fromkeys(("transfer", part))
+        if (rows := [one for one in samples if one.part == shown and _is_shown(one)][:num_rows])
+    ]
+    if not sections:
         raise PvttError("no saved videos to draw", "set evaluate.save_videos above 0 and run `dvc repro evaluate`")
-    size = (
-        2 * MARGIN + len(TITLES) * WIDTH + (len(TITLES) - 1) * GAP,
-        HEAD + len(shown) * (HEIGHT + GAP) - GAP + MARGIN,
-    )
+    heights = [SECTION + len(rows) * (HEIGHT + GAP) - GAP for _, rows in sections]
+    size = (2 * MARGIN + len(COLUMNS) * (WIDTH + GAP) - GAP, TITLE + sum(heights) + MARGIN)
     sheet = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(sheet)
-    font: FreeTypeFont | ImageFont.ImageFont = ImageFont.load_default(size=16)
-    for column, title in enumerate(TITLES):
-        pen.text((MARGIN + column * (WIDTH + GAP), 9), title, fill=SOFT, font=font)
-    for row, sample in enumerate(shown):
-        cells = (
-            _middle_frame(videos / sample.videos["ground_truth"]),
-            _mask(videos, sample),
-            _photos([root / path for path in (sample.swapped_photo_paths if swapped else sample.photo_paths)[:4]]),
-            _middle_frame(videos / sample.videos[output]),
-        )
-        for column, cell in enumerate(cells):
-            sheet.paste(_fit(cell), (MARGIN + column * (WIDTH + GAP), HEAD + row * (HEIGHT + GAP)))
+    for column, title in enumerate(COLUMNS):
+        middle = MARGIN + column * (WIDTH + GAP) + WIDTH // 2
+        pen.text((middle, MARGIN + 4), title, fill=SOFT, font=_font(28), anchor="mm")
+    top = TITLE
+    for (heading, rows), height in zip(sections, heights, strict=True):
+        _draw_section(sheet, pen, top, heading, [_cells(sample, videos, root) for sample in rows])
+        top += height
     with atomic_path(destination) as temporary:
         sheet.save(temporary, format="PNG", optimize=True)
+
+
+def _is_shown(sample: EvaluatedSample) -> bool:
+    return bool(sample.videos) and (sample.to_rate or sample.track == "transfer")
+
+
+def _draw_section(
+    sheet: Image.Image, pen: ImageDraw, top: int, heading: str, rows: Sequence[Sequence[Image.Image]]
+) -> None:
+    pen.text((MARGIN, top + SECTION - 14), heading, fill=INK, font=_font(32), anchor="ls")
+    for number, cells in enumerate(rows):
+        for column, cell in enumerate(cells):
+            place = (MARGIN + column * (WIDTH + GAP), top + SECTION + number * (HEIGHT + GAP))
+            sheet.paste(_fit(cell), place)
+
+
+def _cells(sample: EvaluatedSample, videos: Path, root: Path) -> tuple[Image.Image, ...]:
+    """A sample's pictures, in the order of `COLUMNS`."""
+    truth = _middle_frame(videos / sample.videos["ground_truth"])
+    template = _middle_frame(videos / sample.videos["template"]) if "template" in sample.videos else truth
+    mask = _middle_frame(videos / sample.videos["mask"])
+    output = _middle_frame(videos / sample.videos["generated"])
+    return template, _photos([root / path for path in sample.photo_paths[:4]]), _hole(template, mask), output, truth
+
+
+def _font(size: int) -> FreeTypeFont | ImageFont:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size=size)
 
 
 def _middle_frame(path: Path) -> Image.Image:
@@ -80,29 +110,37 @@ def _middle_frame(path: Path) -> Image.Image:
     return Image.fromarray(frames[len(frames) // 2])
 
 
-def _mask(videos: Path, sample: EvaluatedSample) -> Image.Image:
+def _hole(template: Image.Image, mask: Image.Image) -> Image.Image:
     """The template, pale, with the part to generate in a strong colour."""
     from PIL import Image
 
-    frame = np.asarray(_middle_frame(videos / sample.videos["ground_truth"]), dtype=np.float32)
-    hole = np.asarray(_middle_frame(videos / sample.videos["mask"])).mean(axis=-1, keepdims=True) > 127
-    pale = 255 - (255 - frame) * 0.45
-    return Image.fromarray(np.where(hole, (47, 127, 209), pale).astype(np.uint8))
+    pale = 255 - (255 - np.asarray(template, dtype=np.float32)) * 0.45
+    hole = np.asarray(mask).mean(axis=-1, keepdims=True) > 127
+    return Image.fromarray(np.where(hole, HOLE, pale).astype(np.uint8))
 
 
 def _photos(paths: Sequence[Path]) -> Image.Image:
-    """Up to four photos on white, two a row."""
+    """Up to four photos on white, two a row; a single one in the middle."""
     from PIL import Image
 
     sheet = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
-    side = HEIGHT // 2
-    for number, path in enumerate(paths):
-        with Image.open(path) as photo:
-            picture = photo.convert("RGBA")
-        picture.thumbnail((side - 6, side - 6))
-        place = ((number % 2) * WIDTH // 2 + (WIDTH // 2 - picture.width) // 2, (number // 2) * side + 3)
-        sheet.paste(picture, place, picture)
+    rows = [paths[start : start + 2] for start in range(0, len(paths), 2)]
+    high = HEIGHT // max(len(rows), 1)
+    for number, row in enumerate(rows):
+        for place, path in enumerate(row):
+            with Image.open(path) as photo:
+                picture = _trimmed(photo.convert("RGBA"))
+            picture.thumbnail((WIDTH // 2 - PHOTO_GAP, high - PHOTO_GAP), Image.Resampling.LANCZOS)
+            middle = round(WIDTH * (2 * place + 1) / (2 * len(row)))
+            corner = (middle - picture.width // 2, number * high + (high - picture.height) // 2)
+            sheet.paste(picture, corner, picture)
     return sheet
+
+
+def _trimmed(photo: Image.Image) -> Image.Image:
+    """Without the transparent border."""
+    box = photo.getchannel("A").getbbox()
+    return photo if box is None else photo.crop(box)
 
 
 def _fit(image: Image.Image) -> Image.Image:

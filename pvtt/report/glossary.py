@@ -6,6 +6,7 @@ from typing import get_args
 
 from pvtt.evaluation.metrics.metric import Group, Metric
 from pvtt.evaluation.scores import all_scores
+from pvtt.records.evaluation import Part
 
 
 def meanings() -> dict[str, Metric]:
@@ -13,7 +14,7 @@ def meanings() -> dict[str, Metric]:
     return {score.name: score for score in all_scores()}
 
 
-def groups() -> dict[str, tuple[Metric, ...]]:
-    """The scores of each group, in the order of tables."""
-    scores = all_scores()
+def groups(part: Part | None = None) -> dict[str, tuple[Metric, ...]]:
+    """The scores of each group, in the order of tables; only what is measured in `part` where that is given."""
+    scores = all_scores(part)
     return {group: tuple(score for score in scores if score.group == group) for group in get_args(Group)}

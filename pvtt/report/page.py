@@ -18,7 +18,7 @@ STYLE = Path(__file__).with_name("report.css")
 SCRIPT = Path(__file__).with_name("report.js")
 
 # Shown first come first: the budget is spent on what a reader looks at first.
-SPLIT_ORDER = ("test", "train", "val")
+PART_ORDER = ("transfer", "test", "train", "val")
 STATUS_TEXT: dict[MetricStatus, str] = {
     "pass": "pass",
     "fail": "fail",
@@ -32,7 +32,7 @@ SIGNS: dict[Comparison, str] = {">": ">", ">=": "≥", "<": "<", "<=": "≤"}
 def render(inputs: ReportInputs) -> str:
     """The report of one run. Equal inputs give equal bytes."""
     with_videos = [sample for sample in inputs.samples if sample.videos]
-    ordered = sorted(with_videos, key=lambda sample: (SPLIT_ORDER.index(sample.split), not sample.to_rate))
+    ordered = sorted(with_videos, key=lambda sample: (PART_ORDER.index(sample.part), not sample.to_rate))
     embedded = within_budget(ordered, inputs.videos)
     return (
         _environment()

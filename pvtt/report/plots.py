@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from pvtt.evaluation.contenders.all import others
-from pvtt.records.dataset import SPLITS
-from pvtt.records.evaluation import EvaluationMetrics
+from pvtt.records.evaluation import PARTS, EvaluationMetrics
 from pvtt.report.collect import TrainingHistory
 
 if TYPE_CHECKING:
@@ -93,32 +92,32 @@ def plot_contenders(metrics: EvaluationMetrics) -> str:
     _bars(right, metrics, {"model": "identity_top1"} | identity | {"ground truth": "identity_top1_ground_truth"})
     right.set_title("Identity: own product found, and chance (dashed)")
     right.set_ylim(0, 1.05)
-    for split, colour in zip(SPLITS, COLOURS, strict=False):
-        found = metrics.get(split, "identity_top1")
+    for part, colour in zip(PARTS, COLOURS, strict=False):
+        found = metrics.get(part, "identity_top1")
         if found is not None and found.value is not None and found.chance is not None:
             right.axhline(found.chance, color=colour, linestyle="--", linewidth=1)
     handles, labels = left.get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    return _as_svg(figure, "Product PSNR and identity retrieval of each contender, by split")
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(PARTS))
+    return _as_svg(figure, "Product PSNR and identity retrieval of each contender, by split, and of transfers")
 
 
 def _bars(axes: Axes, metrics: EvaluationMetrics, shown: Mapping[str, str]) -> None:
-    width = 0.8 / len(SPLITS)
+    width = 0.8 / len(PARTS)
     lowest = np.inf
-    for index, (split, colour) in enumerate(zip(SPLITS, COLOURS, strict=False)):
+    for index, (part, colour) in enumerate(zip(PARTS, COLOURS, strict=False)):
         places, values, errors = [], [], []
         for place, name in enumerate(shown.values()):
-            metric = metrics.get(split, name)
+            metric = metrics.get(part, name)
             if metric is None or metric.value is None or metric.low is None or metric.high is None:
                 continue
-            places.append(place + (index - 1) * width)
+            places.append(place + (index - (len(PARTS) - 1) / 2) * width)
             values.append(metric.value)
             # A skewed bootstrap can leave the mean just outside its interval.
             errors.append((max(0, metric.value - metric.low), max(0, metric.high - metric.value)))
             lowest = min(lowest, metric.low)
         if places:
-            axes.bar(places, values, width * 0.92, color=colour, label=split)
+            axes.bar(places, values, width * 0.92, color=colour, label=part)
             axes.errorbar(places, values, np.transpose(errors), fmt="none", ecolor=INK, elinewidth=1, capsize=2)
     axes.set_xticks(range(len(shown)), list(shown))
     axes.tick_params(axis="x", length=0)

@@ -11,7 +11,7 @@ from pvtt.evaluation.metrics.metric import Metric
 from pvtt.records.catalog import Reject
 from pvtt.records.dataset import SPLITS, Split
 from pvtt.records.decision import Criterion, Decision
-from pvtt.records.evaluation import EvaluatedSample, EvaluationMetrics, Fingerprint, MetricValue
+from pvtt.records.evaluation import EvaluatedSample, EvaluationMetrics, Fingerprint, MetricValue, Part
 from pvtt.report.collect import ReportInputs
 from pvtt.report.glossary import groups, meanings
 from pvtt.report.media import photo_uri, video_uri
@@ -24,7 +24,8 @@ VERDICTS = {
     "flicker": "Flicker",
     "incomplete": "Incomplete",
 }
-SPLIT_NOTES: dict[Split, str] = {
+NOTES: dict[Part, str] = {
+    "transfer": "another test product in the template's place, and what its film would be",
     "test": "products never seen in training",
     "val": "held out",
     "train": "seen in training",
@@ -91,19 +92,19 @@ class VideoRow:
 
 
 @dataclass(frozen=True)
-class SplitVideos:
-    """The rows of one split."""
+class PartVideos:
+    """The rows of one part."""
 
-    split: Split
+    part: Part
     note: str
     rows: tuple[VideoRow, ...]
 
 
 @dataclass(frozen=True)
 class VideosSection:
-    """Videos of every split that has some, and how many are left out to keep the page small."""
+    """Videos of every part that has some, and how many are left out to keep the page small."""
 
-    splits: tuple[SplitVideos, ...]
+    parts: tuple[PartVideos, ...]
     num_hidden: int
 
 
@@ -117,7 +118,7 @@ class LeakSection:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """A metric: what it means, its target for a reader, and its value on each of `SPLITS`."""
+    """A metric: what it means, its target for a reader, and its value in each of a table's columns."""
 
     meaning: Metric
     target: str
@@ -125,11 +126,21 @@ class MetricRow:
 
 
 @dataclass(frozen=True)
-class MetricsSection:
-    """Every metric on every split, as groups of (title, rows)."""
+class MetricsTable:
+    """Metrics in groups of (title, rows), under these columns. `unmeasured` says why there is none."""
 
-    splits: tuple[Split, ...]
+    title: str
+    columns: tuple[str, ...]
     groups: tuple[tuple[str, tuple[MetricRow, ...]], ...]
+    unmeasured: str | None = None
+
+
+@dataclass(frozen=True)
+class MetricsSection:
+    """Every metric on every part, a table a track; and of each category what ranks contenders."""
+
+    tracks: tuple[MetricsTable, ...]
+    categories: tuple[MetricsTable, ...]
 
 
 @dataclass(frozen=True)
@@ -208,19 +219,24 @@ def _gauge(criterion: Criterion) -> Gauge | None:
 
 
 def videos(inputs: ReportInputs, embedded: set[str]) -> VideosSection:
-    """Videos of every split.
+    """Videos of every part.
 
     Args:
         inputs: Everything that the report shows.
         embedded: Keys of the samples whose videos stand in the page.
     """
-    splits = []
-    for split, note in SPLIT_NOTES.items():
-        shown = [one for one in inputs.samples if one.split == split and one.to_rate and one.key in embedded]
+    parts = []
+    for part, note in NOTES.items():
+        shown = [one for one in inputs.samples if one.part == part and _is_shown(one) and one.key in embedded]
         if shown:
-            splits.append(SplitVideos(split, note, tuple(_video_row(inputs, sample) for sample in shown)))
+            parts.append(PartVideos(part, note, tuple(_video_row(inputs, sample) for sample in shown)))
     hidden = sum(bool(sample.videos) and sample.key not in embedded for sample in inputs.samples)
-    return VideosSection(tuple(splits), hidden)
+    return VideosSection(tuple(parts), hidden)
+
+
+def _is_shown(sample: EvaluatedSample) -> bool:
+    """Whether its videos stand among those of its part, and not only among the worst cases."""
+    return sample.to_rate or sample.part == "transfer"
 
 
 def _video_row(inputs: ReportInputs, sample: EvaluatedSample) -> VideoRow:
@@ -252,17 +268,37 @@ def leak(inputs: ReportInputs) -> LeakSection:
 
 
 def metrics(inputs: ReportInputs) -> MetricsSection:
-    """Every metric on every split."""
+    """Every metric on every part."""
+    tracks: tuple[tuple[str, tuple[Part, ...]], ...] = (
+        ("Reconstruct: the template's own product", SPLITS),
+        ("Transfer: another test product in its place", ("transfer",)),
+    )
+    ranked: tuple[Part, ...] = ("test", "transfer")
     return MetricsSection(
-        splits=SPLITS,
-        groups=tuple(
-            (title, tuple(_metric_row(inputs.metrics, score) for score in scores)) for title, scores in groups().items()
-        ),
+        tracks=tuple(_track_table(inputs.metrics, title, parts) for title, parts in tracks),
+        categories=tuple(_category_table(inputs.metrics, part) for part in ranked),
     )
 
 
-def _metric_row(values: EvaluationMetrics, score: Metric) -> MetricRow:
-    found = tuple(values.get(split, score.name) for split in SPLITS)
+def _track_table(values: EvaluationMetrics, title: str, parts: tuple[Part, ...]) -> MetricsTable:
+    unmeasured = next((values.unmeasured[part] for part in parts if part in values.unmeasured), None)
+    rows = tuple(
+        (group, tuple(_metric_row(score, tuple(values.get(part, score.name) for part in parts)) for score in scores))
+        for group, scores in groups(parts[0]).items()
+    )
+    return MetricsTable(title, parts, rows, unmeasured)
+
+
+def _category_table(values: EvaluationMetrics, part: Part) -> MetricsTable:
+    of_part = values.categories.get(part, {})
+    names = next(iter(of_part.values()), {})
+    rows = tuple(
+        _metric_row(meanings()[name], tuple(of_category[name] for of_category in of_part.values())) for name in names
+    )
+    return MetricsTable(part, tuple(of_part), ((part, rows),) if rows else ())
+
+
+def _metric_row(score: Metric, found: tuple[MetricValue | None, ...]) -> MetricRow:
     target = next((metric.target for metric in found if metric is not None and metric.target is not None), None)
     shown = "" if target is None else format_number(target)
     return MetricRow(score, "chance" if score.target == "chance" else shown, found)
@@ -270,7 +306,7 @@ def _metric_row(values: EvaluationMetrics, score: Metric) -> MetricRow:
 
 def worst_cases(inputs: ReportInputs, embedded: set[str]) -> WorstCasesSection:
     """The test samples by product PSNR. Arguments as of `videos`."""
-    measured = [one for one in inputs.samples if one.split == "test" and one.metrics.get("product_psnr") is not None]
+    measured = [one for one in inputs.samples if one.part == "test" and one.metrics.get("product_psnr") is not None]
     ranked = sorted(measured, key=lambda sample: sample.metrics["product_psnr"] or 0)
     # Those to rate are shown above already; their videos stand in the page once.
     shown = [sample for sample in ranked[:NUM_WORST] if sample.key in embedded and not sample.to_rate]

@@ -1,4 +1,4 @@
-"""encode: outs/validate/entries.jsonl, its clips, masks and photos, and the base's frozen networks → outs/encode.
+"""encode: outs/validate's samples and transfers, their clips, masks and photos, the base's networks → outs/encode.
 
 One item a sample. Latents, photo tokens and text embeddings are computed once, so that a training step touches only the
 transformer.
@@ -24,15 +24,18 @@ STAGE = Stage(
         "${model.base}/text_encoder",
         "${model.base}/tokenizer",
         "${model.base}/vae",
+        "${validate.transfers}",
         "outs/clip/videos",
         "outs/photos/photos",
         "outs/segment/masks",
         "outs/validate/entries.jsonl",
+        "outs/validate/transfers.json",
     ),
     params=("encode", "model.base", "seed"),
     writes=(
         "outs/encode/samples",
         "outs/encode/encoded.jsonl",
+        "outs/encode/transfers.jsonl",
         "outs/encode/mask_contract.json",
         "outs/encode/crop_contract.json",
         "outs/encode/rejects.jsonl",
@@ -58,9 +61,10 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     from pvtt.models.origin import model_sha256
     from pvtt.records.base import write_jsonl
     from pvtt.records.catalog import REJECTS_FILE
-    from pvtt.records.dataset import ENCODED_FILE, read_entries
+    from pvtt.records.dataset import ENCODED_FILE, ENCODED_TRANSFERS_FILE, read_entries, read_transfers
 
-    entries = read_entries(workspace.out("validate"))
+    validated = workspace.out("validate")
+    entries = [*read_entries(validated), *read_transfers(validated).entries]
     base = workspace.root / params.model.base
     require_pipeline(base)
     networks = [model_sha256(base / part) for part in ENCODER_PARTS]
@@ -79,7 +83,9 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     with atomic_directory(workspace.out(STAGE.name)) as out:
         for done in outcome.done:
             materialise(done.directory / TENSORS_FILE, out / done.record.path)
-        write_jsonl(out / ENCODED_FILE, [done.record for done in outcome.done])
+        # Apart, so that no training reads a truth.
+        for file, track in ((ENCODED_FILE, "reconstruct"), (ENCODED_TRANSFERS_FILE, "transfer")):
+            write_jsonl(out / file, [done.record for done in outcome.done if done.record.track == track])
         write_jsonl(out / REJECTS_FILE, outcome.rejects)
         Contracts.from_params(params.encode).save(out)
     outcome.enforce_budget(STAGE.name, params.encode.max_failed_fraction)

@@ -1,4 +1,4 @@
-"""evaluate: the trained pipeline, the base, and samples of every split → metrics/evaluate.json, outs/evaluate.
+"""evaluate: the trained pipeline, the base, samples and transfers → metrics/evaluate.json, outs/evaluate.
 
 Runs as one job with the profile's whole resources: generating is what takes the time. Finished batches of latents are
 kept in the item cache, so a killed evaluation continues.
@@ -21,13 +21,16 @@ STAGE = Stage(
     reads=(
         "${model.base}/transformer",
         "${model.champion}/transformer",
+        "${validate.transfers}",
         "outs/clip/videos",
         "outs/encode/encoded.jsonl",
         "outs/encode/samples",
+        "outs/encode/transfers.jsonl",
         "outs/photos/photos",
         "outs/segment/masks",
         "outs/train_stage2/model",
         "outs/validate/entries.jsonl",
+        "outs/validate/transfers.json",
     ),
     params=("encode", "evaluate", "model.base", "model.champion", "seed", "train.precision", "train.start"),
     writes=(

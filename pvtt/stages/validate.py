@@ -1,4 +1,4 @@
-"""validate: the tables of clip, segment and photos → entries.jsonl, dataset.json, Data Docs."""
+"""validate: the tables of clip, segment and photos → entries.jsonl, transfers.json, dataset.json, Data Docs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 STAGE = Stage(
     name="validate",
     help="Check the tables, split by product, write dataset.json",
-    reads=("data", "outs/clip", "outs/photos", "outs/segment"),
+    reads=("${validate.transfers}", "data", "outs/clip", "outs/photos", "outs/segment"),
     params=("clip", "photos", "segment", "validate"),
     writes=(
         "outs/validate/entries.jsonl",
+        "outs/validate/transfers.json",
         "outs/validate/dataset.json",
         "outs/validate/rejects.jsonl",
         "outs/validate/expectations.jsonl",
@@ -41,29 +42,33 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     from pvtt.dataset.expectations import describe, raise_critical, validate_tables
     from pvtt.dataset.join import join, summarise
     from pvtt.dataset.tables import build_tables
+    from pvtt.dataset.transfers import join_transfers
     from pvtt.files.atomic import atomic_directory, atomic_write_text
     from pvtt.records.base import write_jsonl
     from pvtt.records.catalog import REJECTS_FILE
-    from pvtt.records.dataset import ENTRIES_FILE, DatasetFile
+    from pvtt.records.dataset import ENTRIES_FILE, DatasetFile, write_transfers
 
     sources = read_sources(workspace)
     dataset = join(sources, params)
+    transfers = join_transfers(workspace.root, params.validate_.transfers, sources, dataset)
     tables = build_tables(workspace, sources, dataset, params.validate_)
     when = max(datetime.fromisoformat(product.retrieved_at) for product in sources.products)
     with atomic_directory(workspace.out(STAGE.name)) as out:
         results = validate_tables(tables, params, out / "data_docs", when)
         write_jsonl(out / ENTRIES_FILE, dataset.entries)
+        write_transfers(out, transfers)
         DatasetFile.from_entries(dataset.entries).write(out / "dataset.json")
         write_jsonl(out / REJECTS_FILE, dataset.left_out)
         write_jsonl(out / "expectations.jsonl", results)
     failed = [result for result in results if not result.passed]
     num_critical = sum(result.severity == "critical" for result in failed)
     metrics = summarise(sources, dataset) | {
+        "transfers": len(transfers.entries),
         "expectations": {
             "passed": len(results) - len(failed),
             "failed_critical": num_critical,
             "failed_warning": len(failed) - num_critical,
-        }
+        },
     }
     atomic_write_text(workspace.metrics / f"{STAGE.name}.json", json.dumps(metrics, indent=2) + "\n")
     for result in failed:

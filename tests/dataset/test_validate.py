@@ -58,7 +58,7 @@ def test_a_sound_dataset_passes_and_is_written_in_all_forms(tmp_path: Path) -> N
 
 def test_what_encode_reads_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     workspace = Rows(12).write(tmp_path)
-    names = ("entries.jsonl", "dataset.json", "rejects.jsonl", "expectations.jsonl")
+    names = ("entries.jsonl", "transfers.json", "dataset.json", "rejects.jsonl", "expectations.jsonl")
     run(workspace)
     before = {name: (workspace.out("validate") / name).read_bytes() for name in names}
     run(workspace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.files.hashing import sha256_file
+from pvtt.files.workspace import Workspace
 from pvtt.media.masks import write_masks
 from pvtt.media.video import write_video
 from pvtt.params.encode import EncodeParams
-from pvtt.records.dataset import DatasetEntry
+from pvtt.records.base import write_jsonl
+from pvtt.records.dataset import (
+    ENTRIES_FILE,
+    FIRST_TRANSFER,
+    DatasetEntry,
+    TemplateClip,
+    TransferSet,
+    write_transfers,
+)
 
 WIDTH, HEIGHT = 96, 64
 
@@ -89,4 +99,40 @@ def write_sample(
         fps=12.0,
         width=WIDTH,
         height=HEIGHT,
+    )
+
+
+def write_dataset(
+    workspace: Workspace, entries: Iterable[DatasetEntry], transfers: Iterable[DatasetEntry] = ()
+) -> None:
+    """What `validate` writes for `encode`."""
+    written = tuple(transfers)
+    write_jsonl(workspace.out("validate") / ENTRIES_FILE, entries)
+    reason = None if written else "there are no truths"
+    write_transfers(workspace.out("validate"), TransferSet(entries=written, reason=reason))
+
+
+def write_transfer(
+    root: Path, product: DatasetEntry, template: DatasetEntry, colour: tuple[int, int, int]
+) -> DatasetEntry:
+    """The truth of a transfer: `template`'s shot with `product`'s disc, of this colour, in its place."""
+    frames, masks = disc_frames(template.num_frames, colour)
+    stem = root / "truths" / f"{template.key}-as-{product.product_id}"
+    film, mask = stem.with_suffix(".mp4"), stem.with_suffix(".mkv")
+    film.parent.mkdir(exist_ok=True)
+    write_video(film, frames, fps=12)
+    write_masks(mask, masks, fps=12)
+    return product.model_copy(
+        update={
+            "clip_id": f"{FIRST_TRANSFER + 1}",
+            "clip_path": film.relative_to(root).as_posix(),
+            "mask_path": mask.relative_to(root).as_posix(),
+            "clip_sha256": sha256_file(film),
+            "mask_sha256": sha256_file(mask),
+            "num_frames": template.num_frames,
+            "template": TemplateClip.model_validate(
+                {name: getattr(template, name) for name in TemplateClip.model_fields}
+            ),
+            "track": "transfer",
+        }
     )

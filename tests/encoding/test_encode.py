@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pvtt.encoding.encode import draw_variants, encode_sample, load_encoders, read_photo
+from pvtt.encoding.encode import draw_variants, encode_sample, load_encoders
+from pvtt.encoding.photos import read_photo
 from pvtt.encoding.windows import load_window
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.hashing import sha256_file
@@ -121,6 +122,7 @@ def test_a_transfers_hole_covers_both_products(tmp_path: Path) -> None:
     write_video(tmp_path / "template.mp4", np.roll(frames, 20, axis=2), fps=12)
     write_masks(tmp_path / "template.mkv", shifted, fps=12)
     other = TemplateClip(
+        product_id="DISC001",
         clip_path="template.mp4",
         mask_path="template.mkv",
         clip_sha256=sha256_file(tmp_path / "template.mp4"),

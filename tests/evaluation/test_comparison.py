@@ -14,7 +14,7 @@ def metrics(**values: float | None) -> EvaluationMetrics:
         )
         for name, value in values.items()
     }
-    return EvaluationMetrics(run_id="0" * 12, train={}, val={}, test=found)
+    return EvaluationMetrics(run_id="0" * 12, train={}, val={}, test=found, transfer={}, categories={}, unmeasured={})
 
 
 def test_a_contender_that_is_better_by_some_metrics_is_named_with_the_figures_of_both() -> None:

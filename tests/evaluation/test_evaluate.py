@@ -12,12 +12,14 @@ import torch
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.errors import MissingInputError
+from pvtt.evaluation.contenders.all import others
 from pvtt.evaluation.scores import all_scores
 from pvtt.files.workspace import Workspace
 from pvtt.generation.conditioned import ConditionedPipeline
 from pvtt.media.video import probe, read_video
 from pvtt.records.base import read_jsonl
-from pvtt.records.evaluation import EvaluatedSample, read_metrics, read_run
+from pvtt.records.dataset import TransferSet
+from pvtt.records.evaluation import PARTS, EvaluatedSample, read_metrics, read_run
 from pvtt.stages import evaluate
 from tests.evaluated import PRODUCTS, EvaluatedProject, build_project
 
@@ -34,10 +36,12 @@ def samples(out: Path) -> list[EvaluatedSample]:
 
 def test_every_metric_stands_in_every_split_in_the_agreed_form(evaluated_project: EvaluatedProject) -> None:
     metrics = json.loads((evaluated_project.workspace.metrics / "evaluate.json").read_text())
-    assert list(metrics) == ["run_id", "train", "val", "test"]
-    assert metrics.pop("run_id") == read_run(evaluated_project.workspace.out("evaluate") / "run.json").run_id
-    for values in metrics.values():
-        assert list(values) == [score.name for score in all_scores()]
+    assert list(metrics) == ["run_id", *PARTS, "categories", "unmeasured"]
+    assert metrics["run_id"] == read_run(evaluated_project.workspace.out("evaluate") / "run.json").run_id
+    assert metrics["unmeasured"] == {}
+    for part in PARTS:
+        values = metrics[part]
+        assert list(values) == [score.name for score in all_scores(part)]
         for value in values.values():
             assert {"value", "low", "high", "n", "status"} <= set(value)
             assert set(value) <= {"value", "low", "high", "n", "chance", "target", "status"}
@@ -56,6 +60,56 @@ def test_every_metric_stands_in_every_split_in_the_agreed_form(evaluated_project
     assert metrics["val"]["product_psnr_swapped"]["status"] == "not_measured"  # nobody to swap with
 
 
+def test_transfers_have_figures_of_their_own(
+    evaluated_project: EvaluatedProject, samples: list[EvaluatedSample], out: Path
+) -> None:
+    transfers = [sample for sample in samples if sample.track == "transfer"]
+    assert {sample.product_id for sample in transfers} == set(PRODUCTS["test"])
+    for sample in transfers:
+        assert (sample.part, sample.split, sample.to_rate) == ("transfer", "test", False)
+        assert sample.template_product_id != sample.product_id
+        assert sorted(sample.videos) == ["generated", "ground_truth", "mask", "masked", "swapped", "template"]
+        template, truth, generated, mask = (
+            read_video(out / sample.videos[name]).astype(int)
+            for name in ("template", "ground_truth", "generated", "mask")
+        )
+        inside, outside = mask.mean(-1) > 200, mask.mean(-1) < 50
+        assert abs(template - truth)[inside].mean() > 10  # another product
+        assert abs(template - truth)[outside].mean() < 4  # in the same shot
+        assert abs(generated - template)[outside].mean() < 4
+    metrics = read_metrics(evaluated_project.workspace.metrics / "evaluate.json")
+    values = {name: metrics.get("transfer", name) for name in ("identity_top1_paste", "identity_template_paste")}
+    assert {name: (found.value, found.n) for name, found in values.items() if found} == {
+        "identity_top1_paste": (1.0, 4),  # the photos' product, and not the template's
+        "identity_template_paste": (0.0, 4),
+    }
+    assert metrics.get("transfer", "identity_top1_ground_truth") == metrics.get("test", "identity_top1_ground_truth")
+    assert metrics.get("test", "identity_template") is None
+    for contender in others():
+        assert metrics.get("transfer", f"product_psnr_{contender.name}") is not None
+    discs = metrics.categories["transfer"]["disc"]
+    assert discs["product_psnr"] == metrics.get("transfer", "product_psnr")
+    assert list(discs) == ["product_psnr", "product_delta_e", "identity_top1"]
+
+
+def test_without_truths_the_transfers_are_not_measured_and_a_reason_stands(
+    evaluated_project: EvaluatedProject, tmp_path: Path
+) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(evaluated_project.workspace.root, root)
+    workspace = Workspace(root)
+    nothing = TransferSet(entries=(), reason="no truth of a transfer: these are real films")
+    (workspace.out("validate") / "transfers.json").write_text(nothing.to_json())
+    (workspace.out("encode") / "transfers.jsonl").write_text("")
+    evaluate.run(workspace, evaluated_project.params, InlineDispatcher())
+    metrics = read_metrics(workspace.metrics / "evaluate.json")
+    assert metrics.unmeasured == {"transfer": "no truth of a transfer: these are real films"}
+    assert {value.status for value in metrics.transfer.values()} == {"not_measured"}
+    assert metrics.categories["transfer"] == {}
+    before = read_metrics(evaluated_project.workspace.metrics / "evaluate.json")
+    assert (metrics.train, metrics.val, metrics.test) == (before.train, before.val, before.test)
+
+
 def test_samples_carry_their_own_metrics(samples: list[EvaluatedSample]) -> None:
     assert {(sample.split, sample.product_id) for sample in samples} == {
         (split, product) for split, products in PRODUCTS.items() for product in products
@@ -72,7 +126,7 @@ def test_samples_carry_their_own_metrics(samples: list[EvaluatedSample]) -> None
 
 
 def test_videos_of_samples_to_rate_and_of_the_worst_are_kept(samples: list[EvaluatedSample], out: Path) -> None:
-    test = [sample for sample in samples if sample.split == "test"]
+    test = [sample for sample in samples if sample.part == "test"]
     assert sum(sample.to_rate for sample in test) == 2
     with_videos = {sample.key for sample in test if sample.videos}
     worst = sorted(test, key=lambda sample: sample.metrics["product_psnr"] or 0)[:2]
@@ -81,7 +135,7 @@ def test_videos_of_samples_to_rate_and_of_the_worst_are_kept(samples: list[Evalu
 
 
 def test_videos_play_and_show_what_they_are_named(samples: list[EvaluatedSample], out: Path) -> None:
-    videos = next(sample.videos for sample in samples if sample.split == "test" and sample.videos)
+    videos = next(sample.videos for sample in samples if sample.part == "test" and sample.videos)
     assert sorted(videos) == ["generated", "ground_truth", "mask", "masked", "swapped"]
     for path in videos.values():
         info = probe(out / path)
@@ -106,10 +160,10 @@ def test_run_and_plots(out: Path, evaluated_project: EvaluatedProject) -> None:
     assert protocol["precision"] == params.train.precision
     assert len(run.certified) >= 13
     rows = list(csv.DictReader((out / "metrics.csv").open()))
-    assert {row["split"] for row in rows} == {"train", "test"}
+    assert {row["split"] for row in rows} == {"train", "test", "transfer"}
     assert ("test", "product_psnr") in {(row["split"], row["metric"]) for row in rows}
     progress = json.loads((evaluated_project.workspace.progress / "evaluate.json").read_text())
-    assert progress["done"] == progress["total"] == 9
+    assert progress["done"] == progress["total"] == 13
 
 
 def test_a_second_run_generates_nothing_and_gives_the_same_bytes(

@@ -85,13 +85,13 @@ def _validate(root: Path) -> Params:
 
 
 def _encode(root: Path) -> Params:
-    from tests.encoding.samples import tiny_encode_params, write_sample
+    from tests.encoding.samples import tiny_encode_params, write_dataset, write_sample
     from tests.tiny_wan import build_tiny_base
 
     params = small_params()
     build_tiny_base(root / "models" / "base")
     entries = [write_sample(root, "DISC001"), write_sample(root, "DISC002", "val", num_frames=12)]
-    write_jsonl(Workspace(root).out("validate") / "entries.jsonl", entries)
+    write_dataset(Workspace(root), entries)
     model = params.model.model_copy(update={"base": "models/base"})
     return params.model_copy(update={"encode": tiny_encode_params(variants=1), "model": model})
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pvtt.encoding.encode import read_photo as read_prepared_photo
+from pvtt.encoding.photos import read_photo as read_prepared_photo
 from pvtt.errors import PvttError
 from pvtt.generation.inputs import check_inputs, read_batch, read_mask, read_photo, read_template
 from pvtt.media.masks import write_masks

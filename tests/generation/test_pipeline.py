@@ -12,7 +12,8 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 
-from pvtt.encoding.encode import encode_sample, load_encoders, read_photo
+from pvtt.encoding.encode import encode_sample, load_encoders
+from pvtt.encoding.photos import read_photo
 from pvtt.encoding.windows import load_window
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.generation.conditioned import ConditionedPipeline

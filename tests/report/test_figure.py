@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from pvtt.errors import PvttError
-from pvtt.report.figure import draw_figure
+from pvtt.report.figure import GAP, HEIGHT, HOLE, MARGIN, SECTION, TITLE, WIDTH, draw_figure
 from tests.evaluated import EvaluatedProject
 
 
-def test_the_command_draws_template_mask_photos_and_output(
+def test_the_command_draws_transfers_and_test_products(
     reported: EvaluatedProject, tmp_path: Path, project_root: Path
 ) -> None:
     root = tmp_path / "project"
@@ -32,13 +32,24 @@ def test_the_command_draws_template_mask_photos_and_output(
     )
     assert result.returncode == 0, result.stderr
     with Image.open(root / "docs" / "result.png") as image:
-        assert image.width == 2 * 16 + 4 * 300 + 3 * 10
         pixels = np.asarray(image.convert("RGB")).astype(int)
-    rows = pixels[34:]
-    template, mask = rows[:200, 16:316], rows[:200, 326:626]
-    is_blue = (np.abs(mask - (47, 127, 209)) < 12).all(-1)
-    assert 0.05 < is_blue.mean() < 0.9
-    assert template.std() > 5
+
+    def cell(row: int, column: int) -> np.ndarray:
+        """Rows 0 and 1 are transfers, 2 and 3 test products."""
+        top = TITLE + (1 + row // 2) * SECTION + row * (HEIGHT + GAP) - (row // 2) * GAP
+        left = MARGIN + column * (WIDTH + GAP)
+        return pixels[top : top + HEIGHT, left : left + WIDTH]
+
+    assert pixels.shape[1] == 2 * MARGIN + 5 * WIDTH + 4 * GAP
+    for row in range(4):
+        template, photos, hole, output, truth = (cell(row, column) for column in range(5))
+        is_hole = (np.abs(hole - HOLE) < 12).all(-1)
+        assert 0.05 < is_hole.mean() < 0.9
+        assert (photos[:4] == 255).all()
+        assert (photos != 255).any()
+        is_another = np.abs(template - truth)[is_hole].mean() > 10
+        assert is_another == (row < 2)
+        assert np.abs(template - output)[~is_hole].mean() < 4
 
 
 def test_nothing_to_draw_says_so(tmp_path: Path) -> None:

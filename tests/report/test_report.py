@@ -17,7 +17,7 @@ from pvtt.evaluation.scores import all_scores
 from pvtt.files.workspace import Workspace
 from pvtt.records.base import read_jsonl
 from pvtt.records.decision import read_decision
-from pvtt.records.evaluation import EvaluatedSample
+from pvtt.records.evaluation import EvaluatedSample, read_evaluated, read_metrics, write_metrics
 from pvtt.report.glossary import groups, meanings
 from pvtt.report.media import within_budget
 from pvtt.report.page import STYLE
@@ -49,6 +49,38 @@ def test_it_holds_the_verdict_the_criteria_and_the_commands(page: Path, reported
     assert all(sentence in first_screen for sentence in decision.beaten_by)
     assert "too_short" in text
     assert "1.2 s, need 3 s" in text
+
+
+def test_transfers_have_a_table_and_videos_with_their_truth(page: Path, reported: EvaluatedProject) -> None:
+    from lxml import html
+
+    tree = html.fromstring(page.read_text())
+    tables = [
+        table
+        for table in tree.get_element_by_id("metrics").iter("table")
+        if [cell.text for cell in table.find("thead").iter("th")] == ["metric", "target", "transfer"]
+    ]
+    assert len(tables) == 1
+    assert "identity, the template's" in tables[0].text_content()
+    transfers = [one for one in read_evaluated(reported.workspace.out("evaluate")) if one.track == "transfer"]
+    assert len(transfers) == 4
+    for sample in transfers:
+        row = tree.get_element_by_id(sample.key)
+        assert [caption.text for caption in row.iter("figcaption")] == [
+            "template", "mask (grey)", "photos", "output", "truth"
+        ]  # fmt: skip
+
+
+def test_where_there_are_no_truths_the_reason_stands(reported: EvaluatedProject, tmp_path: Path) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(reported.workspace.root, root)
+    workspace = Workspace(root)
+    metrics = read_metrics(workspace.metrics / "evaluate.json")
+    nothing = {"transfer": "there are no truths in <b>nowhere</b>"}
+    write_metrics(workspace.metrics / "evaluate.json", metrics.model_copy(update={"unmeasured": nothing}))
+    report.run(workspace, reported.params, InlineDispatcher())
+    text = (workspace.out("report") / "report.html").read_text()
+    assert "Not measured: there are no truths in &lt;b&gt;nowhere&lt;/b&gt;." in text
 
 
 def test_it_is_one_file_that_loads_nothing_from_outside(page: Path) -> None:

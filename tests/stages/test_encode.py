@@ -12,11 +12,11 @@ from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
 from pvtt.models.contracts import Contracts
 from pvtt.params.file import Params, load_params
-from pvtt.records.base import read_jsonl, write_jsonl
+from pvtt.records.base import read_jsonl
 from pvtt.records.catalog import Reject
-from pvtt.records.dataset import EncodedSample
+from pvtt.records.dataset import EncodedSample, read_encoded_transfers
 from pvtt.stages import encode
-from tests.encoding.samples import tiny_encode_params, write_sample
+from tests.encoding.samples import tiny_encode_params, write_dataset, write_sample, write_transfer
 from tests.tiny_wan import build_tiny_base
 
 
@@ -40,7 +40,8 @@ def test_samples_are_encoded_once_and_the_short_one_is_turned_away(tmp_path: Pat
         write_sample(tmp_path, "DISC002", "test"),
         write_sample(tmp_path, "DISC003", "val", num_frames=12),
     ]
-    write_jsonl(workspace.out("validate") / "entries.jsonl", entries)
+    transfer = write_transfer(tmp_path, entries[1], entries[0], (40, 40, 200))
+    write_dataset(workspace, entries, [transfer])
     encode.run(workspace, params, InlineDispatcher())
 
     out = workspace.out("encode")
@@ -49,6 +50,9 @@ def test_samples_are_encoded_once_and_the_short_one_is_turned_away(tmp_path: Pat
         ("DISC001_001", "train", 2),
         ("DISC002_001", "test", 1),
     ]
+    (encoded,) = read_encoded_transfers(out)
+    assert (encoded.key, encoded.track, encoded.num_variants) == ("DISC002_9001", "transfer", 1)
+    assert load_file(out / encoded.path)["latents"].shape[1:] == encoded.latent_shape
     assert load_file(out / samples[0].path)["latents"].shape[1:] == samples[0].latent_shape
     (reject,) = read_jsonl(out / "rejects.jsonl", Reject)
     assert (reject.item, reject.reason, reject.failed) == ("DISC003_001", "too_short", False)
@@ -65,6 +69,6 @@ def test_missing_dataset_and_base_say_what_to_do(tmp_path: Path, params: Params)
     workspace = Workspace(tmp_path)
     with pytest.raises(MissingInputError, match=r"entries\.jsonl does not exist"):
         encode.run(workspace, params, InlineDispatcher())
-    write_jsonl(workspace.out("validate") / "entries.jsonl", [])
+    write_dataset(workspace, [])
     with pytest.raises(MissingInputError, match="models/base does not exist"):
         encode.run(workspace, params, InlineDispatcher())

@@ -129,7 +129,7 @@ class Renderer:
             As `render_shot`, one mask for all products.
         """
         parts = [part for placed in products for part in _placed_parts(placed)]
-        middle = target_height if target_height is not None else centre_height(parts) if parts else 0.6
+        middle = target_height if target_height is not None else _middle(parts)
         length, first = part_of or (num_frames, 0)
         positions, targets = (points[first:] for points in camera_path(move, length, middle))
         frames = np.empty((num_frames, height, width, 3), dtype=np.uint8)
@@ -148,6 +148,21 @@ class Renderer:
                     self._engine.render(flat, target)
                     masks[k] = np.where(target.read()[..., 0] > 127, 255, 0)
         return frames, masks
+
+    def render_masks(
+        self, products: Sequence[Placed], move: CameraMove, num_frames: int, width: int, height: int
+    ) -> MaskVideo:
+        """The masks that `render` gives, without its frames: many times faster."""
+        parts = [part for placed in products for part in _placed_parts(placed)]
+        masks = np.zeros((num_frames, height, width), dtype=np.uint8)
+        target = self._target(width, height)
+        with self._mask_scene(parts) as flat:
+            for k, (position, towards) in enumerate(zip(*camera_path(move, num_frames, _middle(parts)), strict=True)):
+                flat.camera.position = tuple(position)
+                flat.camera.look_at(tuple(towards))
+                self._engine.render(flat, target)
+                masks[k] = np.where(target.read()[..., 0] > 127, 255, 0)
+        return masks
 
     @contextlib.contextmanager
     def _lit_scene(self, parts: Sequence[Part], spec: SceneSpec, texels: int) -> Iterator[Any]:
@@ -261,6 +276,11 @@ def outline(products: Sequence[Placed]) -> npt.NDArray[np.float64]:
     flat = np.sqrt(1.0 - height**2)
     directions = np.stack([flat * np.cos(turn), height, flat * np.sin(turn)])
     return points[np.unique((points @ directions).argmax(axis=0))].astype(np.float64)
+
+
+def _middle(parts: Sequence[Part]) -> float:
+    """The height that a camera looks at."""
+    return centre_height(parts) if parts else 0.6
 
 
 def _placed_parts(placed: Placed) -> tuple[Part, ...]:

@@ -140,13 +140,21 @@ def framed(
     near, far = 2.5, 14.0
     for _ in range(24):
         distance = (near + far) / 2.0
-        reach = _reach(replace(move, distance=distance), points, num_frames, aspect, middle)
-        near, far = (distance, far) if reach > fill else (near, distance)
+        reached = reach(replace(move, distance=distance), points, num_frames, aspect, middle)
+        near, far = (distance, far) if reached > fill else (near, distance)
     return replace(move, distance=far)
 
 
-def _reach(move: CameraMove, points: npt.NDArray[np.float64], num_frames: int, aspect: float, middle: float) -> float:
-    """The farthest that any point gets from the middle of any frame; 1 is the border."""
+def reach(move: CameraMove, points: npt.NDArray[np.float64], num_frames: int, aspect: float, middle: float) -> float:
+    """The farthest that any point gets from the middle of any frame; 1 is the border.
+
+    Args:
+        move: The move, with its distance.
+        points: (N, 3) points of the product.
+        num_frames: Frames that the move takes.
+        aspect: Width of the frame over its height.
+        middle: Height that the camera looks at.
+    """
     positions, targets = camera_path(move, num_frames, middle)
     forward = targets - positions
     forward /= np.linalg.norm(forward, axis=1, keepdims=True)
@@ -186,8 +194,8 @@ def random_scene(
             sun_colour=_clipped(np.array([1.0, 0.96, 0.9]) + rng.uniform(-0.04, 0.08) * np.array([0.2, 0.6, 1.0])),
         )
         loosening = 1.0 - attempt / 64
-        far = all(_distance(scene.ground, other.ground) > 0.35 * loosening for other in avoid)
-        if far and (against is None or _distance(scene.ground, against) > 0.40 * loosening):
+        far = all(colour_distance(scene.ground, other.ground) > 0.35 * loosening for other in avoid)
+        if far and (against is None or colour_distance(scene.ground, against) > 0.40 * loosening):
             break
     return scene
 
@@ -235,5 +243,6 @@ def _clipped(values: npt.NDArray[np.float64]) -> Colour:
     return red, green, blue
 
 
-def _distance(a: Colour, b: Colour) -> float:
+def colour_distance(a: Colour, b: Colour) -> float:
+    """Between two sRGB colours in [0, 1], Euclidean."""
     return float(np.linalg.norm(np.array(a) - np.array(b)))

@@ -2,6 +2,7 @@
 
     <workspace>/outs/clip/videos, outs/segment/masks, outs/photos/photos    films, exact masks, cut-out photos
     <workspace>/outs/validate/entries.jsonl                                 two samples a product, with templates
+    <workspace>/outs/validate/transfers.json                                test samples once more, as transfers
     <workspace>/models/wan-tiny                                             a copy of the project's
     <workspace>/params.yaml                                                 the project's under the profile `champion`
 
@@ -26,7 +27,15 @@ from pvtt.media.masks import write_masks
 from pvtt.media.video import write_video
 from pvtt.params.profiles import apply_profile
 from pvtt.records.base import write_jsonl
-from pvtt.records.dataset import ENTRIES_FILE, DatasetEntry, Split, TemplateClip
+from pvtt.records.dataset import (
+    ENTRIES_FILE,
+    FIRST_TRANSFER,
+    DatasetEntry,
+    Split,
+    TemplateClip,
+    TransferSet,
+    write_transfers,
+)
 
 FPS = 12.0
 PROFILES, PROFILE = "infra/profiles", "champion"
@@ -68,8 +77,18 @@ def write_workspace(directory: Path, indices: Sequence[int], project: Workspace,
             captions[index] = take.caption
             progress.advance()
     entries = [entry for index in indices for entry in _entries(workspace, index, captions[index])]
-    write_jsonl(workspace.out("validate") / ENTRIES_FILE, entries)
+    validated = workspace.out("validate")
+    write_jsonl(validated / ENTRIES_FILE, entries)
+    transfers = tuple(as_transfer(entry) for entry in entries if entry.split == "test")
+    reason = None if transfers else "no test product is among these takes"
+    write_transfers(validated, TransferSet(entries=transfers, reason=reason))
     return len(entries)
+
+
+def as_transfer(entry: DatasetEntry) -> DatasetEntry:
+    """The same film as what a transfer is to make of its template."""
+    clip_id = f"{FIRST_TRANSFER + int(entry.clip_id):04d}"
+    return entry.model_copy(update={"track": "transfer", "clip_id": clip_id})
 
 
 def _product_id(index: int) -> str:
@@ -129,6 +148,7 @@ def _entries(workspace: Workspace, index: int, caption: str) -> Iterator[Dataset
             width=WIDTH,
             height=HEIGHT,
             template=TemplateClip(
+                product_id=_product_id(partner_of(index)),
                 clip_path=other_video.relative_to(root).as_posix(),
                 mask_path=other_mask.relative_to(root).as_posix(),
                 clip_sha256=sha256_file(other_video),

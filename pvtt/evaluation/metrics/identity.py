@@ -101,6 +101,10 @@ def _shows(scene: Scene, video: Video, product_id: str | None) -> float | None:
     return None if look is None else float(nearest(look, scene.gallery) == product_id)
 
 
+def _shows_template(scene: Scene, video: Video) -> float | None:
+    return None if scene.template_id is None else _shows(scene, video, scene.template_id)
+
+
 METRICS = (
     Metric(
         name="identity_top1",
@@ -124,5 +128,16 @@ METRICS = (
         chance=True,
         subject="swapped",
         measure=lambda scene, video: _shows(scene, video, scene.partner_id),
+    ),
+    Metric(
+        name="identity_template",
+        label="identity, the template's",
+        says="how often the output looks most like the template's own product: nothing was transferred",
+        group="Is it that product?",
+        better="↓",
+        chance=True,
+        measure=_shows_template,
+        of_contenders=True,
+        of_track="transfer",
     ),
 )

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.media.arrays import Frame, Region, Rgba, Video
+from pvtt.records.dataset import Track
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,6 +75,7 @@ class Scene:
 
     Args:
         truth: Ground truth, (F, H, W, 3).
+        template: What was given of it outside the hole, (F, H, W, 3): the truth itself but in a transfer.
         product: Where the product is in it, (F, H, W).
         hole: What was to be generated, (F, H, W).
         raw: The model's output before compositing, (F, H, W, 3).
@@ -81,12 +83,14 @@ class Scene:
         others: The other contenders' outputs, by name; one that could make none is missing.
         product_id: Whose sample it is.
         partner_id: Whose photos the contender `swapped` saw.
+        template_id: In a transfer, whose place the product takes; None otherwise.
         gallery: The split's products, as their photos show them.
         photos: Photos of the product that the sample is about.
         networks: Those that are there.
     """
 
     truth: Video
+    template: Video
     product: Region
     hole: Region
     raw: Video
@@ -94,6 +98,7 @@ class Scene:
     others: Mapping[str, Video]
     product_id: str
     partner_id: str | None
+    template_id: str | None
     gallery: Mapping[str, Appearance]
     photos: Sequence[Rgba]
     networks: Networks
@@ -133,6 +138,7 @@ class Metric:
         of_truth: Also measured on the ground truth itself, with what that says. None: not.
         of_contenders: Also measured on every other contender.
         ranks: A contender that does better in it beats the model; needs `of_contenders`.
+        of_track: Measured in this track only; None: in both.
     """
 
     name: str
@@ -150,3 +156,4 @@ class Metric:
     of_truth: str | None = None
     of_contenders: bool = False
     ranks: bool = False
+    of_track: Track | None = None
