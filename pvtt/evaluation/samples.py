@@ -59,7 +59,7 @@ def choose(workspace: Workspace, params: Params) -> list[Chosen]:
     validated, out = workspace.out("validate"), workspace.out("encode")
     entries = {entry.key: entry for entry in (*read_entries(validated), *read_transfers(validated).entries)}
     encoded = read_encoded(out)
-    chosen = []
+    chosen: list[Chosen] = []
     for split in SPLITS:
         of_split = [sample for sample in encoded if sample.split == split]
         selected = select(of_split, params.evaluate.max_clips_per_split, params.seed)
