@@ -11,13 +11,21 @@ from typing import Any
 from pvtt.params.file import load_params
 from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import Split
-from tests.encoding.samples import tiny_encode_params, write_sample
-from tests.tiny_wan import build_tiny_base
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCTS: dict[Split, dict[str, tuple[int, int, int]]] = {
     "train": {"RED001": (200, 40, 40), "GREEN002": (40, 160, 60), "BLUE003": (40, 60, 200)},
     "test": {"TEAL006": (30, 150, 150), "PLUM007": (120, 40, 130)},
+}
+ENCODE = {
+    "num_frames": 5,
+    "frame_stride": 2,
+    "width": 48,
+    "height": 32,
+    "photo_size": 32,
+    "max_photos": 2,
+    "variants": 1,
+    "text_tokens": 12,
 }
 STEPS = {
     "steps": 3,
@@ -54,7 +62,7 @@ SPEC: dict[str, Any] = {
 def small_values() -> dict[str, Any]:
     """The project's params at the size of the drawn products."""
     values: dict[str, Any] = json.loads(load_params(ROOT / "params.yaml").model_dump_json(by_alias=True))
-    values["encode"] = json.loads(tiny_encode_params(variants=1, num_frames=5, max_photos=2).to_json())
+    values["encode"] |= ENCODE
     values["model"] |= {"base": "models/base", "num_product_tokens": 6, "product_heads": 2}
     values["train"] |= {"precision": "fp32", "wandb": "disabled", "validation_pictures": 0}
     values["train"]["stage1"] = values["train"]["stage2"] = STEPS
@@ -64,6 +72,9 @@ def small_values() -> dict[str, Any]:
 
 def build_project(root: Path) -> Path:
     """Everything that `pvtt ablate run` reads; returns the file of the ablation."""
+    from tests.encoding.samples import write_sample  # these import torch, which a test of the queue does without
+    from tests.tiny_wan import build_tiny_base
+
     build_tiny_base(root / "models" / "base")
     entries = [
         write_sample(root, product_id, split, colour=colour)

@@ -30,14 +30,14 @@ COMMAND = """
 import json, os, sys, time
 from pathlib import Path
 stage, root = sys.argv[1], Path.cwd()
-plan = json.loads((root.parents[4] / "plan.json").read_text())
+plan = json.loads((root.parents[5] / "plan.json").read_text())
 row = root.parent.name
-with (root.parents[4] / "ran.txt").open("a") as file:
+with (root.parents[5] / "ran.txt").open("a") as file:
     file.write(f"{row} {root.name} {stage} {os.environ['OMP_NUM_THREADS']} {os.environ['PVTT_DISPATCH']}\\n")
 assert json.loads((root / "params.yaml").read_text())["seed"] == int(root.name.removeprefix("seed-"))
 what = plan.get(f"{row} {stage}")
 if what == "wait":
-    (root.parents[4] / "waiting").touch()
+    (root.parents[5] / "waiting").touch()
     time.sleep(60)
 if what:
     code = int(what)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,6 @@ def test_overrides_are_as_for_dvc(tmp_path: Path) -> None:
     ablation, project = load_ablation(ABLATIONS / "paper.yaml"), Workspace(ROOT)
     for row in ablation.rows():
         copy = tmp_path / "params.yaml"
-        shutil.copyfile(project.params_file, copy)
+        copy.write_text(json.dumps(project_values(project)))
         apply_overrides(str(copy), list(ablation.overrides(row, 7)))
         assert load_params(copy) == row_params(ablation, project_values(project), row, 7)
