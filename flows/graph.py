@@ -16,6 +16,11 @@ from typing import Any
 from pvtt.errors import PvttError
 
 
+def dvc(*arguments: str) -> list[str]:
+    """The command line of this interpreter's DVC. It waits for another DVC's lock instead of failing on it."""
+    return [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
+
+
 @dataclass(frozen=True)
 class StageGraph:
     """DVC's graph without the `.dvc` files.

@@ -24,8 +24,9 @@ from prefect.runtime import task_run
 from flows.board import Board
 from flows.console import exit_with_errors
 from flows.environment import own_workspace
-from flows.steps import StepError, dvc, run_step
+from flows.graph import dvc
 from pvtt.dataset.raw import check_raw_data
+from pvtt.dispatch.command import StepError, run_step
 from pvtt.errors import PvttError
 from pvtt.files.git import commit as git_commit
 from pvtt.files.git import uncommitted

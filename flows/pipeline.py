@@ -24,12 +24,12 @@ from prefect.states import Completed
 from flows.board import Board, Ending
 from flows.console import exit_with_errors
 from flows.environment import own_workspace
-from flows.graph import read_graph
+from flows.graph import dvc, read_graph
 from flows.ingest import CRAWL, ingest_data
 from flows.result import publish_result
-from flows.steps import StepError, dvc, run_step
 from pvtt.dataset.raw import missing_data
 from pvtt.decision.text import format_decision
+from pvtt.dispatch.command import StepError, run_step
 from pvtt.files.git import commit as git_commit
 from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace

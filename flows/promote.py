@@ -26,8 +26,8 @@ from pydantic import Field, ValidationError
 from flows.console import exit_with_errors
 from flows.environment import own_workspace
 from flows.graph import read_graph
-from flows.steps import command_environment
 from pvtt.decision.text import format_decision
+from pvtt.dispatch.command import command_environment
 from pvtt.dispatch.profile import load_profile
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.git import commit as git_commit

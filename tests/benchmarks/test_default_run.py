@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 import pytest
 
-from flows.steps import command_environment
 from pvtt.builtin.shop.catalog import FPS
+from pvtt.dispatch.command import command_environment
 from pvtt.files.workspace import Workspace
 from pvtt.media.video import iter_frames, write_video
 from pvtt.stages.all import STAGE_NAMES

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from pvtt.errors import LockedError
-from pvtt.files.lock import hold_lock
+from pvtt.files.lock import hold_lock, is_held
 from pvtt.items.progress import Progress
 
 HOLDER = """
 import sys
 from pathlib import Path
-from pvtt.files.lock import hold_lock
+from pvtt.files.lock import hold_lock, is_held
 with hold_lock(Path(sys.argv[1]), "pvtt clip"):
     print("held", flush=True)
     sys.stdin.read()
@@ -66,3 +66,13 @@ def test_progress_writes_what_is_done_and_a_line_at_the_end(tmp_path: Path, caps
     state = json.loads(path.read_text())
     assert (state["stage"], state["done"], state["total"], state["note"]) == ("train", 10, 10, "loss 0.40")
     assert "train: 10/10 steps" in capsys.readouterr().err
+
+
+def test_whether_a_lock_is_held_can_be_asked_without_taking_it(tmp_path: Path) -> None:
+    lock = tmp_path / "clip.lock"
+    assert not is_held(lock)
+    with hold_lock(lock, "pvtt clip"):
+        assert is_held(lock)
+    assert not is_held(lock)
+    with hold_lock(lock, "pvtt clip"):
+        pass

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows.ingest import describe_changes, ingest, sample_shop
-from flows.steps import StepError
+from pvtt.dispatch.command import StepError
 from pvtt.params.crawl import CrawlParams
 from pvtt.params.file import load_params
 from tests.crawl.site import photo_bytes, video_bytes

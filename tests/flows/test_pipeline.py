@@ -17,7 +17,7 @@ import pytest
 
 from flows.graph import read_graph
 from flows.pipeline import pipeline, reproduce
-from flows.steps import StepError
+from pvtt.dispatch.command import StepError
 from pvtt.errors import LockedError, MissingInputError, ParamsError
 from pvtt.files.lock import hold_lock
 from tests.flows.conftest import Project

@@ -1,14 +1,15 @@
-"""Run one command of the pipeline: its output to a log, its progress to whoever looks, its failure to one line."""
+"""One command in a process of its own: its output to a log, its progress to whoever looks, its failure to one line."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pvtt.errors import PvttError
@@ -19,6 +20,8 @@ POLL_EVERY_S = 0.25
 TERMINATE_WITHIN_S = 30.0  # a stage closes its files, or hands its Slurm jobs back
 # DVC's last words about a command that failed; a negative status is the signal that killed it.
 STAGE_FAILED = re.compile(r"exited with (-?\d+)")
+_PR_SET_PDEATHSIG = 1  # Linux
+_prctl = getattr(ctypes.CDLL(None), "prctl", None)
 
 
 class StepError(PvttError):
@@ -49,16 +52,15 @@ def command_environment() -> dict[str, str]:
     return os.environ | {"PATH": bin_directory + os.pathsep + os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1"}
 
 
-def dvc(*arguments: str) -> list[str]:
-    """The command line of this interpreter's DVC. It waits for another DVC's lock instead of failing on it."""
-    return [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
-
-
 def run_step(
     workspace: Workspace,
     name: str,
     command: Sequence[str],
     on_progress: Callable[[ProgressState], None] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    on_poll: Callable[[], None] | None = None,
+    ends_with_parent: bool = False,
 ) -> str:
     """Run a command in the workspace's root to its end.
 
@@ -68,6 +70,9 @@ def run_step(
         name: The stage's name, by which its progress file is found.
         command: Program and arguments.
         on_progress: Called with each new state of `.pvtt/progress/<name>.json`.
+        environment: Variables that it gets beside this process's own.
+        on_poll: Called a few times a second; what it raises ends the command first.
+        ends_with_parent: The command gets SIGTERM when this process dies, however it dies (Linux).
 
     Returns:
         What it printed.
@@ -86,11 +91,12 @@ def run_step(
         process = subprocess.Popen(
             command,
             cwd=workspace.root,
-            env=command_environment() | {FAILURE_FILE: str(failure)},
+            env=command_environment() | dict(environment or {}) | {FAILURE_FILE: str(failure)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             process_group=0,
+            preexec_fn=_ending_with(os.getpid()) if ends_with_parent else None,
         )
         try:
             last = None
@@ -102,6 +108,8 @@ def run_step(
                     last = state
                 if not running:
                     break
+                if on_poll is not None:
+                    on_poll()
                 time.sleep(POLL_EVERY_S)
         except BaseException:
             _terminate(process)
@@ -114,6 +122,18 @@ def run_step(
             raise StepError(left.message, left.hint or where, left.exit_code)
         raise _explain(name, text, process.returncode, where)
     return text
+
+
+def _ending_with(parent: int) -> Callable[[], None]:
+    """What a new process does first, so that the kernel ends it when `parent` dies: kill -9 leaves none behind."""
+
+    def ask() -> None:
+        if _prctl is not None:
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before the kernel was asked
+            os._exit(1)
+
+    return ask
 
 
 def _terminate(process: subprocess.Popen[bytes]) -> None:

@@ -1,14 +1,17 @@
-"""One command of the pipeline: what it left for the flow, and what is known where it left nothing."""
+"""One command of the pipeline: what it left for who started it, and what is known where it left nothing."""
 
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from flows.steps import StepError, run_step
+from pvtt.dispatch.command import StepError, run_step
 from pvtt.files.workspace import Workspace
 from pvtt.records.process import Failure, ProgressState
 
@@ -78,3 +81,46 @@ def test_progress_is_seen_while_it_lasts(workspace: Workspace) -> None:
     seen: list[ProgressState] = []
     run_step(workspace, "clip", [sys.executable, "-c", ADVANCE], seen.append)
     assert (seen[-1].stage, seen[-1].done, seen[-1].total, seen[-1].note) == ("clip", 4, 4, "JEWE001")
+
+
+def test_a_command_may_end_with_the_process_that_started_it(workspace: Workspace, project_root: Path) -> None:
+    """kill -9 of the starter: the command gets SIGTERM, and can save what it has."""
+    wait = (
+        "import os, signal, sys, time\n"
+        "from pathlib import Path\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (Path('saved').touch(), sys.exit()))\n"
+        "Path('pid').write_text(str(os.getpid()))\n"
+        "time.sleep(60)"
+    )
+    start = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from pvtt.dispatch.command import run_step\n"
+        "from pvtt.files.workspace import Workspace\n"
+        f"run_step(Workspace(Path({str(workspace.root)!r})), 'wait', [sys.executable, '-c', {wait!r}], "
+        "ends_with_parent=True)"
+    )
+    starter = subprocess.Popen([sys.executable, "-c", start], cwd=project_root)
+    until((workspace.root / "pid").exists)
+    starter.kill()
+    starter.wait()
+    until((workspace.root / "saved").exists)
+
+
+def test_a_poll_that_raises_ends_the_command(workspace: Workspace) -> None:
+    def stop() -> None:
+        if (workspace.root / "started").exists():
+            raise KeyboardInterrupt
+
+    code = "import time; open('started', 'w').close(); time.sleep(60)"
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_step(workspace, "clip", [sys.executable, "-c", code], on_poll=stop)
+    assert time.monotonic() - start < 30
+
+
+def until(condition: Callable[[], bool], within_s: float = 30.0) -> None:
+    limit = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
