@@ -2,9 +2,6 @@
 
 `shim.c` stands between all libraries and libc; this module compiles it, starts Python under it, says what shall fail
 and runs a function in a forked child. A fork costs milliseconds, where starting Python with PyTorch costs seconds.
-
-Failing the Nth call of a run from its start costs what comes before N every time. `Injector.walk` runs a function once:
-at each call the process stops, and for each fault a forked copy of it, in a copy of the workspace, goes on from there.
 """
 
 from __future__ import annotations
@@ -15,26 +12,19 @@ import gc
 import itertools
 import mmap
 import os
-import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 SHIM = Path(__file__).with_name("shim.c")
 STATE = "FAULTS_STATE"  # environment variable: the file that is mapped here and in the shim
 TIMEOUT_S = 1200  # of one forked child; ten times what it needs alone, as it may run beside others
-CANNOT_COPY = 99  # exit code of a copy that cannot be made, in shim.c
-HELD = ".held"  # suffix of the workspace that is aside, in shim.c
-_MESSAGE = struct.Struct("iii")  # `struct message` of shim.c
-_ORDER = struct.Struct("iii")  # `struct order` of shim.c
 STORAGE_FAULT = 7  # exit code of `StorageError`
 ERRNOS = (errno.ENOSPC, errno.EROFS, errno.EIO)
 
@@ -215,133 +205,48 @@ class Injector:
         with tempfile.TemporaryFile() as said:
             process = os.fork()
             if process == 0:
-                _child(function, said.fileno(), lambda: setattr(state, "kind", 1 + _KINDS.index(kind)))
+                run_child(function, said.fileno(), lambda: setattr(state, "kind", 1 + _KINDS.index(kind)))
             _, status = os.waitpid(process, 0)
             state.kind = 0
             said.seek(0)
             text = said.read().decode(errors="replace")
-        return self._ended(status, text)
+        return self.ended(status, text)
 
-    def walk(self, function: Callable[[], object], root: Path, visit: Callable[[Call], None]) -> Ended:
-        """Run a function in a forked child, once, which stops before each of its writes.
-
-        Args:
-            function: As for `run`.
-            root: As for `run`. While a call is visited nobody else may have its files open.
-            visit: Called for each write in turn; it may let copies of the child meet faults there.
-
-        Returns:
-            How the child itself ended, which met no fault. If visits did no harm it ended as `run` would have.
-        """
-        state = self._state
-        ctypes.memset(ctypes.addressof(state), 0, ctypes.sizeof(_State))
-        state.root = str(root.resolve()).encode()
-        (told, state.ask), (state.answer, order) = os.pipe(), os.pipe()
-        gc.collect()
-        gc.freeze()
-        with tempfile.TemporaryFile() as said:
-            process = os.fork()
-            if process == 0:
-                os.close(told)
-                os.close(order)
-
-                def arm() -> None:
-                    signal.alarm(0)  # it waits for its copies
-                    state.walker, state.kind = os.getpid(), 1
-
-                _child(function, said.fileno(), arm)
-            os.close(state.ask)
-            os.close(state.answer)
-            at = 0
-            try:
-                while message := os.read(told, _MESSAGE.size):
-                    _, meets_full_disk, num_threads = _MESSAGE.unpack(message)
-                    before = bytes(state)
-                    state.kind = 0
-                    at += 1
-                    if before_count(before) + 1 != at:
-                        raise RuntimeError("another process writes as well, whose calls nobody visits")
-                    visit(Call(self, at, bool(meets_full_disk), num_threads, root, said, told, order, before))
-                    ctypes.memmove(ctypes.addressof(state), before, len(before))
-                    os.write(order, _ORDER.pack(0, 0, 0))
-            except BaseException:
-                os.kill(process, signal.SIGKILL)
-                raise
-            finally:
-                os.close(told)
-                os.close(order)
-                _, status = os.waitpid(process, 0)
-                state.kind = 0
-            said.seek(0)
-            return self._ended(status, said.read().decode(errors="replace"))
-
-    def _ended(self, status: int, text: str) -> Ended:
+    def ended(self, status: int, said: str) -> Ended:
+        """How a process ended, by its wait status, what it printed, and what the shim counted."""
         state = self._state
         code = os.waitstatus_to_exitcode(status)
-        return Ended(code, text, state.count, state.first.decode(), state.count - state.fail_at)
+        return Ended(code, said, state.count, state.first.decode(), state.count - state.fail_at)
+
+    def begin_walk(self, root: Path, ask: int, answer: int) -> None:
+        """Have the process that calls `arm_walker` ask, by these descriptors, before each write below a folder."""
+        ctypes.memset(ctypes.addressof(self._state), 0, ctypes.sizeof(_State))
+        self._state.root = str(root.resolve()).encode()
+        self._state.ask, self._state.answer = ask, answer
+
+    def arm_walker(self) -> None:
+        """From here on this process asks."""
+        self._state.walker, self._state.kind = os.getpid(), 1
+
+    def pause(self) -> tuple[bytes, int]:
+        """Count nothing, and let nothing fail. Returns the shared state before, and its count."""
+        before = bytes(self._state)
+        self._state.kind = 0
+        return before, int(self._state.count)
 
     def resume(self, before: bytes) -> None:
-        """Put the shared state back to what it was."""
+        """Put the shared state back to what `pause` returned."""
         ctypes.memmove(ctypes.addressof(self._state), before, len(before))
 
-    def disarm(self) -> None:
-        """Count nothing, and let nothing fail."""
-        self._state.kind = 0
 
-
-def before_count(before: bytes) -> int:
-    """The calls so far, of a kept state."""
-    return int(_State.from_buffer_copy(before).count)
-
-
-@dataclass(frozen=True)
-class Call:
-    """A write that a walking process is about to make.
+def run_child(function: Callable[[], object], output: int, arm: Callable[[], None]) -> None:
+    """A forked child's whole life.
 
     Args:
-        at: Its number, from 1.
-        meets_full_disk: Whether a full disk refuses such a call.
-        num_threads: Of the process. A copy would have one of them, so where there are more it cannot be relied on.
+        function: As for `Injector.run`.
+        output: Descriptor for what it prints.
+        arm: Called at last before the function.
     """
-
-    injector: Injector = field(repr=False)
-    at: int
-    meets_full_disk: bool
-    num_threads: int
-    root: Path = field(repr=False)
-    said: IO[bytes] = field(repr=False)
-    told: int = field(repr=False)
-    order: int = field(repr=False)
-    before: bytes = field(repr=False)
-
-    @contextmanager
-    def fault(self, number: int, *, for_ever: bool) -> Iterator[Ended | None]:
-        """Let a copy of the process meet a fault here; in the block, the workspace is as the copy left it.
-
-        Yields how it ended; None: it could not be copied.
-        """
-        held = self.root.with_name(self.root.name + HELD)
-        end_of_text = os.fstat(self.said.fileno()).st_size
-        self.root.rename(held)
-        subprocess.run(["cp", "-a", held, self.root], check=True)  # hard links stay hard links
-        try:
-            self.injector.resume(self.before)
-            os.write(self.order, _ORDER.pack(number, int(for_ever), TIMEOUT_S))
-            _, status, _ = _MESSAGE.unpack(os.read(self.told, _MESSAGE.size))
-            self.injector.disarm()
-            text = os.pread(self.said.fileno(), 1 << 20, 0).decode(errors="replace")
-            os.ftruncate(self.said.fileno(), end_of_text)  # the walker shares the place in the file
-            os.lseek(self.said.fileno(), end_of_text, os.SEEK_SET)
-            ended = self.injector._ended(status, text)
-            yield None if ended.code == CANNOT_COPY else ended
-        finally:
-            self.injector.disarm()
-            shutil.rmtree(self.root, ignore_errors=True)
-            held.rename(self.root)
-
-
-def _child(function: Callable[[], object], output: int, arm: Callable[[], None]) -> None:
-    """The child's whole life."""
     code = 1
     try:
         signal.alarm(TIMEOUT_S)

@@ -2,8 +2,8 @@
 
 for N = 1, 2, …:  a fresh copy of the workspace → the command, whose Nth write fails → check → the command again → check
 
-The command is not run from its start for each N: `Injector.walk` forks a copy at each write. And two runs that are one
-and the same are made once:
+The command is not run from its start for each N: `tests/faults/walk.py` forks a copy at each write. And two runs that
+are one and the same are made once:
 
 - A fault that fails for ever is the fault that fails once, if the command made no call after it that could have failed
   (but a full disk that takes half of a write, which has a beginning of its own).
@@ -34,7 +34,6 @@ from tests.faults.cases import Case, write_params
 from tests.faults.injection import (
     ERRNOS,
     STORAGE_FAULT,
-    Call,
     Counts,
     Ended,
     Fault,
@@ -44,6 +43,7 @@ from tests.faults.injection import (
     faults_of,
 )
 from tests.faults.journal import Journal
+from tests.faults.walk import Call, walk
 
 LONG_AGO_S = 48 * 3600  # older than what a sweep takes for the temporaries of a live run
 NEVER_S = 1e9
@@ -93,11 +93,8 @@ class Loop:
         self._base = folder / "base"
         self._root = folder / "workspace"  # one place for all runs, so that paths in results are equal
         os.environ["PVTT_DISPATCH"] = "inline"
-        _import_what_it_uses(injector, case, folder)
         self._base.mkdir()
-        built = injector.run(lambda: write_params(self._base, case.build(self._base)), self._base)
-        if built.code != 0:
-            raise RuntimeError(f"{name} cannot be built: {built.said}")
+        _build(injector, case, self._base)
         self._params = load_params(self._base / "params.yaml")
         for out in case.outs:
             _write_old(self._base / out)
@@ -106,6 +103,7 @@ class Loop:
         ended = self._run()
         if ended.code != 0:
             raise RuntimeError(f"{name} fails without a fault: {ended.said}")
+        self._num_writes = ended.count
         self._new = self._published()
         self._names = _names(self._base) | _names(self._root)
         self._recovered: dict[str, list[str]] = {}  # by the state of the workspace
@@ -114,8 +112,7 @@ class Loop:
 
     def run(self, kind: Kind, faults: Faults, journal: Journal) -> Counts:
         """All of `faults_of`, or a random sample of them."""
-        self._reset()
-        counts = Counts(self._name, kind, self._run(kind=kind).count)
+        counts = Counts(self._name, kind, self._num_writes if kind == "writes" else self._count_reads())
         wanted = faults.of(kind, counts.num_calls)
         names = {str(fault) for fault in wanted}
         counts.num_faults = len(wanted)
@@ -132,6 +129,10 @@ class Loop:
             if result.fault in names:
                 counts.add(result)
         return counts
+
+    def _count_reads(self) -> int:
+        self._reset()
+        return self._run(kind="reads").count
 
     def _walk(self, wanted: list[Fault], journal: Journal) -> list[Fault]:
         """Try the faults in one run. Returns those at which it could not be copied, as when it has several threads."""
@@ -158,7 +159,7 @@ class Loop:
 
         if open_faults:
             self._reset()
-            ended = self._injector.walk(self._command(), self._root, visit)
+            ended = walk(self._injector, self._command(), self._root, visit)
             if ended.code != 0 or self._published() != self._new:
                 raise RuntimeError(f"{self._name} did not end as without copies: {ended.said}")
         return left
@@ -273,15 +274,19 @@ class Loop:
             yield f"left behind: {left}"
 
 
-def _import_what_it_uses(injector: Injector, case: Case, folder: Path) -> None:
-    """Import what the command will import, so that a fork has it; nothing is run here, as threads survive no fork."""
-    root, listing = folder / "rehearsal", folder / "modules"
-    root.mkdir()
+def _build(injector: Injector, case: Case, base: Path) -> None:
+    """Build the workspace, and import what the command will import, so that a fork has it.
+
+    Both happen in a fork, which runs the command in a copy to see what it imports: threads survive no fork, so nothing
+    is run here.
+    """
+    root, listing = base.with_name("rehearsal"), base.with_name("modules")
 
     def rehearse() -> None:
         from pvtt.cli.main import main
 
-        write_params(root, case.build(root))
+        write_params(base, case.build(base))
+        shutil.copytree(base, root, symlinks=True)
         os.chdir(root)
         try:
             main(list(case.arguments))

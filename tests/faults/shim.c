@@ -72,7 +72,7 @@ static int path_is_below(int folder, const char *path) {
     return getcwd(here, sizeof here) != NULL && is_below(here);
 }
 
-/* --- A walk: one run, of which a copy meets each fault at each call. tests/faults/injection.py asks for it. --- */
+/* --- A walk: one run, of which a copy meets each fault at each call. tests/faults/walk.py asks for it. --- */
 
 enum { AT_A_CALL, COPY_ENDED };
 struct message { int32_t what, value, num_threads; };
