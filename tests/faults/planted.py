@@ -27,9 +27,9 @@ def put_file_by_file(new: Path, path: Path) -> None:
 def main(*arguments: str) -> None:
     folder = scratch_folder()
     try:
-        loop = Loop("photos", CASES["photos"], Injector(), folder)
         atomic._put = put_file_by_file
-        faults = Faults(quick=True, from_the_start="--from-the-start" in arguments)
+        loop = Loop("photos", CASES["photos"], Injector(), folder)
+        faults = Faults(quick=True, sample=40, from_the_start="--from-the-start" in arguments)
         counts = loop.run("writes", faults, Journal(None, "photos"))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
