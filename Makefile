@@ -19,13 +19,11 @@ help:  ## List the targets
 
 setup: $(VENV)/.installed  ## Install into .venv (5 GB with the CUDA build of torch)
 
-$(VENV)/.installed: requirements.lock pyproject.toml
+$(VENV)/.installed: requirements.lock pyproject.toml infra/install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 		|| { echo "PVTT needs Python 3.11: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
 	@echo "Installing into $(VENV) (once; a few minutes, about 6 GB) ..."
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@infra/install $(PYTHON) $(VENV)
 	@touch $@
 
 run: setup  ## Run the whole pipeline: crawl to report
@@ -64,7 +62,7 @@ system-packages:  ## Debian packages of the tests: a renderer, ffmpeg, a browser
 	echo "Installing $$missing"; \
 	$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
 
-lock:  ## Compile requirements.lock again (needs `pip install uv`)
+lock: setup  ## Compile requirements.lock again
 	$(BIN)/uv pip compile pyproject.toml -c infra/constraints.txt --all-extras --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
 

@@ -13,9 +13,19 @@ import pytest
 if TYPE_CHECKING:
     from tests.evaluated import EvaluatedProject
 
+from tests.schedule import (  # noqa: F401  # hooks
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_xdist_make_scheduler,
+)
 from tests.slurm_cluster import slurm_cluster  # noqa: F401  # a fixture
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# Processes side by side have a core each: threads that wait for each other's cores take longer than one thread.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for variable in ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+        os.environ.setdefault(variable, "1")
 
 
 # A shell's background job ignores Ctrl-C, and so would every program that a test starts and interrupts.

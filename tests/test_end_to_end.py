@@ -21,10 +21,12 @@ from pvtt.stages.all import STAGE_NAMES
 
 NUM_PRODUCTS = 12
 SMALLEST: dict[str, dict[str, Any]] = {
+    "clip": {"width": 384, "height": 256},
     "validate": {"min_products": 8},
     "encode": {"variants": 2},
     "evaluate": {"num_steps": 2, "max_clips_per_split": 3, "save_videos": 1, "bootstrap": 100, "min_n": 2},
 }
+OF_THIS_RUN = ("PREFECT_API_URL", "PVTT_CACHE_DIR", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 FEW_STEPS = {"steps": 4, "batch_size": 4, "warmup_steps": 1, "checkpoint_every": 2, "validate_every": 4}
 
 
@@ -45,9 +47,7 @@ def clone(project_root: Path, folder: Path, source: Path) -> Path:
 
 def run(checkout: Path, *command: str) -> str:
     """Run this interpreter in a checkout, as a person whose environment names no other checkout would."""
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("PREFECT_API_URL", "PVTT_CACHE_DIR")
-    }
+    environment = {name: value for name, value in os.environ.items() if name not in OF_THIS_RUN}
     environment["PYTHONPATH"] = str(checkout)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     result = subprocess.run(

@@ -24,7 +24,7 @@ from typing import Literal
 
 SHIM = Path(__file__).with_name("shim.c")
 STATE = "FAULTS_STATE"  # environment variable: the file that is mapped here and in the shim
-TIMEOUT_S = 300  # of one forked child
+TIMEOUT_S = 1200  # of one forked child; ten times what it needs alone, as it may run beside others
 STORAGE_FAULT = 7  # exit code of `StorageError`
 ERRNOS = (errno.ENOSPC, errno.EROFS, errno.EIO)
 
@@ -40,6 +40,9 @@ class _State(ctypes.Structure):
         ("number", ctypes.c_int32),
         ("for_ever", ctypes.c_int32),
         ("failed", ctypes.c_int32),
+        ("walker", ctypes.c_int32),
+        ("ask", ctypes.c_int32),
+        ("answer", ctypes.c_int32),
         ("fail_at", ctypes.c_int64),
         ("count", ctypes.c_int64),
         ("first", ctypes.c_char * 64),
@@ -86,12 +89,14 @@ class Ended:
         said: Its standard output and error.
         count: Calls of the kind that was counted.
         failed: The first call that failed; empty: none did.
+        num_after: Calls after the one that was to fail, or, without a fault, all.
     """
 
     code: int
     said: str
     count: int
     failed: str
+    num_after: int
 
 
 @dataclass
@@ -101,17 +106,42 @@ class Counts:
     name: str
     kind: Kind
     num_calls: int  # of an undisturbed run
-    num_injections: int = 0
+    num_faults: int = 0  # that there are: every call × errno × once and for ever, or the sample of them
+    num_injections: int = 0  # that were tried
     num_ended: int = 0  # with the exit code of a storage fault
     num_absorbed: int = 0  # went on, and all is as it should be
+    num_same: int = 0  # of the injections: not run, as they are the run of the fault before them
+    num_recoveries: int = 0  # runs afterwards; equal workspaces share one
     violations: list[str] = field(default_factory=list)
 
-    def add(self, ended: Ended, violations: Sequence[str]) -> None:
+    def add(self, result: Result) -> None:
         """Count one fault."""
+        if not result.failed:
+            return  # this run had fewer calls
         self.num_injections += 1
-        self.num_ended += ended.code == STORAGE_FAULT
-        self.num_absorbed += ended.code == 0
-        self.violations += violations
+        self.num_ended += result.code == STORAGE_FAULT
+        self.num_absorbed += result.code == 0
+        self.num_same += result.same
+        self.violations += [f"{result.fault} ({result.failed}): {what}" for what in result.violations]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one fault.
+
+    Args:
+        fault: As `str(Fault)`.
+        code: Exit code.
+        failed: The call that failed first; empty: there was none.
+        violations: What is wrong.
+        same: It was not run, since it is the run of the same fault once.
+    """
+
+    fault: str
+    code: int
+    failed: str
+    violations: tuple[str, ...]
+    same: bool = False
 
 
 def compile_shim(folder: Path, compiler: str) -> Path:
@@ -175,16 +205,48 @@ class Injector:
         with tempfile.TemporaryFile() as said:
             process = os.fork()
             if process == 0:
-                _child(function, said.fileno(), lambda: setattr(state, "kind", 1 + _KINDS.index(kind)))
+                run_child(function, said.fileno(), lambda: setattr(state, "kind", 1 + _KINDS.index(kind)))
             _, status = os.waitpid(process, 0)
             state.kind = 0
             said.seek(0)
             text = said.read().decode(errors="replace")
-        return Ended(os.waitstatus_to_exitcode(status), text, state.count, state.first.decode())
+        return self.ended(status, text)
+
+    def ended(self, status: int, said: str) -> Ended:
+        """How a process ended, by its wait status, what it printed, and what the shim counted."""
+        state = self._state
+        code = os.waitstatus_to_exitcode(status)
+        return Ended(code, said, state.count, state.first.decode(), state.count - state.fail_at)
+
+    def begin_walk(self, root: Path, ask: int, answer: int) -> None:
+        """Have the process that calls `arm_walker` ask, by these descriptors, before each write below a folder."""
+        ctypes.memset(ctypes.addressof(self._state), 0, ctypes.sizeof(_State))
+        self._state.root = str(root.resolve()).encode()
+        self._state.ask, self._state.answer = ask, answer
+
+    def arm_walker(self) -> None:
+        """From here on this process asks."""
+        self._state.walker, self._state.kind = os.getpid(), 1
+
+    def pause(self) -> tuple[bytes, int]:
+        """Count nothing, and let nothing fail. Returns the shared state before, and its count."""
+        before = bytes(self._state)
+        self._state.kind = 0
+        return before, int(self._state.count)
+
+    def resume(self, before: bytes) -> None:
+        """Put the shared state back to what `pause` returned."""
+        ctypes.memmove(ctypes.addressof(self._state), before, len(before))
 
 
-def _child(function: Callable[[], object], output: int, arm: Callable[[], None]) -> None:
-    """The child's whole life."""
+def run_child(function: Callable[[], object], output: int, arm: Callable[[], None]) -> None:
+    """A forked child's whole life.
+
+    Args:
+        function: As for `Injector.run`.
+        output: Descriptor for what it prints.
+        arm: Called at last before the function.
+    """
     code = 1
     try:
         signal.alarm(TIMEOUT_S)

@@ -26,7 +26,8 @@ from pvtt.files.storage import TEMPORARY_PREFIX
 from pvtt.media.images import write_png
 from pvtt.media.masks import write_masks
 from pvtt.media.video import write_video
-from tests.faults.injection import STORAGE_FAULT, Counts, Ended, Injector, faults_of
+from tests.faults.injection import STORAGE_FAULT, Counts, Ended, Injector, Result, faults_of
+from tests.faults.journal import Journal
 
 RANDOM = np.random.default_rng(0)
 PICTURE = RANDOM.integers(0, 255, (64, 96, 3), dtype=np.uint8)
@@ -141,13 +142,14 @@ WRITERS: dict[str, Writer] = {
 }
 
 
-def run(name: str, injector: Injector, folder: Path, *, quick: bool) -> Counts:
+def run(name: str, injector: Injector, folder: Path, journal: Journal, *, quick: bool) -> Counts:
     """Fail a writer's Nth call, for every N.
 
     Args:
         name: In `WRITERS`.
         injector: Under the shim.
         folder: Where it writes.
+        journal: Of what was tried before, and for what comes.
         quick: Errnos, once and for ever, take turns; else each call fails in all these ways.
     """
     writer = WRITERS[name]
@@ -164,13 +166,19 @@ def run(name: str, injector: Injector, folder: Path, *, quick: bool) -> Counts:
     old = writer.read(path)
     counts = Counts(name, "writes", injector.run(publish, folder).count)
     new = writer.read(path)
-    for fault in faults_of("writes", counts.num_calls, quick=quick):
+    faults = list(faults_of("writes", counts.num_calls, quick=quick))
+    counts.num_faults = len(faults)
+    for fault in faults:
+        if str(fault) in journal.results:
+            continue
         writer.old(path)
         ended = injector.run(publish, folder, fault)
-        if ended.failed:
-            counts.add(ended, [f"{fault} ({ended.failed}): {what}" for what in _wrong(ended, writer, path, old, new)])
+        wrong = tuple(_wrong(ended, writer, path, old, new)) if ended.failed else ()
+        journal.add(Result(str(fault), ended.code, ended.failed, wrong), counts.num_faults)
         for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    for result in journal.results.values():
+        counts.add(result)
     return counts
 
 

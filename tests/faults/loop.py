@@ -1,11 +1,20 @@
 """A command under every fault: what it must be afterwards, whichever call failed.
 
 for N = 1, 2, …:  a fresh copy of the workspace → the command, whose Nth write fails → check → the command again → check
+
+The command is not run from its start for each N: `tests/faults/walk.py` forks a copy at each write. And two runs that
+are one and the same are made once:
+
+- A fault that fails for ever is the fault that fails once, if the command made no call after it that could have failed
+  (but a full disk that takes half of a write, which has a beginning of its own).
+- The command again, from a workspace whose every name and byte is that of an earlier one, ends as it did then.
 """
 
 from __future__ import annotations
 
+import errno
 import importlib
+import itertools
 import os
 import random
 import re
@@ -13,7 +22,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pvtt.files.hashing import sha256_file, sha256_json
@@ -21,12 +31,49 @@ from pvtt.files.storage import TEMPORARY_PREFIX
 from pvtt.items.cache import ItemCache
 from pvtt.params.file import load_params
 from tests.faults.cases import Case, write_params
-from tests.faults.injection import STORAGE_FAULT, Counts, Ended, Fault, Injector, Kind, faults_of
+from tests.faults.injection import (
+    ERRNOS,
+    STORAGE_FAULT,
+    Counts,
+    Ended,
+    Fault,
+    Injector,
+    Kind,
+    Result,
+    faults_of,
+)
+from tests.faults.journal import Journal
+from tests.faults.walk import Call, walk
 
 LONG_AGO_S = 48 * 3600  # older than what a sweep takes for the temporaries of a live run
 NEVER_S = 1e9
 TIME = re.compile(r"\d{8}T\d{6}\.\d+Z")
+RANDOM = re.compile(r"(\.tmp-(?:[^/]*-)?)[a-z0-9_]{8}")  # the end of a temporary's name
 SAID = re.compile(r"^pvtt: (.+)\n  next: .+\n\Z", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Which faults shall be tried.
+
+    Args:
+        quick: Each call fails in one way, not in all.
+        sample: A random sample of this many; None: all.
+        seed: Of the sample.
+        from_the_start: Run the command from its start for each: slow, and the measure of the fast way.
+    """
+
+    quick: bool = False
+    sample: int | None = None
+    seed: int = 0
+    from_the_start: bool = False
+
+    def of(self, kind: Kind, num_calls: int) -> list[Fault]:
+        """Those of a command that makes so many calls."""
+        faults = list(faults_of(kind, num_calls, quick=self.quick))
+        if self.sample is None or self.sample >= len(faults):
+            return faults
+        return random.Random(self.seed).sample(faults, self.sample)
 
 
 class Loop:
@@ -46,11 +93,8 @@ class Loop:
         self._base = folder / "base"
         self._root = folder / "workspace"  # one place for all runs, so that paths in results are equal
         os.environ["PVTT_DISPATCH"] = "inline"
-        _import_what_it_uses(injector, case, folder)
         self._base.mkdir()
-        built = injector.run(lambda: write_params(self._base, case.build(self._base)), self._base)
-        if built.code != 0:
-            raise RuntimeError(f"{name} cannot be built: {built.said}")
+        _build(injector, case, self._base)
         self._params = load_params(self._base / "params.yaml")
         for out in case.outs:
             _write_old(self._base / out)
@@ -59,28 +103,115 @@ class Loop:
         ended = self._run()
         if ended.code != 0:
             raise RuntimeError(f"{name} fails without a fault: {ended.said}")
+        self._num_writes = ended.count
         self._new = self._published()
         self._names = _names(self._base) | _names(self._root)
+        self._recovered: dict[str, list[str]] = {}  # by the state of the workspace
+        self._ended_at_once: set[str] = set()  # faults after which no call was made that could fail
+        self._num_recoveries = 0
 
-    def run(self, kind: Kind, *, quick: bool = False, sample: int | None = None, seed: int = 0) -> Counts:
+    def run(self, kind: Kind, faults: Faults, journal: Journal) -> Counts:
         """All of `faults_of`, or a random sample of them."""
-        self._reset()
-        counts = Counts(self._name, kind, self._run(kind=kind).count)
-        faults = list(faults_of(kind, counts.num_calls, quick=quick))
-        if sample is not None and sample < len(faults):
-            faults = random.Random(seed).sample(faults, sample)
-        for fault in faults:
+        counts = Counts(self._name, kind, self._num_writes if kind == "writes" else self._count_reads())
+        wanted = faults.of(kind, counts.num_calls)
+        names = {str(fault) for fault in wanted}
+        counts.num_faults = len(wanted)
+        self._num_recoveries = 0
+        if kind == "writes" and not faults.from_the_start:
+            wanted = self._walk(wanted, journal)
+        for fault in wanted:
+            if str(fault) in journal.results:
+                continue
             self._reset()
-            ended = self._run(fault)
-            if not ended.failed:
-                continue  # this run had fewer calls
-            wrong = [*self._check(ended), *self._unsound()]
-            if ended.code != 0 or self._temporaries():
-                wrong += [*self._check_again(), *self._unsound()]
-            counts.add(ended, [f"{fault} ({ended.failed}): {what}" for what in wrong])
+            self._judge(fault, self._run(fault), journal, counts.num_faults)
+        counts.num_recoveries = self._num_recoveries
+        for result in journal.results.values():
+            if result.fault in names:
+                counts.add(result)
         return counts
 
+    def _count_reads(self) -> int:
+        self._reset()
+        return self._run(kind="reads").count
+
+    def _walk(self, wanted: list[Fault], journal: Journal) -> list[Fault]:
+        """Try the faults in one run. Returns those at which it could not be copied, as when it has several threads."""
+        left: list[Fault] = []
+        open_faults = {fault for fault in wanted if str(fault) not in journal.results}
+        at_full_disk = 0
+
+        def visit(call: Call) -> None:
+            nonlocal at_full_disk
+            at_full_disk += call.meets_full_disk
+            for number, for_ever in itertools.product(ERRNOS, (False, True)):
+                at = at_full_disk if number == errno.ENOSPC else call.at
+                fault = Fault("writes", number, at, for_ever)
+                if fault not in open_faults or (number == errno.ENOSPC and not call.meets_full_disk):
+                    continue
+                if call.num_threads > 1:
+                    left.append(fault)
+                elif not self._is_the_same(fault, journal, len(wanted)):
+                    with call.fault(number, for_ever=for_ever) as ended:
+                        if ended is None:
+                            left.append(fault)
+                        else:
+                            self._judge(fault, ended, journal, len(wanted))
+
+        if open_faults:
+            self._reset()
+            ended = walk(self._injector, self._command(), self._root, visit)
+            if ended.code != 0 or self._published() != self._new:
+                raise RuntimeError(f"{self._name} did not end as without copies: {ended.said}")
+        return left
+
+    def _is_the_same(self, fault: Fault, journal: Journal, num_faults: int) -> bool:
+        once = str(replace(fault, for_ever=False))
+        if not fault.for_ever or once not in self._ended_at_once:
+            return False
+        result = journal.results[once]
+        if fault.number == errno.ENOSPC and result.failed in ("write", "pwrite", "pwrite64"):
+            return False
+        journal.add(replace(result, fault=str(fault), same=True), num_faults)
+        return True
+
+    def _judge(self, fault: Fault, ended: Ended, journal: Journal, num_faults: int) -> None:
+        """Keep what is wrong after a fault, and after the command has run once more."""
+        wrong: list[str] = []
+        if ended.failed:
+            wrong = [*self._check(ended), *self._unsound()]
+            if ended.code != 0 or self._temporaries():
+                wrong += self._recover()
+            if not fault.for_ever and ended.num_after == 0:
+                self._ended_at_once.add(str(fault))
+        journal.add(Result(str(fault), ended.code, ended.failed, tuple(wrong)), num_faults)
+
+    def _recover(self) -> list[str]:
+        """What is wrong after the command has run again, in this workspace or in one that was equal."""
+        state = self._state()
+        if state not in self._recovered:
+            self._num_recoveries += 1
+            self._recovered[state] = [*self._check_again(), *self._unsound()]
+        return self._recovered[state]
+
+    def _state(self) -> str:
+        """Hash of all names, kinds, modes and bytes, but of what only says how far a run was."""
+        found = []
+        for path in self._root.rglob("*"):
+            name = RANDOM.sub(r"\1RANDOM", TIME.sub("TIME", path.relative_to(self._root).as_posix()))
+            if name.startswith(".pvtt/progress/"):
+                found.append([name])
+            elif path.is_symlink():
+                found.append([name, "link", str(path.readlink())])
+            else:
+                status = path.stat()
+                content = sha256_file(path) if path.is_file() else "folder"
+                found.append([name, content, oct(status.st_mode), str(path.is_file() and status.st_nlink)])
+        return sha256_json(sorted(found))
+
     def _run(self, fault: Fault | None = None, kind: Kind = "writes") -> Ended:
+        return self._injector.run(self._command(kind), self._root, fault, kind)
+
+    def _command(self, kind: Kind = "writes") -> Callable[[], None]:
         def command() -> None:
             from pvtt.cli.main import main
             from pvtt.items import progress
@@ -92,7 +223,7 @@ class Loop:
             os.chdir(self._root)
             main(list(self._case.arguments))
 
-        return self._injector.run(command, self._root, fault, kind)
+        return command
 
     def _reset(self) -> None:
         shutil.rmtree(self._root, ignore_errors=True)
@@ -143,15 +274,19 @@ class Loop:
             yield f"left behind: {left}"
 
 
-def _import_what_it_uses(injector: Injector, case: Case, folder: Path) -> None:
-    """Import what the command will import, so that a fork has it; nothing is run here, as threads survive no fork."""
-    root, listing = folder / "rehearsal", folder / "modules"
-    root.mkdir()
+def _build(injector: Injector, case: Case, base: Path) -> None:
+    """Build the workspace, and import what the command will import, so that a fork has it.
+
+    Both happen in a fork, which runs the command in a copy to see what it imports: threads survive no fork, so nothing
+    is run here.
+    """
+    root, listing = base.with_name("rehearsal"), base.with_name("modules")
 
     def rehearse() -> None:
         from pvtt.cli.main import main
 
-        write_params(root, case.build(root))
+        write_params(base, case.build(base))
+        shutil.copytree(base, root, symlinks=True)
         os.chdir(root)
         try:
             main(list(case.arguments))

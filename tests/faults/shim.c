@@ -17,8 +17,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { OFF, WRITES, READS };
@@ -28,6 +30,9 @@ static struct state {
     int32_t number;   /* errno of a failing call */
     int32_t for_ever; /* whether the calls after it fail too */
     int32_t failed;   /* how many calls have failed */
+    int32_t walker;   /* the process that asks at each of its calls, see `ask`; 0: none */
+    int32_t ask;      /* its descriptors: to ask by, */
+    int32_t answer;   /* and to be answered by */
     int64_t fail_at;  /* the first call to fail, from 1; 0: none */
     int64_t count;    /* calls so far */
     char first[64];   /* name of the first call that failed */
@@ -67,14 +72,117 @@ static int path_is_below(int folder, const char *path) {
     return getcwd(here, sizeof here) != NULL && is_below(here);
 }
 
+/* --- A walk: one run, of which a copy meets each fault at each call. tests/faults/walk.py asks for it. --- */
+
+enum { AT_A_CALL, COPY_ENDED };
+struct message { int32_t what, value, num_threads; };
+struct order { int32_t number, for_ever, timeout_s; }; /* number 0: go on */
+enum { CANNOT_COPY = 99 };
+static const char HELD[] = ".held"; /* the walker's own workspace is aside, under this suffix, while a copy runs */
+
+/* A copy is the walker to whatever asks: locks, for one, are bound to the process that made them. */
+static pid_t passes_for;
+
+pid_t getpid(void) { return passes_for != 0 ? passes_for : (pid_t)syscall(SYS_getpid); }
+
+static int num_threads(void) {
+    int count = 0;
+    DIR *folder = opendir("/proc/self/task");
+    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) count += entry->d_name[0] != '.';
+    if (folder != NULL) closedir(folder);
+    return count;
+}
+
+/* The place in the copy of the workspace of a place in the one that is aside. 0: it is elsewhere. */
+static int place_in_copy(const char *held, char *path) {
+    size_t length = strlen(state->root), suffix = sizeof HELD - 1;
+    if (strncmp(held, state->root, length) != 0 || strncmp(held + length, HELD, suffix) != 0) return 0;
+    const char *rest = held + length + suffix;
+    if (rest[0] != '/' && rest[0] != '\0') return 0;
+    snprintf(path, PATH_MAX, "%s%s", state->root, rest);
+    return 1;
+}
+
+/* Files that the walker writes through memory are no copies. */
+static int maps_are_copied(void) {
+    char line[PATH_MAX + 128], mode[8], path[PATH_MAX], place[PATH_MAX];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    int copied = maps != NULL;
+    while (copied && fgets(line, sizeof line, maps) != NULL)
+        if (sscanf(line, "%*s %7s %*s %*s %*s %4095[^\n]", mode, path) == 2 && mode[1] == 'w' && mode[3] == 's')
+            copied = !place_in_copy(path, place);
+    if (maps != NULL) fclose(maps);
+    return copied;
+}
+
+/* Open files and the working folder become those of the copy, at the same place in each file. 0: it cannot be done. */
+static int move_into_copy(void) {
+    char link[64], held[PATH_MAX], path[PATH_MAX];
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL || !maps_are_copied()) return 0;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        int descriptor = atoi(entry->d_name);
+        if (entry->d_name[0] == '.') continue;
+        snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+        ssize_t length = readlink(link, held, sizeof held - 1);
+        if (length < 0) continue;
+        held[length] = '\0';
+        if (!place_in_copy(held, path)) continue;
+        long long place;
+        int flags;
+        snprintf(link, sizeof link, "/proc/self/fdinfo/%d", descriptor);
+        FILE *facts = fopen(link, "r");
+        if (facts == NULL || fscanf(facts, "pos: %lld flags: %o", &place, &flags) != 2) return 0;
+        fclose(facts);
+        int own = open(path, flags & ~(O_CREAT | O_EXCL | O_TRUNC)); /* a file that has no name any more has no copy */
+        if (own < 0) return 0;
+        if (place > 0 && lseek(own, place, SEEK_SET) < 0) return 0;
+        if (dup3(own, descriptor, flags & O_CLOEXEC) < 0) return 0;
+        close(own);
+    }
+    closedir(folder);
+    return getcwd(held, sizeof held) == NULL || !place_in_copy(held, path) || chdir(path) == 0;
+}
+
+/* Before a call that could fail: for each fault that is asked for, a copy of this process goes on with it. */
+static void walk(int meets_full_disk) {
+    static int64_t asked;
+    if (state->walker != getpid() || asked == state->count + 1) return;
+    asked = state->count + 1;
+    struct message message = {AT_A_CALL, meets_full_disk, num_threads()};
+    for (;;) {
+        struct order order;
+        if (write(state->ask, &message, sizeof message) != sizeof message) _exit(1);
+        if (read(state->answer, &order, sizeof order) != sizeof order) _exit(1);
+        if (order.number == 0) return;
+        pid_t copy = fork();
+        if (copy == 0) {
+            alarm(order.timeout_s);
+            state->kind = OFF;
+            if (!move_into_copy()) _exit(CANNOT_COPY);
+            state->number = order.number, state->for_ever = order.for_ever, state->fail_at = asked;
+            state->kind = WRITES;
+            passes_for = state->walker;
+            state->walker = 0;
+            return;
+        }
+        message.what = COPY_ENDED;
+        while (waitpid(copy, &message.value, 0) < 0 && errno == EINTR) {}
+    }
+}
+
 /* 1: fail this call. */
-static int fails(const char *name) {
+static int fails_where(const char *name, int meets_full_disk) {
+    walk(meets_full_disk);
     int64_t count = __atomic_add_fetch(&state->count, 1, __ATOMIC_SEQ_CST);
     if (state->fail_at == 0 || count < state->fail_at || (count > state->fail_at && !state->for_ever)) return 0;
     if (__atomic_fetch_add(&state->failed, 1, __ATOMIC_SEQ_CST) == 0) strncpy(state->first, name, sizeof state->first - 1);
     errno = state->number;
     return 1;
 }
+
+static int fails(const char *name) { return fails_where(name, 1); }
+static int spaceless_fails(const char *name) { return fails_where(name, 0); }
 
 /* A full disk still lets files be removed and their modes be changed. */
 static int needs_space(void) { return state->number == ENOSPC; }
@@ -90,8 +198,8 @@ static int needs_space(void) { return state->number == ENOSPC; }
 
 /* The first write that a full disk refuses takes what still fits; the next one fails. */
 #define TAKES_HALF(descriptor, size) \
-    (counts(WRITES) && state->number == ENOSPC && state->for_ever && (size) > 1 && \
-     state->count + 1 == state->fail_at && descriptor_is_below(descriptor))
+    (counts(WRITES) && descriptor_is_below(descriptor) && (walk(1), 1) && state->number == ENOSPC && state->for_ever && (size) > 1 && \
+     state->count + 1 == state->fail_at)
 
 ssize_t write(int descriptor, const void *data, size_t size) {
     REAL(write);
@@ -219,13 +327,13 @@ ON_PATH(int, symlinkat, (const char *target, int folder, const char *path), fold
 ON_PATH(int, truncate, (const char *path, off_t size), AT_FDCWD, path, (path, size))
 
 #define WITHOUT_SPACE(result, name, parameters, folder, path, arguments) \
-    result name parameters { REAL(name); if (counts(WRITES) && !needs_space()) FAIL_PATH(folder, path, #name, -1); return real arguments; }
+    result name parameters { REAL(name); if (counts(WRITES) && !needs_space() && path_is_below(folder, path) && spaceless_fails(#name)) return -1; return real arguments; }
 WITHOUT_SPACE(int, unlink, (const char *path), AT_FDCWD, path, (path))
 WITHOUT_SPACE(int, unlinkat, (int folder, const char *path, int flags), folder, path, (folder, path, flags))
 WITHOUT_SPACE(int, rmdir, (const char *path), AT_FDCWD, path, (path))
 WITHOUT_SPACE(int, chmod, (const char *path, mode_t mode), AT_FDCWD, path, (path, mode))
 WITHOUT_SPACE(int, fchmodat, (int folder, const char *path, mode_t mode, int flags), folder, path, (folder, path, mode, flags))
-int fchmod(int descriptor, mode_t mode) { REAL(fchmod); if (counts(WRITES) && !needs_space()) FAIL_DESCRIPTOR(WRITES, descriptor, "fchmod", -1); return real(descriptor, mode); }
+int fchmod(int descriptor, mode_t mode) { REAL(fchmod); if (counts(WRITES) && !needs_space() && descriptor_is_below(descriptor) && spaceless_fails("fchmod")) return -1; return real(descriptor, mode); }
 
 /* Reading. */
 ssize_t read(int descriptor, void *data, size_t size) { REAL(read); FAIL_DESCRIPTOR(READS, descriptor, "read", -1); return real(descriptor, data, size); }

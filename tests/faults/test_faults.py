@@ -42,7 +42,10 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def find(shim: Path, folder: Path, *arguments: str) -> Found:
     """What came of faults, by library or command."""
-    command = ["-m", "tests.faults", "--json", *arguments]
+    return printed_by(shim, folder, "-m", "tests.faults", "--json", *arguments)
+
+
+def printed_by(shim: Path, folder: Path, *command: str) -> Found:
     printed = run_under_shim(command, shim, folder, capture=True)
     assert printed.stdout, printed.stderr
     return {counts["name"]: counts for counts in json.loads(printed.stdout)}
@@ -86,3 +89,22 @@ def test_a_disk_that_cannot_be_read_is_no_fault_of_what_it_holds(shim: Path, tmp
     counts = find(shim, tmp_path, "--only", "clip", "--reads", "--sample", "6")["clip"]
     assert counts["violations"] == []
     assert counts["num_ended"] >= 3
+
+
+def test_copies_find_the_half_published_results_that_runs_from_the_start_find(shim: Path, tmp_path: Path) -> None:
+    (fast,) = printed_by(shim, tmp_path, "-m", "tests.faults.planted").values()
+    (slow,) = printed_by(shim, tmp_path, "-m", "tests.faults.planted", "--from-the-start").values()
+    assert any("outs/photos is neither the old nor the new" in violation for violation in fast["violations"])
+    assert sorted(fast["violations"]) == sorted(slow["violations"])
+    for count in ("num_calls", "num_faults", "num_injections", "num_ended", "num_absorbed"):
+        assert fast[count] == slow[count]
+
+
+def test_a_loop_that_was_stopped_goes_on_from_its_file(shim: Path, tmp_path: Path) -> None:
+    file = tmp_path / "faults.jsonl"
+    options = ("--only", "photos", "--quick", "--sample", "12", "--state", str(file))
+    whole = find(shim, tmp_path, *options)["photos"]
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(lines[:7]))
+    assert find(shim, tmp_path, *options)["photos"]["num_injections"] == whole["num_injections"]
+    assert len(file.read_text().splitlines()) == len(lines) == 12

@@ -18,7 +18,7 @@ from pvtt.stages.all import STAGES, find_stage
 from pvtt.stages.stage import Stage
 from tests.dataset.build import Rows
 from tests.dataset.build import params as dataset_params
-from tests.evaluated import EvaluatedProject, build_project
+from tests.evaluated import EvaluatedProject
 from tests.scenes import add_product, draw_shot, video_bytes
 
 
@@ -75,10 +75,13 @@ def test_validate_reads_what_it_declares(tmp_path: Path, monkeypatch: pytest.Mon
     run("validate", Rows(24).write(tmp_path), dataset_params(), monkeypatch)
 
 
-def test_encode_reads_what_it_declares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = build_project(tmp_path / "project")
-    shutil.rmtree(project.workspace.cache)
-    run("encode", project.workspace, project.params, monkeypatch)
+def test_encode_reads_what_it_declares(
+    evaluated_project: EvaluatedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(evaluated_project.workspace.root, tmp_path / "copy")
+    workspace = Workspace(tmp_path / "copy")
+    shutil.rmtree(workspace.cache)
+    run("encode", workspace, evaluated_project.params, monkeypatch)
 
 
 @pytest.mark.parametrize("name", ["evaluate", "decide", "report"])
