@@ -94,9 +94,9 @@ def test_how_it_is_measured_is_in_neither_and_measuring_is_not_in_what_is_sample
 @pytest.mark.parametrize(
     ("file", "same"),
     [
-        ("evaluation/metrics/colour.py", "model"),
-        ("evaluation/contenders/paste.py", "model"),
-        ("evaluation/summary.py", "model"),
+        ("evaluation/metrics/colour.py", True),
+        ("evaluation/contenders/paste.py", True),
+        ("evaluation/summary.py", True),
         ("models/sampling.py", False),
         ("models/transformer.py", False),
         ("evaluation/generate.py", False),
