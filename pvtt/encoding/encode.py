@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pvtt.encoding.augment import ColourChange
 from pvtt.encoding.crop import CropDraw
-from pvtt.encoding.masks import MaskShape, conditioning_mask, fill_hole, latent_region, pack_mask
+from pvtt.encoding.masks import MaskShape, conditioning_mask, fill_hole, latent_region, pack_mask, unpack_mask
 from pvtt.encoding.store import TENSORS_FILE, write_tensors
 from pvtt.encoding.windows import (
     UnusableClipError,
@@ -26,6 +26,7 @@ from pvtt.encoding.windows import (
     WindowPlace,
     middle,
     read_coverage,
+    read_transfers,
     read_windows,
     window_starts,
 )
@@ -33,18 +34,20 @@ from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_bytes
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.arrays import MaskVideo, Rgba
-from pvtt.media.masks import read_masks
 from pvtt.models.conditioning.photo_features import (
+    CANVAS_BACKGROUND,
     VAE_BACKGROUND,
-    ClipFeatures,
+    PhotoNetwork,
+    encode_canvases,
     encode_photos,
     flatten_photo,
-    require_image_encoder,
+    load_photo_networks,
 )
 from pvtt.models.loading import load_text_encoder, load_vae
 from pvtt.models.text import encode_text
 from pvtt.models.vae import encode_video, to_unit_range
 from pvtt.params.encode import EncodeParams
+from pvtt.params.model import EncodedExtra
 from pvtt.records.base import Record
 from pvtt.records.dataset import DatasetEntry, EncodedSample
 
@@ -54,6 +57,7 @@ class EncodeJob(Record):
 
     entry: DatasetEntry
     seed: int
+    extras: tuple[EncodedExtra, ...] = ()
     root: Path = Field(exclude=True)
     base: Path = Field(exclude=True)
 
@@ -65,10 +69,10 @@ def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> Encode
         ItemRejectedError: The clip gives no window.
         PvttError: A file is damaged or missing.
     """
-    encoders = load_encoders(job.base, params.image_features, params.image_encoder)
+    encoders = load_encoders(job.base, params.image_features, params.image_encoder, params.dino_encoder)
     entry = job.entry
     try:
-        tensors, num_windows = encode_sample(entry, job.root, params, job.seed, encoders)
+        tensors, num_windows = encode_sample(entry, job.root, params, job.seed, encoders, job.extras)
     except UnusableClipError as error:
         raise ItemRejectedError(error.reason, error.message) from None
     write_tensors(directory / TENSORS_FILE, tensors)
@@ -94,20 +98,22 @@ class Encoders:
     vae: Any  # AutoencoderKLWan
     tokenizer: Any
     text_encoder: Any  # UMT5EncoderModel
-    image_network: ClipFeatures | None
+    photo_networks: dict[str, PhotoNetwork]  # by the tensor that each makes
 
 
 @lru_cache(maxsize=1)
-def load_encoders(base: Path, image_features: str, image_encoder: str | None) -> Encoders:
+def load_encoders(
+    base: Path, image_features: str, image_encoder: str | None, dino_encoder: str | None = None
+) -> Encoders:
     """Load a base's frozen networks in float32, once a process.
 
     Raises:
-        MissingInputError: `clip` without its folder; otherwise as `pvtt.models.loading`.
+        MissingInputError: `clip` or `clip_dino` without its folder; otherwise as `pvtt.models.loading`.
     """
     vae = load_vae(base)
     tokenizer, text_encoder = load_text_encoder(base)
-    image_network = ClipFeatures(require_image_encoder(image_encoder)) if image_features == "clip" else None
-    return Encoders(vae, tokenizer, text_encoder, image_network)
+    networks = load_photo_networks(image_features, image_encoder, dino_encoder)
+    return Encoders(vae, tokenizer, text_encoder, networks)
 
 
 @dataclass(frozen=True)
@@ -122,23 +128,44 @@ class Variant:
 
 
 def draw_variants(
-    key: str, starts: Sequence[int], params: EncodeParams, num_variants: int, seed: int, has_template: bool = False
+    key: str,
+    starts: Sequence[int],
+    params: EncodeParams,
+    num_variants: int,
+    seed: int,
+    transfers: float = 0.0,
+    all_transfers: bool = False,
 ) -> list[Variant]:
-    """The variants of a sample; each depends on the seed, the sample's key and its own number alone."""
+    """The variants of a sample; each depends on the seed, the sample's key and its own number alone.
+
+    Args:
+        key: The sample's.
+        starts: The frames that a window can start at.
+        params: The distributions that are drawn from.
+        num_variants: How many to draw.
+        seed: Seed of the draws.
+        transfers: Share of the variants after the first that are transfers.
+        all_transfers: All of them are, the first too.
+    """
     place = WindowPlace(middle(starts), CropDraw.evaluation(params.crop))
-    variants = [Variant(place, ColourChange.identity(), MaskShape.evaluation(params.mask))]
+    variants = [Variant(place, ColourChange.identity(), MaskShape.evaluation(params.mask), all_transfers)]
     for number in range(1, num_variants):
         random = np.random.default_rng([int(sha256_bytes(key.encode())[:16], 16), seed, number])
         start = starts[int(random.integers(len(starts)))]
         colour = ColourChange.draw(random) if params.colour_augment else ColourChange.identity()
         shape = MaskShape.draw(params.mask, random)
         place = WindowPlace(start, CropDraw.draw(params.crop, random))
-        variants.append(Variant(place, colour, shape, has_template and random.random() < params.transfer))
+        variants.append(Variant(place, colour, shape, random.random() < transfers or all_transfers))
     return variants
 
 
 def encode_sample(
-    entry: DatasetEntry, root: Path, params: EncodeParams, seed: int, encoders: Encoders
+    entry: DatasetEntry,
+    root: Path,
+    params: EncodeParams,
+    seed: int,
+    encoders: Encoders,
+    extras: Sequence[EncodedExtra] = (),
 ) -> tuple[dict[str, Tensor], int]:
     """Encode a sample.
 
@@ -148,26 +175,29 @@ def encode_sample(
         params: Size, length, number of variants and masks of the samples.
         seed: Seed of the variants' random draws.
         encoders: The networks that turn pixels and text into latents and tokens.
+        extras: What to encode beside what every model reads. With `template` every variant is a transfer: a template
+            that is its own truth would teach a model to copy it.
 
     Returns:
         The tensors that `pvtt.encoding.store` lists, all of `params.dtype`, and how many windows the variants draw
         from.
 
     Raises:
-        UnusableClipError: The clip gives no window.
+        UnusableClipError: The clip gives no window, or the sample has no template and `extras` asks for it.
         PvttError: A file is damaged or missing.
     """
     coverage = read_coverage(entry, root, params)
     starts = window_starts(coverage, params)
     num_variants = params.variants if entry.split == "train" else 1
-    variants = draw_variants(entry.key, starts, params, num_variants, seed, entry.template is not None)
+    share = 0.0 if entry.template is None else params.transfer
+    variants = draw_variants(entry.key, starts, params, num_variants, seed, share, "template" in extras)
     pairs = _read_pairs(entry, root, params, coverage, variants)
     photos = [read_photo(root / path) for path in entry.photo_paths[: params.max_photos]]
 
     dtype = torch.bfloat16 if params.dtype == "bfloat16" else torch.float32
     with torch.inference_mode(), _precision(dtype):
         encoded = [
-            _encode_variant(truth, template, variant, photos, params, encoders)
+            _encode_variant(truth, template, variant, photos, params, encoders, extras)
             for (truth, template), variant in zip(pairs, variants, strict=True)
         ]
         text = encode_text([entry.caption], encoders.tokenizer, encoders.text_encoder, params.text_tokens)[0]
@@ -189,21 +219,23 @@ def _read_pairs(
     own = [number for number, variant in enumerate(variants) if not variant.transfer]
     others = [number for number, variant in enumerate(variants) if variant.transfer]
     pairs: dict[int, tuple[Window, Window]] = {}
-    windows = read_windows(root / entry.clip_path, params, coverage, [variants[number].place for number in own])
-    pairs |= {number: (window, window) for number, window in zip(own, windows, strict=True)}
+    if own:
+        windows = read_windows(root / entry.clip_path, params, coverage, [variants[number].place for number in own])
+        pairs |= {number: (window, window) for number, window in zip(own, windows, strict=True)}
     if others:
-        assert entry.template is not None
         places = [variants[number].place for number in others]
-        before = read_masks(root / entry.template.mask_path)
-        both = np.maximum(coverage, before)
-        truths = read_windows(root / entry.clip_path, params, coverage, places, both)
-        templates = read_windows(root / entry.template.clip_path, params, before, places, both)
-        pairs |= {number: pair for number, *pair in zip(others, truths, templates, strict=True)}  # type: ignore[misc]
+        pairs |= dict(zip(others, read_transfers(entry, root, params, coverage, places), strict=True))
     return [pairs[number] for number in range(len(variants))]
 
 
 def _encode_variant(
-    truth: Window, template: Window, variant: Variant, photos: Sequence[Rgba], params: EncodeParams, encoders: Encoders
+    truth: Window,
+    template: Window,
+    variant: Variant,
+    photos: Sequence[Rgba],
+    params: EncodeParams,
+    encoders: Encoders,
+    extras: Sequence[EncodedExtra],
 ) -> dict[str, Tensor]:
     # The hole covers the old product and has room for the new one, as where a user's hole is grown to the new one's
     # shape.
@@ -225,8 +257,17 @@ def _encode_variant(
         "region": latent_region(truth.coverage),
         "photo_latents": encode_photos(encoders.vae, views(VAE_BACKGROUND)).float(),
     }
-    if encoders.image_network is not None:
-        tensors["image_tokens"] = encoders.image_network(views(encoders.image_network.background)).float()
+    for name, network in encoders.photo_networks.items():
+        tensors[name] = network(views(network.background)).float()
+    if "template" in extras:
+        tensors["template_latents"] = encode_video(encoders.vae, shown)[0]
+    if "context" in extras:
+        canvases = np.stack([flatten_photo(photo, min(mask.shape[1:]), CANVAS_BACKGROUND) for photo in coloured])
+        tensors |= {
+            "context_mask": unpack_mask(mask),
+            "reactive_latents": encode_video(encoders.vae, torch.zeros_like(video))[0],
+            "canvas_latents": encode_canvases(encoders.vae, canvases, *mask.shape[1:]).float(),
+        }
     return tensors
 
 

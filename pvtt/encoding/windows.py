@@ -64,14 +64,16 @@ class EvaluationWindow:
     """What evaluation compares and conditions on: variant 0 of the encoded sample, as pixels.
 
     Args:
-        pixels: (F, H, W, 3) uint8 RGB.
-        product: Where the product is, (F, H, W).
+        pixels: The truth, (F, H, W, 3) uint8 RGB.
+        product: Where the product is in it, (F, H, W).
         mask: Conditioning mask, 1 = generate, (F, H, W).
+        template: What it is generated from, (F, H, W, 3) uint8 RGB: the truth, or the same shot with another product.
     """
 
     pixels: Video
     product: Region
     mask: Region
+    template: Video
 
 
 def span(params: EncodeParams) -> int:
@@ -166,20 +168,53 @@ def crop_path(coverage: MaskVideo, draw: CropDraw, params: EncodeParams) -> Crop
     return CropPath.follow(product_mask(coverage), draw, size)
 
 
-def load_window(entry: DatasetEntry, root: Path, params: EncodeParams) -> EvaluationWindow:
+def read_transfers(
+    entry: DatasetEntry, root: Path, params: EncodeParams, coverage: MaskVideo, places: Sequence[WindowPlace]
+) -> list[tuple[Window, Window]]:
+    """The windows at `places` of a sample's clip and of its template, each pair in one crop around both products.
+
+    Args:
+        entry: The sample, with the paths of its clip and of its template.
+        root: The workspace's root, which the entry's paths are relative to.
+        params: Size and length of a window.
+        coverage: The product's over the whole clip, as `read_coverage` gives it.
+        places: Where windows are wanted.
+
+    Raises:
+        UnusableClipError: The sample has no template.
+        PvttError: As `read_coverage` and `read_windows`.
+    """
+    if entry.template is None:
+        raise UnusableClipError(
+            "no_template", "no film of the same shot with another product: a model without a mask would learn to copy"
+        )
+    before = read_masks(root / entry.template.mask_path)
+    both = np.maximum(coverage, before)
+    truths = read_windows(root / entry.clip_path, params, coverage, places, both)
+    templates = read_windows(root / entry.template.clip_path, params, before, places, both)
+    return list(zip(truths, templates, strict=True))
+
+
+def load_window(entry: DatasetEntry, root: Path, params: EncodeParams, from_template: bool = False) -> EvaluationWindow:
     """Variant 0 of a sample, as pixels.
 
     Args:
         entry: The sample, with the paths of its clip and mask.
         root: The workspace's root, which the entry's paths are relative to.
         params: The settings that the sample was encoded with.
+        from_template: It was encoded as a transfer from its template.
 
     Raises:
-        UnusableClipError: As `window_starts`.
+        UnusableClipError: As `window_starts` and `read_transfers`.
         PvttError: As `read_coverage` and `read_windows`.
     """
     coverage = read_coverage(entry, root, params)
     place = WindowPlace(middle(window_starts(coverage, params)), CropDraw.evaluation(params.crop))
-    (window,) = read_windows(root / entry.clip_path, params, coverage, [place])
-    mask = conditioning_mask(window.product, MaskShape.evaluation(params.mask), params.mask.dilation)
-    return EvaluationWindow(window.pixels, window.product, mask)
+    if from_template:
+        ((truth, template),) = read_transfers(entry, root, params, coverage, [place])
+    else:
+        (truth,) = read_windows(root / entry.clip_path, params, coverage, [place])
+        template = truth
+    product = truth.product | template.product
+    mask = conditioning_mask(product, MaskShape.evaluation(params.mask), params.mask.dilation)
+    return EvaluationWindow(truth.pixels, truth.product, mask, template.pixels)

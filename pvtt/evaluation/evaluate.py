@@ -243,7 +243,7 @@ class Evaluation:
         made = {contender.name: contender.videos(tasks, setting) for contender in contenders.CONTENDERS}
         for index, (one, window) in enumerate(zip(batch, windows, strict=True)):
             outputs = {
-                name: composite(video, window.pixels, window.mask)
+                name: composite(video, window.template, window.mask)
                 for name, videos in made.items()
                 if (video := videos[index]) is not None
             }
@@ -267,7 +267,7 @@ class Evaluation:
         folder = self._workspace.out("encode")
         return Task(
             key=one.entry.key,
-            template=masked_video(window.pixels, window.mask, self._params.encode.mask.fill),
+            template=masked_video(window.template, window.mask, self._params.encode.mask.fill),
             hole=window.mask,
             photos=photos,
             conditions=read_conditions(folder, one.encoded),

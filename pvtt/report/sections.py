@@ -256,7 +256,15 @@ def metrics(inputs: ReportInputs) -> MetricsSection:
     return MetricsSection(
         splits=SPLITS,
         groups=tuple(
-            (title, tuple(_metric_row(inputs.metrics, score) for score in scores)) for title, scores in groups().items()
+            (
+                title,
+                tuple(
+                    _metric_row(inputs.metrics, score)
+                    for score in scores
+                    if not score.optional or any(inputs.metrics.get(split, score.name) for split in SPLITS)
+                ),
+            )
+            for title, scores in groups().items()
         ),
     )
 

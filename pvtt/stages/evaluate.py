@@ -28,7 +28,7 @@ STAGE = Stage(
         "outs/train_stage2/model",
         "outs/validate/entries.jsonl",
     ),
-    params=("encode", "evaluate", "model.base", "seed", "train.precision"),
+    params=("encode", "evaluate", "model.base", "model.conditioning", "seed", "train.precision"),
     writes=(
         "outs/evaluate/videos",
         "outs/evaluate/evaluated.jsonl",

@@ -37,7 +37,13 @@ class Task:
 
 
 class Sampler(Protocol):
-    """Generates with a network."""
+    """Generates with a network.
+
+    Attributes:
+        base_swaps: The base, a VACE, puts products into videos without any training.
+    """
+
+    base_swaps: bool
 
     def videos(
         self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, *, trained: bool
@@ -98,6 +104,7 @@ class Contender(Protocol):
     name: str
     says: str  # what it is and what it shows: one plain line for people
     must_be_beaten: bool = True  # the model's lead over it must lie above 0 with its whole interval
+    optional: bool = False  # where it makes no video at all, tables leave it out
     is_bound: bool = False  # it knows the truth: it says what can be reached, and beats no one
 
     @property

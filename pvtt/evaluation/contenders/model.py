@@ -22,6 +22,7 @@ class Sampled(Contender):
         says: As `Contender`.
         photos: Whose it is given.
         trained: The trained network, or its base with a new adapter, which has no effect.
+        optional: It makes videos only where the base is a VACE, which swaps products without training.
         must_be_beaten: As `Contender`.
     """
 
@@ -29,6 +30,7 @@ class Sampled(Contender):
     says: str
     photos: Literal["own", "another's", "none"] = "own"
     trained: bool = True
+    optional: bool = False
     must_be_beaten: bool = True
 
     @property
@@ -36,6 +38,8 @@ class Sampled(Contender):
         return "swap_gain" if self.photos == "another's" else super().gain  # a criterion of the decision has this name
 
     def videos(self, tasks: Sequence[Task], setting: Setting) -> list[Video | None]:
+        if self.optional and not setting.sampler.base_swaps:
+            return [None] * len(tasks)
         samples = {task.key: task.conditions for task in tasks}
         products = None if self.photos == "none" else list(samples.values())
         if self.photos == "another's":
@@ -53,6 +57,12 @@ MODEL = Sampled("generated", "the trained model with the product's own photos")
 SWAPPED = Sampled("swapped", "the model with another product's photos: whether the photos matter", photos="another's")
 BLANK = Sampled(
     "blank", "the model without photos: what the surroundings give away", photos="none", must_be_beaten=False
+)
+VACE = Sampled(
+    "vace",
+    "the base, a VACE, with the product's own photos and no training",
+    trained=False,
+    optional=True,
 )
 UNTRAINED = Sampled(
     "untrained", "the base with a new adapter, without photos: what training has brought", photos="none", trained=False

@@ -132,6 +132,7 @@ class Metric:
             ratio of the sums, which is steadier than the mean of the ratios. None: all alike.
         of_truth: Also measured on the ground truth itself, with what that says. None: not.
         of_contenders: Also measured on every other contender.
+        optional: Its contender is: left out where that makes no video at all.
         ranks: A contender that does better in it beats the model; needs `of_contenders`.
     """
 
@@ -149,4 +150,5 @@ class Metric:
     weight: Callable[[Values], float] | None = None
     of_truth: str | None = None
     of_contenders: bool = False
+    optional: bool = False
     ranks: bool = False
