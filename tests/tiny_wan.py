@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,19 +106,15 @@ def build_tiny_base(folder: Path, vae: VaeKind = "wan2.2", seed: int = 0) -> Pat
     return folder
 
 
-STARTS_AT_ZERO = (
-    "mask_channels.embedding.weight",
-    "template_frames.embedding.weight",
-    "proj_in.weight",
-    "proj_out.weight",
-)
+STARTS_AT_ZERO = ("gate", "mask_channels.embedding.weight", "template_frames.embedding.weight")
+CONTEXT_STARTS_AT_ZERO = re.compile(r"parts\.context_blocks\..*proj_(in|out)\.weight")
 
 
 def opened(model: ProductVideoTransformer) -> ProductVideoTransformer:
     """The model with its gates open and its condition channels in use, as after some training."""
     torch.manual_seed(2)
     for name, parameter in model.named_parameters():
-        if name.endswith("gate") or (name.startswith("parts.") and name.endswith(STARTS_AT_ZERO)):
+        if name.endswith(STARTS_AT_ZERO) or CONTEXT_STARTS_AT_ZERO.fullmatch(name):
             torch.nn.init.normal_(parameter, std=0.5)
     return model
 

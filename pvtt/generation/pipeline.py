@@ -94,7 +94,7 @@ class ProductVideoPipeline(ConditionedPipeline):
         hole = torch.from_numpy(np.stack([one.mask for one in batch]))[:, None].to(device)
         masked_latents = encode_video(self.vae, fill_hole(pixels, hole, self.mask_contract.fill))
         templates = encode_video(self.vae, pixels) if "template_frames" in self._conditioning else None
-        context = [{}] * len(batch)
+        context: list[dict[str, Tensor]] = [{} for _ in batch]
         if "context_blocks" in self._conditioning:
             empty = encode_video(self.vae, torch.zeros_like(pixels[:1]))
             context = [self._context(one, empty) for one in batch]

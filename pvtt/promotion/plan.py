@@ -137,6 +137,8 @@ def plan_training(
     patches = frames * (encode.height // PATCHED_STRIDE) * (encode.width // PATCHED_STRIDE)
     if "reference_frames" in params.model.conditioning:
         patches += encode.max_photos * (encode.photo_size // PATCHED_STRIDE) ** 2
+    if "context_blocks" in params.model.conditioning:  # a photo is a frame
+        patches += encode.max_photos * (patches // frames)
     stages = {"stage1": params.train.stage1, "stage2": params.train.stage2}
     a_gpu = {name: math.ceil(stage.batch_size / cluster.num_gpus) for name, stage in stages.items()}  # samples at once
 

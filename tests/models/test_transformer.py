@@ -298,7 +298,7 @@ def test_sharded_and_checkpointed_it_takes_conditions_and_gives_gradients(param_
 def test_it_is_saved_and_loaded_with_its_config(tmp_path: Path, conditioning: tuple[str, ...]) -> None:
     model = opened(ProductVideoTransformer.from_base(tiny_transformer(), conditioning=conditioning, **SIZES))
     model.save_pretrained(tmp_path)
-    loaded = ProductVideoTransformer.from_pretrained(tmp_path)
+    loaded = load_component(tmp_path, ProductVideoTransformer)
     assert loaded.config.num_product_tokens == 6
     with torch.no_grad():
         assert torch.equal(loaded(**inputs()).sample, model(**inputs()).sample)

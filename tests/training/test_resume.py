@@ -67,12 +67,14 @@ def test_killed_runs_end_as_an_uninterrupted_one(workspace: Workspace) -> None:
 def test_a_killed_run_of_every_conditioning_ends_as_an_uninterrupted_one(workspace: Workspace, name: str) -> None:
     shutil.rmtree(workspace.out("encode"))
     write_encoded(workspace.out("encode"), {"train": 4}, num_variants=2, extras=True)
-    params = tiny_params(3, {"checkpoint_every": 1, "validate_every": 3}, conditioning=[name])
+    params = tiny_params(3, {"checkpoint_every": 1, "validate_every": 3, "trainable": ["*"]}, conditioning=[name])
     child = os.fork()
     if child == 0:  # as this process is, and ended in the middle of step 2
-        end_in_step(2, signal.SIGKILL)
-        train_stage1.run(workspace, params, InlineDispatcher())
-        os._exit(1)
+        try:
+            end_in_step(2, signal.SIGKILL)
+            train_stage1.run(workspace, params, InlineDispatcher())
+        finally:
+            os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     store = CheckpointStore(
         workspace.checkpoints / "train_stage1", training_key(TrainJob(workspace, "train_stage1", params))

@@ -17,6 +17,7 @@ from pvtt.encoding.masks import unpack_mask
 from pvtt.errors import PvttError
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.conditioning.photo_features import encode_canvases
+from pvtt.models.loading import load_component
 from pvtt.models.sampling import SamplingSettings, sample
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import encode_video, to_unit_range
@@ -166,7 +167,7 @@ def test_a_vace_folder_is_a_base(tmp_path: Path) -> None:
     base.save_pretrained(tmp_path / "base")
     model = ProductVideoTransformer.from_base(tmp_path / "base", **VACE)
     model.save_pretrained(tmp_path / "model")
-    loaded: Any = ProductVideoTransformer.from_pretrained(tmp_path / "model")
+    loaded: Any = load_component(tmp_path / "model", ProductVideoTransformer)
     assert tuple(loaded.config.context_layers) == (0, 2)
     given = conditions(2)
     arguments = (torch.randn(2, 16, 3, 6, 8), torch.tensor([700.0, 20.0]), given)
