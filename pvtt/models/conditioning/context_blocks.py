@@ -104,9 +104,9 @@ class ContextBlocks(ModelPart):
             )
             for number in range(len(self.layers))
         )
-        for projection in (self.blocks[0].proj_in, *(block.proj_out for block in self.blocks)):
-            nn.init.zeros_(projection.weight)
-            nn.init.zeros_(projection.bias)
+        for name, parameter in self.blocks.named_parameters():
+            if ".proj_" in name:
+                nn.init.zeros_(parameter)
 
     @torch.no_grad()
     def copy_from(self, blocks: Sequence[nn.Module]) -> None:
