@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
+from diffusers import (
+    AutoencoderKLWan,
+    UniPCMultistepScheduler,
+    WanPipeline,
+    WanTransformer3DModel,
+    WanVACETransformer3DModel,
+)
 from transformers import T5Tokenizer, UMT5Config, UMT5EncoderModel
 
 from pvtt.generation.pipeline import ProductVideoPipeline
@@ -33,6 +40,23 @@ def tiny_transformer(seed: int = 0, **changes: Any) -> WanTransformer3DModel:
         "rope_max_seq_len": 64,
     }
     return WanTransformer3DModel(**(config | changes)).eval()
+
+
+def tiny_vace(seed: int = 0, **changes: Any) -> WanVACETransformer3DModel:
+    """A random VACE: width 32, three blocks, two of them with a context block."""
+    torch.manual_seed(seed)
+    config: dict[str, Any] = {
+        "num_attention_heads": 2,
+        "attention_head_dim": 16,
+        "text_dim": TEXT_DIM,
+        "freq_dim": 32,
+        "ffn_dim": 64,
+        "num_layers": 3,
+        "rope_max_seq_len": 64,
+        "vace_layers": [0, 2],
+        "vace_in_channels": 96,
+    }
+    return WanVACETransformer3DModel(**(config | changes)).eval()
 
 
 def tiny_vae(kind: VaeKind = "wan2.2", seed: int = 0) -> AutoencoderKLWan:
@@ -82,11 +106,15 @@ def build_tiny_base(folder: Path, vae: VaeKind = "wan2.2", seed: int = 0) -> Pat
     return folder
 
 
+STARTS_AT_ZERO = ("gate", "mask_channels.embedding.weight", "template_frames.embedding.weight")
+CONTEXT_STARTS_AT_ZERO = re.compile(r"parts\.context_blocks\..*proj_(in|out)\.weight")
+
+
 def opened(model: ProductVideoTransformer) -> ProductVideoTransformer:
     """The model with its gates open and its condition channels in use, as after some training."""
     torch.manual_seed(2)
     for name, parameter in model.named_parameters():
-        if name.endswith("gate") or name.startswith("parts.mask_channels"):
+        if name.endswith(STARTS_AT_ZERO) or CONTEXT_STARTS_AT_ZERO.fullmatch(name):
             torch.nn.init.normal_(parameter, std=0.5)
     return model
 

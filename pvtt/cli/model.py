@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from pvtt.params.file import Params
+
 LARGEST_TIMED = 100_000_000  # parameters: a larger base is not timed on a CPU
+
+
+def _with_conditioning(params: Params, names: Sequence[str]) -> Params:
+    """The params with these parts, and what they need encoded; without any as they are. Raises `ParamsError`."""
+    from pvtt.params.file import parse_params
+
+    if not names:
+        return params
+    data = json.loads(params.model_dump_json(by_alias=True))
+    data["model"]["conditioning"] = list(names)
+    if "dual_encoder" in names:
+        data["encode"]["image_features"] = "clip_dino"
+    return parse_params(data, "--conditioning")
 
 
 @click.group()
@@ -18,8 +36,11 @@ def command() -> None:
 @command.command()
 @click.option("--time/--no-time", "timed", default=True, help="Time a forward and backward pass (seconds, on the CPU).")
 @click.option("--rounds", default=5, show_default=True, help="Of timing; the least counts.")
+@click.option(
+    "--conditioning", "names", multiple=True, metavar="PART", help="A part, in place of model.conditioning; repeatable."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def summary(timed: bool, rounds: int, as_json: bool) -> None:
+def summary(timed: bool, rounds: int, names: tuple[str, ...], as_json: bool) -> None:
     """Parameters, tokens and time of the base and of each part of model.conditioning.
 
     A row's time is that of the base with all parts up to it, beside stock Wan with as many tokens. Below are the same
@@ -32,7 +53,7 @@ def summary(timed: bool, rounds: int, as_json: bool) -> None:
     from pvtt.params.profiles import overlaid_params
 
     workspace = find_workspace()
-    params = load_params(workspace.params_file)
+    params = _with_conditioning(load_params(workspace.params_file), names)
     config = read_transformer_config(workspace.root / params.model.base)
     conditioning = params.model.conditioning
     costs = part_costs(params, config, conditioning)
@@ -42,7 +63,10 @@ def summary(timed: bool, rounds: int, as_json: bool) -> None:
         costs = [replace(cost, seconds=value) for cost, value in zip(costs, seconds, strict=True)]
         stock = stock_seconds(config, params, sum(cost.tokens for cost in costs), rounds=rounds)
     profiles = workspace.root / "infra" / "profiles"
-    large = {name: published(overlaid_params(workspace.params_file, profiles, name), name) for name in PUBLISHED}
+    large = {
+        name: published(_with_conditioning(overlaid_params(workspace.params_file, profiles, name), names), name)
+        for name in PUBLISHED
+    }
     if as_json:
         parts = {"parts": [asdict(cost) for cost in costs], "stock_seconds": stock}
         click.echo(json.dumps(parts | {name: [asdict(cost) for cost in of] for name, of in large.items()}, indent=2))

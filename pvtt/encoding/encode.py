@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pvtt.encoding.augment import ColourChange
 from pvtt.encoding.crop import CropDraw
-from pvtt.encoding.masks import MaskShape, conditioning_mask, fill_hole, latent_region, pack_mask
+from pvtt.encoding.masks import MaskShape, conditioning_mask, fill_hole, latent_region, pack_mask, unpack_mask
 from pvtt.encoding.photos import read_photos
 from pvtt.encoding.store import TENSORS_FILE, write_tensors
 from pvtt.encoding.windows import (
@@ -27,6 +27,7 @@ from pvtt.encoding.windows import (
     middle,
     read_coverage,
     read_transfer,
+    read_transfers,
     read_windows,
     window_starts,
 )
@@ -34,18 +35,20 @@ from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_bytes
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.arrays import MaskVideo, Rgba
-from pvtt.media.masks import read_masks
 from pvtt.models.conditioning.photo_features import (
+    CANVAS_BACKGROUND,
     VAE_BACKGROUND,
-    ClipFeatures,
+    PhotoNetwork,
+    encode_canvases,
     encode_photos,
     flatten_photo,
-    require_image_encoder,
+    load_photo_networks,
 )
 from pvtt.models.loading import load_text_encoder, load_vae
 from pvtt.models.text import encode_text
 from pvtt.models.vae import encode_video, to_unit_range
 from pvtt.params.encode import EncodeParams
+from pvtt.params.model import EncodedExtra
 from pvtt.records.base import Record
 from pvtt.records.dataset import DatasetEntry, EncodedSample
 
@@ -55,6 +58,7 @@ class EncodeJob(Record):
 
     entry: DatasetEntry
     seed: int
+    extras: tuple[EncodedExtra, ...] = ()
     root: Path = Field(exclude=True)
     base: Path = Field(exclude=True)
 
@@ -66,10 +70,10 @@ def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> Encode
         ItemRejectedError: The clip gives no window.
         PvttError: A file is damaged or missing.
     """
-    encoders = load_encoders(job.base, params.image_features, params.image_encoder)
+    encoders = load_encoders(job.base, params.image_features, params.image_encoder, params.dino_encoder)
     entry = job.entry
     try:
-        tensors, num_windows = encode_sample(entry, job.root, params, job.seed, encoders)
+        tensors, num_windows = encode_sample(entry, job.root, params, job.seed, encoders, job.extras)
     except UnusableClipError as error:
         raise ItemRejectedError(error.reason, error.message) from None
     write_tensors(directory / TENSORS_FILE, tensors)
@@ -96,20 +100,22 @@ class Encoders:
     vae: Any  # AutoencoderKLWan
     tokenizer: Any
     text_encoder: Any  # UMT5EncoderModel
-    image_network: ClipFeatures | None
+    photo_networks: dict[str, PhotoNetwork]  # by the tensor that each makes
 
 
 @lru_cache(maxsize=1)
-def load_encoders(base: Path, image_features: str, image_encoder: str | None) -> Encoders:
+def load_encoders(
+    base: Path, image_features: str, image_encoder: str | None, dino_encoder: str | None = None
+) -> Encoders:
     """Load a base's frozen networks in float32, once a process.
 
     Raises:
-        MissingInputError: `clip` without its folder; otherwise as `pvtt.models.loading`.
+        MissingInputError: `clip` or `clip_dino` without its folder; otherwise as `pvtt.models.loading`.
     """
     vae = load_vae(base)
     tokenizer, text_encoder = load_text_encoder(base)
-    image_network = ClipFeatures(require_image_encoder(image_encoder)) if image_features == "clip" else None
-    return Encoders(vae, tokenizer, text_encoder, image_network)
+    networks = load_photo_networks(image_features, image_encoder, dino_encoder)
+    return Encoders(vae, tokenizer, text_encoder, networks)
 
 
 @dataclass(frozen=True)
@@ -124,23 +130,44 @@ class Variant:
 
 
 def draw_variants(
-    key: str, starts: Sequence[int], params: EncodeParams, num_variants: int, seed: int, has_template: bool = False
+    key: str,
+    starts: Sequence[int],
+    params: EncodeParams,
+    num_variants: int,
+    seed: int,
+    transfers: float = 0.0,
+    all_transfers: bool = False,
 ) -> list[Variant]:
-    """The variants of a sample; each depends on the seed, the sample's key and its own number alone."""
+    """The variants of a sample; each depends on the seed, the sample's key and its own number alone.
+
+    Args:
+        key: The sample's.
+        starts: The frames that a window can start at.
+        params: The distributions that are drawn from.
+        num_variants: How many to draw.
+        seed: Seed of the draws.
+        transfers: Share of the variants after the first that are transfers.
+        all_transfers: All of them are, the first too.
+    """
     place = WindowPlace(middle(starts), CropDraw.evaluation(params.crop))
-    variants = [Variant(place, ColourChange.identity(), MaskShape.evaluation(params.mask))]
+    variants = [Variant(place, ColourChange.identity(), MaskShape.evaluation(params.mask), all_transfers)]
     for number in range(1, num_variants):
         random = np.random.default_rng([int(sha256_bytes(key.encode())[:16], 16), seed, number])
         start = starts[int(random.integers(len(starts)))]
         colour = ColourChange.draw(random) if params.colour_augment else ColourChange.identity()
         shape = MaskShape.draw(params.mask, random)
         place = WindowPlace(start, CropDraw.draw(params.crop, random))
-        variants.append(Variant(place, colour, shape, has_template and random.random() < params.transfer))
+        variants.append(Variant(place, colour, shape, random.random() < transfers or all_transfers))
     return variants
 
 
 def encode_sample(
-    entry: DatasetEntry, root: Path, params: EncodeParams, seed: int, encoders: Encoders
+    entry: DatasetEntry,
+    root: Path,
+    params: EncodeParams,
+    seed: int,
+    encoders: Encoders,
+    extras: Sequence[EncodedExtra] = (),
 ) -> tuple[dict[str, Tensor], int]:
     """Encode a sample.
 
@@ -150,13 +177,15 @@ def encode_sample(
         params: Size, length, number of variants and masks of the samples.
         seed: Seed of the variants' random draws.
         encoders: The networks that turn pixels and text into latents and tokens.
+        extras: What to encode beside what every model reads. With `template` every variant is a transfer: a template
+            that is its own truth would teach a model to copy it.
 
     Returns:
         The tensors that `pvtt.encoding.store` lists, all of `params.dtype`, and how many windows the variants draw
         from.
 
     Raises:
-        UnusableClipError: The clip gives no window.
+        UnusableClipError: The clip gives no window, or the sample has no template and `extras` asks for it.
         PvttError: A file is damaged or missing.
     """
     if entry.track == "transfer":
@@ -166,14 +195,15 @@ def encode_sample(
         coverage = read_coverage(entry, root, params)
         starts = window_starts(coverage, params)
         num_variants = params.variants if entry.split == "train" else 1
-        variants = draw_variants(entry.key, starts, params, num_variants, seed, entry.template is not None)
+        share = 0.0 if entry.template is None else params.transfer
+        variants = draw_variants(entry.key, starts, params, num_variants, seed, share, "template" in extras)
         pairs, num_windows = _read_pairs(entry, root, params, coverage, variants), len(starts)
     photos = read_photos(entry, root, params.max_photos)
 
     dtype = torch.bfloat16 if params.dtype == "bfloat16" else torch.float32
     with torch.inference_mode(), _precision(dtype):
         encoded = [
-            _encode_variant(pair, variant, photos, params, encoders)
+            _encode_variant(pair, variant, photos, params, encoders, extras)
             for pair, variant in zip(pairs, variants, strict=True)
         ]
         text = encode_text([entry.caption], encoders.tokenizer, encoders.text_encoder, params.text_tokens)[0]
@@ -198,22 +228,24 @@ def _read_pairs(
     own = [number for number, variant in enumerate(variants) if not variant.transfer]
     others = [number for number, variant in enumerate(variants) if variant.transfer]
     pairs: dict[int, WindowPair] = {}
-    windows = read_windows(root / entry.clip_path, params, coverage, [variants[number].place for number in own])
-    pairs |= {number: WindowPair(window, window, window.product) for number, window in zip(own, windows, strict=True)}
+    if own:
+        windows = read_windows(root / entry.clip_path, params, coverage, [variants[number].place for number in own])
+        pairs |= {
+            number: WindowPair(window, window, window.product) for number, window in zip(own, windows, strict=True)
+        }
     if others:
-        assert entry.template is not None
         places = [variants[number].place for number in others]
-        before = read_masks(root / entry.template.mask_path)
-        both = np.maximum(coverage, before)
-        truths = read_windows(root / entry.clip_path, params, coverage, places, both)
-        templates = read_windows(root / entry.template.clip_path, params, before, places, both)
-        for number, truth, template in zip(others, truths, templates, strict=True):
-            pairs[number] = WindowPair(truth, template, truth.product | template.product)
+        pairs |= dict(zip(others, read_transfers(entry, root, params, coverage, places), strict=True))
     return [pairs[number] for number in range(len(variants))]
 
 
 def _encode_variant(
-    pair: WindowPair, variant: Variant, photos: Sequence[Rgba], params: EncodeParams, encoders: Encoders
+    pair: WindowPair,
+    variant: Variant,
+    photos: Sequence[Rgba],
+    params: EncodeParams,
+    encoders: Encoders,
+    extras: Sequence[EncodedExtra],
 ) -> dict[str, Tensor]:
     mask = conditioning_mask(pair.covered, variant.shape, params.mask.dilation)
     video, shown = (
@@ -234,6 +266,15 @@ def _encode_variant(
         "region": latent_region(pair.truth.coverage),
         "photo_latents": encode_photos(encoders.vae, views(VAE_BACKGROUND)).float(),
     }
-    if encoders.image_network is not None:
-        tensors["image_tokens"] = encoders.image_network(views(encoders.image_network.background)).float()
+    for name, network in encoders.photo_networks.items():
+        tensors[name] = network(views(network.background)).float()
+    if "template" in extras:
+        tensors["template_latents"] = encode_video(encoders.vae, shown)[0]
+    if "context" in extras:
+        canvases = np.stack([flatten_photo(photo, min(mask.shape[1:]), CANVAS_BACKGROUND) for photo in coloured])
+        tensors |= {
+            "context_mask": unpack_mask(mask),
+            "reactive_latents": encode_video(encoders.vae, torch.zeros_like(video))[0],
+            "canvas_latents": encode_canvases(encoders.vae, canvases, *mask.shape[1:]).float(),
+        }
     return tensors

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from pvtt.media.arrays import FrameRegion, MaskVideo, Region
 from pvtt.models.vae import SPATIAL_FACTOR, TEMPORAL_FACTOR
@@ -191,6 +192,20 @@ def pack_mask(mask: Region) -> Tensor:
     cells = _by_cell(torch.from_numpy(mask)).any(dim=-1)  # (F, h, w)
     frames = torch.cat([cells[:1].expand(TEMPORAL_FACTOR - 1, -1, -1), cells])
     return frames.unflatten(0, (-1, TEMPORAL_FACTOR)).transpose(0, 1).float()
+
+
+def unpack_mask(mask: Region) -> Tensor:
+    """Every pixel of a mask in latent space and time, as VACE reads it (diffusers' `WanVACEPipeline.prepare_masks`).
+
+    Args:
+        mask: (F, H, W), F = 4n+1.
+
+    Returns:
+        A latent's 8×8 pixels as channels, in rows, of the frame nearest to it, (64, F', h, w), float32 of 0 and 1.
+    """
+    pixels = _by_cell(torch.from_numpy(mask)).float().permute(3, 0, 1, 2)
+    frames = (len(mask) + TEMPORAL_FACTOR - 1) // TEMPORAL_FACTOR
+    return functional.interpolate(pixels[None], size=(frames, *pixels.shape[2:]), mode="nearest-exact")[0]
 
 
 def latent_region(coverage: MaskVideo) -> Tensor:

@@ -8,7 +8,10 @@ A sample is one safetensors file of floating-point tensors, all of one type. Wit
     masked_latents  (V, C, F', h, w)    │ the parts of `Conditions`, except the view mask: the template's and the
     photo_latents   (V, N, C, y, x)     │ photos' for each variant, the text's once
     text            (T, Dt)             │
-    image_tokens    (V, N, L, Dp)       ┘ only with a frozen image network (`encode.image_features`)
+    image_tokens    (V, N, L, Dp)       │
+    dino_tokens     (V, N, M, Dd)       │ only with a frozen image network (`encode.image_features`)
+    template_latents (V, C, F', h, w)   ┘ only for `template_frames` (`model.conditioning`)
+    context_mask, reactive_latents, canvas_latents: only for `context_blocks`, as `Conditions` has them
 """
 
 from __future__ import annotations
@@ -29,9 +32,10 @@ from pvtt.records.dataset import ENCODED_FILE, EncodedSample, Split, read_encode
 TENSORS_FILE = "tensors.safetensors"  # of one encoded item
 HOLD_UP_TO_BYTES = 2 << 30  # splits up to this size are held in memory
 
-PER_VARIANT = ("latents", "region", *(name for name in Conditions.names("template", "photos") if name != "view_mask"))
+OF_TRUTH = {"latents": ("B", "C", "F'", "h", "w"), "region": ("B", "1", "F'", "h", "w")}
+PER_VARIANT = (*OF_TRUTH, *(name for name in Conditions.names("template", "photos") if name != "view_mask"))
 SHARED = Conditions.names("text")  # by all variants
-OPTIONAL = ("image_tokens",)
+OPTIONAL = Conditions.optional()
 
 
 @dataclass(frozen=True)
@@ -159,14 +163,18 @@ def _as_variant(tensors: Mapping[str, Tensor]) -> EncodedVariant:
 
 def _require_shapes(shapes: Mapping[str, Sequence[int]], sample: EncodedSample) -> None:
     """Check tensors against the sample's record; `ValueError` where they differ."""
-    channels, *space = sample.latent_shape
-    whole = {"latents": (channels, *space), "masked_latents": (channels, *space), "region": (1, *space)}
+    known = {"B": sample.num_variants, "N": sample.num_views}
+    known |= dict(zip(("C", "F'", "h", "w"), sample.latent_shape, strict=True))
     for name in (name for name in PER_VARIANT if name in shapes):
-        views = (sample.num_views,) if name in Conditions.names("photos") else ()
-        expected = (sample.num_variants, *whole.get(name, views))
+        dims = OF_TRUTH.get(name) or Conditions.dims(name)
         found = tuple(shapes[name])
-        if found[: len(expected)] != expected:
-            raise ValueError(f"{name} is {found}, which does not begin with {expected} as {sample.key}'s does")
+        sizes = [int(dim) if dim.isdigit() else known.get(dim) for dim in dims]
+        fits = len(found) == len(dims) and all(
+            wanted in (None, size) for wanted, size in zip(sizes, found, strict=True)
+        )
+        if not fits:
+            wanted = ", ".join(dim if size is None else str(size) for dim, size in zip(dims, sizes, strict=True))
+            raise ValueError(f"{name} is {found}, not ({wanted}) as {sample.key}'s is")
 
 
 @contextmanager

@@ -225,16 +225,49 @@ def crop_path(coverage: MaskVideo, draw: CropDraw, params: EncodeParams) -> Crop
     return CropPath.follow(product_mask(coverage), draw, size)
 
 
-def load_window(entry: DatasetEntry, root: Path, params: EncodeParams) -> EvaluationWindow:
+def read_transfers(
+    entry: DatasetEntry, root: Path, params: EncodeParams, coverage: MaskVideo, places: Sequence[WindowPlace]
+) -> list[WindowPair]:
+    """The windows at `places` of a sample's clip and of its template, each pair in one crop around both products.
+
+    The hole covers the old product and has room for the new one.
+
+    Args:
+        entry: The sample, with the paths of its clip and of its template.
+        root: The workspace's root, which the entry's paths are relative to.
+        params: Size and length of a window.
+        coverage: The product's over the whole clip, as `read_coverage` gives it.
+        places: Where windows are wanted.
+
+    Raises:
+        UnusableClipError: The sample has no template.
+        PvttError: As `read_coverage` and `read_windows`.
+    """
+    if entry.template is None:
+        raise UnusableClipError(
+            "no_template", "no film of the same shot with another product: a model without a mask would learn to copy"
+        )
+    before = read_masks(root / entry.template.mask_path)
+    both = np.maximum(coverage, before)
+    truths = read_windows(root / entry.clip_path, params, coverage, places, both)
+    templates = read_windows(root / entry.template.clip_path, params, before, places, both)
+    return [
+        WindowPair(truth, template, truth.product | template.product)
+        for truth, template in zip(truths, templates, strict=True)
+    ]
+
+
+def load_window(entry: DatasetEntry, root: Path, params: EncodeParams, from_template: bool = False) -> EvaluationWindow:
     """Variant 0 of a sample, as pixels.
 
     Args:
         entry: The sample, with the paths of its clip and mask.
         root: The workspace's root, which the entry's paths are relative to.
         params: The settings that the sample was encoded with.
+        from_template: It was encoded as a transfer from its template.
 
     Raises:
-        UnusableClipError: As `window_starts`.
+        UnusableClipError: As `window_starts` and `read_transfers`.
         PvttError: As `read_coverage` and `read_windows`.
     """
     if entry.track == "transfer":
@@ -242,7 +275,10 @@ def load_window(entry: DatasetEntry, root: Path, params: EncodeParams) -> Evalua
     else:
         coverage = read_coverage(entry, root, params)
         place = WindowPlace(middle(window_starts(coverage, params)), CropDraw.evaluation(params.crop))
-        (window,) = read_windows(root / entry.clip_path, params, coverage, [place])
-        pair = WindowPair(window, window, window.product)
+        if from_template:
+            (pair,) = read_transfers(entry, root, params, coverage, [place])
+        else:
+            (window,) = read_windows(root / entry.clip_path, params, coverage, [place])
+            pair = WindowPair(window, window, window.product)
     mask = conditioning_mask(pair.covered, MaskShape.evaluation(params.mask), params.mask.dilation)
     return EvaluationWindow(pair.truth.pixels, pair.template.pixels, pair.truth.product, mask)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import WanTransformer3DModel
 from torch import Tensor
 
 from pvtt.encoding.store import read_variant
@@ -27,7 +26,7 @@ from pvtt.items.cache import ItemCache
 from pvtt.media.arrays import Video
 from pvtt.models import origin
 from pvtt.models.conditioning.conditions import Conditions
-from pvtt.models.loading import load_component
+from pvtt.models.loading import is_vace, load_base_transformer, load_component
 from pvtt.models.sampling import SamplingSettings, initial_noise
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.params.file import Params
@@ -96,27 +95,16 @@ class Generator:
         half = device != "cpu" and params.train.precision == "bf16"
         options: dict[str, Any] = {"torch_dtype": {"transformer": torch.bfloat16}} if half else {}
         self.pipeline = ConditionedPipeline.from_pretrained(model, **options).to(device)
-        config = self.pipeline.transformer.config
-        names = (
-            "conditioning",
-            "product_dim",
-            "tokens_per_view",
-            "num_product_tokens",
-            "encoder_layers",
-            "product_heads",
-            "max_views",
-        )
-        stock = load_component(
-            base / "transformer", WanTransformer3DModel, torch_dtype=torch.bfloat16 if half else torch.float32
-        )
-        untrained = ProductVideoTransformer.from_base(stock, **{name: config[name] for name in names})
+        self.base_swaps = is_vace(base / "transformer")
+        dtype = torch.bfloat16 if half else torch.float32
+        stock = load_base_transformer(base / "transformer", torch_dtype=dtype)
+        untrained = ProductVideoTransformer.from_base(stock, **self.pipeline.transformer.product_config)
         self._pipelines: dict[Network, ConditionedPipeline] = {
             "model": self.pipeline,
             "base": self.pipeline.with_transformer(untrained.to(device).eval()),
         }
         if champion is not None:
-            options = {"torch_dtype": torch.bfloat16 if half else torch.float32}
-            before = load_component(champion / "transformer", ProductVideoTransformer, **options)
+            before = load_component(champion / "transformer", ProductVideoTransformer, torch_dtype=dtype)
             self._pipelines["champion"] = self.pipeline.with_transformer(before.to(device).eval())
         self._scheduler_sha256 = origin.model_sha256(model / "scheduler")
         self._hashes = dict(hashes)

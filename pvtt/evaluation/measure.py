@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pvtt.evaluation.contenders.all import others
 from pvtt.evaluation.fingerprint import weights_path
 from pvtt.evaluation.metrics.fvd import VideoEmbedder
 from pvtt.evaluation.metrics.metric import Metric, Networks, Scene
@@ -27,11 +28,12 @@ def load_networks(root: Path, params: EvaluateParams, device: str) -> Networks:
 
 
 def measure_sample(scene: Scene) -> dict[str, float | None]:
-    """Every score of one sample; None: not measured."""
-    scores = all_scores()
+    """Every score of one sample, but for those of optional contenders that made no video; None: not measured."""
+    absent = {contender.name for contender in others() if contender.optional} - set(scene.others)
+    scores = [score for score in all_scores() if score.subject not in absent]
     values = {score.name: _measure(score, scene) for score in scores if score.measure is not None}
     for score in scores:
-        if score.difference is not None:
+        if score.difference is not None and values.keys() >= set(score.difference):
             value, other = (values[name] for name in score.difference)
             values[score.name] = None if value is None or other is None else value - other
     return values

@@ -137,9 +137,10 @@ class Windows:
         """A sample's pixels, from the disk if they wait there. Raises as `load_window`."""
         path = self._path(entry)
         if not path.is_file():
-            return load_window(entry, self._workspace.root, self._params.encode)
+            from_template = "template" in self._params.model.encoded_extras
+            return load_window(entry, self._workspace.root, self._params.encode, from_template)
         with np.load(path) as arrays:
-            window = EvaluationWindow(arrays["pixels"], arrays["pixels"], arrays["product"], arrays["mask"])
+            window = EvaluationWindow(**arrays)
         path.unlink()
         return window
 
@@ -150,7 +151,7 @@ class Windows:
             window = self.read(entry)
             sums += window.pixels[window.product].sum(axis=0, dtype=np.float64)
             count += int(window.product.sum())
-            np.savez(self._path(entry), pixels=window.pixels, product=window.product, mask=window.mask)
+            np.savez(self._path(entry), **vars(window))
         mean = sums / count if count else np.full(3, 127.5)
         return np.rint(mean).astype(np.uint8)
 

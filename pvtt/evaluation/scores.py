@@ -52,6 +52,7 @@ def of_contender(metric: Metric, contender: Contender) -> Metric:
         group="The other contenders",
         better="",
         subject=contender.name,
+        optional=contender.optional,
         target=None,
     )
 
@@ -65,5 +66,6 @@ def _lead(contender: Contender) -> Metric:
         unit="dB",
         better="↑",
         difference=(LEAD, f"{LEAD}_{contender.name}"),
+        optional=contender.optional,
         target="zero" if contender.must_be_beaten else None,
     )

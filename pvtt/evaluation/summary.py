@@ -46,6 +46,7 @@ def summarise(
         if score.name == "fvd"
         else _summarise_one(score, samples, params, seed, chance if score.chance else None)
         for score in all_scores(part)
+        if not score.optional or any(score.name in sample.metrics for sample in samples)
     }
 
 

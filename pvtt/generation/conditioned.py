@@ -42,7 +42,7 @@ class ConditionedPipeline(DiffusionPipeline):
         tokenizer: The text encoder's tokenizer.
         transformer: The trained transformer.
         scheduler: A flow-matching scheduler.
-        image_features: What the transformer's product tokens read: `vae`, the photos' latents, or `clip`.
+        image_features: What the transformer's product tokens read: `vae`, the photos' latents, `clip`, or `clip_dino`.
         photo_size: Side in pixels that the networks see a photo in.
         text_tokens: Tokens that a prompt is padded to.
         contracts: What masks and crops mean to this checkpoint. A saved folder holds them as files.

@@ -52,11 +52,11 @@ class TemplateInput:
 
 def read_batch(
     video: VideoLike | Sequence[VideoLike],
-    mask: MaskLike | Sequence[MaskLike],
+    mask: MaskLike | Sequence[MaskLike] | None,
     photos: PhotoLike | Sequence[PhotoLike] | Sequence[Sequence[PhotoLike]],
     prompt: str | Sequence[str],
 ) -> list[TemplateInput]:
-    """Read one input or a batch. Each argument is one for all, or a list of one for each.
+    """Read one input or a batch. Each argument is one for all, or a list of one for each; no mask is 1 everywhere.
 
     Raises:
         PvttError: Lists differ in length, videos in shape; otherwise as `read_template`, `read_mask`, `check_inputs`
@@ -82,7 +82,8 @@ def read_batch(
     shapes = sorted({frames.shape for frames in videos})
     if len(shapes) > 1:
         raise PvttError(f"videos of one batch differ in shape: {shapes[0]} and {shapes[1]}", "call once for each shape")
-    masks = read("mask", lambda one: read_mask(one, len(videos[0])))
+    everywhere = np.ones(videos[0].shape[:3], np.bool_)
+    masks = [everywhere] * size if mask is None else read("mask", lambda one: read_mask(one, len(videos[0])))
     for frames, hole in zip(videos, masks, strict=True):
         check_inputs(frames, hole)
     product_photos = read("photos", read_photos)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 from torch import Tensor
 
-from pvtt.encoding.masks import fill_hole, pack_mask
+from pvtt.encoding.masks import fill_hole, pack_mask, unpack_mask
 from pvtt.errors import PvttError
 from pvtt.generation.composite import FEATHER, composite
 from pvtt.generation.conditioned import ConditionedPipeline
@@ -22,11 +22,13 @@ from pvtt.generation.inputs import MaskLike, PhotoLike, TemplateInput, VideoLike
 from pvtt.media.arrays import Rgba, Video
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.conditioning.photo_features import (
+    CANVAS_BACKGROUND,
     VAE_BACKGROUND,
-    ClipFeatures,
+    PhotoNetwork,
+    encode_canvases,
     encode_photos,
     flatten_photo,
-    require_image_encoder,
+    load_photo_networks,
 )
 from pvtt.models.contracts import MaskContract
 from pvtt.models.sampling import SamplingSettings
@@ -58,35 +60,47 @@ class ProductVideoPipeline(ConditionedPipeline):
     `encode`, `generate` and `decode` are its three steps; `ConditionedPipeline` has the arguments.
     """
 
-    _image_network: ClipFeatures | None = None
+    _photo_networks: dict[str, PhotoNetwork] | None = None
 
-    def load_image_network(self, image_encoder: str | None = None) -> ClipFeatures:
-        """The network of a checkpoint whose `image_features` is `clip`, loaded once.
+    def load_photo_networks(
+        self, image_encoder: str | None = None, dino_encoder: str | None = None
+    ) -> dict[str, PhotoNetwork]:
+        """The networks behind a checkpoint's `image_features`, loaded once; they are not part of a checkpoint.
 
         Args:
-            image_encoder: Folder of the CLIP; it is not part of a checkpoint.
+            image_encoder: Folder of the CLIP.
+            dino_encoder: Folder of DINOv2.
 
         Raises:
-            MissingInputError: It is not given, or not there.
+            MissingInputError: One is not given, or not there.
         """
-        if self._image_network is None:
-            self._image_network = ClipFeatures(require_image_encoder(image_encoder))
-        return self._image_network
+        if self._photo_networks is None:
+            self._photo_networks = load_photo_networks(self.config.image_features, image_encoder, dino_encoder)
+        return self._photo_networks
 
     @torch.no_grad()
-    def encode(self, batch: Sequence[TemplateInput], image_encoder: str | None = None) -> Conditions:
+    def encode(
+        self, batch: Sequence[TemplateInput], image_encoder: str | None = None, dino_encoder: str | None = None
+    ) -> Conditions:
         """Pixels → conditions, on the pipeline's device.
 
         Args:
             batch: B inputs with videos of one shape.
-            image_encoder: Folder of the CLIP, for checkpoints whose `image_features` is `clip`.
+            image_encoder: Folder of the CLIP, for checkpoints whose `image_features` is `clip` or `clip_dino`.
+            dino_encoder: Folder of DINOv2, for those whose it is `clip_dino`.
         """
         device = self._execution_device
         pixels = to_unit_range(torch.from_numpy(np.stack([one.video for one in batch])).to(device))
         hole = torch.from_numpy(np.stack([one.mask for one in batch]))[:, None].to(device)
         masked_latents = encode_video(self.vae, fill_hole(pixels, hole, self.mask_contract.fill))
+        templates = encode_video(self.vae, pixels) if "template_frames" in self._conditioning else None
+        context: list[dict[str, Tensor]] = [{} for _ in batch]
+        if "context_blocks" in self._conditioning:
+            empty = encode_video(self.vae, torch.zeros_like(pixels[:1]))
+            context = [self._context(one, empty) for one in batch]
         texts = [one.prompt for one in batch]
         text = encode_text(texts, self.tokenizer, self.text_encoder, self.config.text_tokens).float()
+        networks = self.load_photo_networks(image_encoder, dino_encoder)
         samples = []
         for place, one in enumerate(batch):
             num_views = len(one.photos)
@@ -97,10 +111,29 @@ class ProductVideoPipeline(ConditionedPipeline):
                     photo_latents=self._photo_latents(one.photos)[None].to(device),
                     view_mask=torch.ones(1, num_views, dtype=torch.bool, device=device),
                     text=text[place : place + 1].to(device),
-                    image_tokens=self._image_tokens(one.photos, image_encoder, device),
+                    **self._photo_tokens(one.photos, networks, device),
+                    template_latents=None if templates is None else templates[place : place + 1],
+                    **context[place],
                 )
             )
         return Conditions.concatenate(samples)
+
+    @property
+    def _conditioning(self) -> Sequence[str]:
+        names: Sequence[str] = self.transformer.config.conditioning
+        return names
+
+    def _context(self, one: TemplateInput, empty_latents: Tensor) -> dict[str, Tensor]:
+        """What `context_blocks` read of an input beside its masked video."""
+        height, width = one.mask.shape[1:]
+        canvases = torch.zeros(0, *empty_latents.shape[1:2], *empty_latents.shape[3:])
+        if one.photos:
+            photos = [flatten_photo(photo, min(height, width), CANVAS_BACKGROUND) for photo in one.photos]
+            canvases = encode_canvases(self.vae, np.stack(photos), height, width)
+        tensors = {"context_mask": unpack_mask(one.mask), "canvas_latents": canvases}
+        return {name: tensor[None].to(empty_latents) for name, tensor in tensors.items()} | {
+            "reactive_latents": empty_latents
+        }
 
     def _photo_latents(self, photos: Sequence[Rgba]) -> Tensor:
         """Latents of N photos, (N, C, y, x)."""
@@ -109,15 +142,16 @@ class ProductVideoPipeline(ConditionedPipeline):
             return torch.zeros(0, self.transformer.config.in_channels, side, side)
         return encode_photos(self.vae, self._flattened(photos, VAE_BACKGROUND))
 
-    def _image_tokens(self, photos: Sequence[Rgba], image_encoder: str | None, device: torch.device) -> Tensor | None:
-        """CLIP's tokens of N photos, (1, N, L, Dp), where the checkpoint reads them."""
-        if self.config.image_features != "clip":
-            return None
-        config = self.transformer.config
-        if not photos:
-            return torch.zeros(1, 0, config.tokens_per_view, config.product_dim, device=device)
-        network = self.load_image_network(image_encoder)
-        return network(self._flattened(photos, network.background))[None].to(device)
+    def _photo_tokens(
+        self, photos: Sequence[Rgba], networks: Mapping[str, PhotoNetwork], device: torch.device
+    ) -> dict[str, Tensor]:
+        """The networks' tokens of N photos, (1, N, L, Dp) each, by the field of `Conditions`."""
+        return {
+            name: network(self._flattened(photos, network.background))[None].to(device)
+            if photos
+            else torch.zeros(1, 0, network.tokens_per_view, network.dim, device=device)
+            for name, network in networks.items()
+        }
 
     def _flattened(self, photos: Sequence[Rgba], background: int) -> npt.NDArray[np.uint8]:
         return np.stack([flatten_photo(photo, self.config.photo_size, background) for photo in photos])
@@ -126,7 +160,7 @@ class ProductVideoPipeline(ConditionedPipeline):
     def __call__(
         self,
         video: VideoLike | Sequence[VideoLike],
-        mask: MaskLike | Sequence[MaskLike],
+        mask: MaskLike | Sequence[MaskLike] | None,
         photos: PhotoLike | Sequence[PhotoLike] | Sequence[Sequence[PhotoLike]] = (),
         prompt: str | Sequence[str] = "",
         *,
@@ -138,6 +172,7 @@ class ProductVideoPipeline(ConditionedPipeline):
         feather: float = FEATHER,
         mask_contract: MaskContract | None = None,
         image_encoder: str | None = None,
+        dino_encoder: str | None = None,
         output_type: Literal["np", "pil", "latent"] = "np",
     ) -> ProductVideoOutput:
         """Generate one video or a batch: of `video`, `mask`, `photos` and `prompt` each is one for all, or a list.
@@ -148,6 +183,8 @@ class ProductVideoPipeline(ConditionedPipeline):
             mask: Where to generate, with room around the product, as in training. The file of a video or a picture or
                 PIL pictures: where they are brighter than mid-grey. An array of 0 and 1, (F, H, W). A single picture or
                 (H, W) stands for all frames.
+                None, for a checkpoint whose conditioning needs no mask (`template_frames` alone or with photos): all of
+                the output is used as it is.
             photos: Of the new product: files, PIL pictures, or arrays (H, W, 3 or 4) uint8. The model has seen products
                 without background. A square RGBA photo with transparent pixels is taken as it is; any other is cut out
                 and centred as the `photos` stage does it with its default params, so the background of an RGB photo is
@@ -160,7 +197,8 @@ class ProductVideoPipeline(ConditionedPipeline):
             latents: In place of `generator`: the starting noise itself, (B, C, F', h, w).
             feather: Width of the blended edge as a fraction of the short side.
             mask_contract: How `mask` was made, where that is known; it must be the checkpoint's.
-            image_encoder: Folder of the CLIP, for checkpoints whose `image_features` is `clip`.
+            image_encoder: Folder of the CLIP, for checkpoints whose `image_features` is `clip` or `clip_dino`.
+            dino_encoder: Folder of DINOv2, for those whose it is `clip_dino`.
             output_type: `np`, `pil`, or `latent` to leave out decoding.
 
         Raises:
@@ -170,8 +208,12 @@ class ProductVideoPipeline(ConditionedPipeline):
             raise PvttError(f"output_type is {output_type!r}", "give np, pil or latent")
         if mask_contract is not None:
             self.mask_contract.require_equal(mask_contract, "this call")
+        if mask is None and not {"mask_channels", "context_blocks"}.isdisjoint(self._conditioning):
+            raise PvttError(
+                f"no mask, and {', '.join(self._conditioning)} are told where to generate by one", "give a mask"
+            )
         batch = read_batch(video, mask, photos, prompt)
-        conditions = self.encode(batch, image_encoder)
+        conditions = self.encode(batch, image_encoder, dino_encoder)
         noise = self._noise(conditions, generator, latents)
         settings = SamplingSettings(num_inference_steps, product_guidance, text_guidance)
         generated = self.generate(conditions, noise, settings)

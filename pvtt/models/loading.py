@@ -93,6 +93,23 @@ def load_component(folder: Path, kind: type[ModelT], **options: Any) -> ModelT:
     return model
 
 
+def load_base_transformer(folder: Path, **options: Any) -> Any:
+    """A base's transformer folder as the class that its `config.json` names: `WanTransformer3DModel`, or
+    `WanVACETransformer3DModel`. Arguments and errors as `load_component`."""
+    from diffusers import WanTransformer3DModel, WanVACETransformer3DModel
+
+    return load_component(folder, WanVACETransformer3DModel if is_vace(folder) else WanTransformer3DModel, **options)
+
+
+def is_vace(folder: Path) -> bool:
+    """Whether a transformer's folder is a stock VACE; False where there is none."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return False
+    return bool(config.get("_class_name") == "WanVACETransformer3DModel")
+
+
 def align(model: Any) -> None:
     """Give a loaded model's parameters memory at addresses that a new one's would have.
 

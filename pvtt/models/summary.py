@@ -12,6 +12,7 @@ import torch
 from diffusers import WanTransformer3DModel
 
 from pvtt.models.conditioning.conditions import Conditions
+from pvtt.models.conditioning.context_blocks import MASK_CHANNELS
 from pvtt.models.conditioning.parts import part_classes
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import SPATIAL_FACTOR, TEMPORAL_FACTOR, latent_frames
@@ -22,6 +23,10 @@ PUBLISHED: dict[str, dict[str, int]] = {
     "poc": {"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30},
     "prod": {"num_attention_heads": 40, "ffn_dim": 13824, "num_layers": 40},
 }
+
+
+CLIP_TOKENS = (257, 1280)  # of a photo and their width: CLIP ViT-H/14
+DINO_TOKENS = (257, 768)  # DINOv2 ViT-B/14
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,10 @@ def part_costs(params: Params, config: dict[str, Any], conditioning: Sequence[st
         conditioning: Names of the parts.
     """
     with torch.device("meta"):
-        counts = [_count(WanTransformer3DModel.from_config(config))]
-        counts += [_count(_model(params, config, conditioning[: number + 1])) for number in range(len(conditioning))]
+        counts = [_count(_base(config))]
+        counts += [
+            _count(new_transformer(params, config, conditioning[: number + 1])) for number in range(len(conditioning))
+        ]
     added = [after - before for before, after in itertools.pairwise(counts)]
     video = PartCost("base", "the video's patches", counts[0], _video_tokens(params, config))
     return [
@@ -87,7 +94,7 @@ def stock_seconds(config: dict[str, Any], params: Params, num_tokens: int, *, ro
     latents = torch.randn(
         1, config["in_channels"], latent_frames(params.encode.num_frames), rows * patch_height, columns * patch_width
     )
-    model = WanTransformer3DModel.from_config(config).train()
+    model = _base(config).train()
     text = torch.randn(1, params.encode.text_tokens, config["text_dim"])
     best = float("inf")
     for _ in range(rounds + 1):
@@ -108,18 +115,37 @@ def published(params: Params, name: str) -> list[PartCost]:
     return part_costs(params, stock | {"text_dim": 4096, "freq_dim": 256} | PUBLISHED[name], params.model.conditioning)
 
 
-def _model(params: Params, config: dict[str, Any], conditioning: Sequence[str]) -> ProductVideoTransformer:
+def new_transformer(params: Params, config: dict[str, Any], conditioning: Sequence[str]) -> ProductVideoTransformer:
+    """A model of these params around a base of this configuration, with random weights."""
     names = set(ProductVideoTransformer._get_init_keys(ProductVideoTransformer)) - {"self"}
     known = {name: value for name, value in config.items() if name in names}
     return ProductVideoTransformer(
         **known,
         conditioning=conditioning,
-        tokens_per_view=_photo_tokens(params, config),
+        **_token_shapes(params, config),
         num_product_tokens=params.model.num_product_tokens,
         encoder_layers=params.model.encoder_layers,
         product_heads=params.model.product_heads,
         max_views=params.encode.max_photos,
+        context_layers=config.get("vace_layers", ()),
+        prepends_references="vace_layers" in config,
     )
+
+
+def _token_shapes(params: Params, config: dict[str, Any]) -> dict[str, int]:
+    """What the networks behind `encode.image_features` make of a photo, by the names of the model's configuration."""
+    if params.encode.image_features == "vae":
+        width = config["in_channels"] * config["patch_size"][1] * config["patch_size"][2]
+        return {"tokens_per_view": _photo_tokens(params, config), "product_dim": width}
+    return dict(zip(("tokens_per_view", "product_dim"), CLIP_TOKENS, strict=True)) | dict(
+        zip(("dino_tokens_per_view", "dino_dim"), DINO_TOKENS, strict=True)
+    )
+
+
+def _base(config: dict[str, Any]) -> WanTransformer3DModel:
+    """The transformer without any part; of a VACE, without its context."""
+    known = set(WanTransformer3DModel._get_init_keys(WanTransformer3DModel))
+    return WanTransformer3DModel.from_config({name: value for name, value in config.items() if name in known})
 
 
 def _count(model: torch.nn.Module) -> int:
@@ -139,32 +165,43 @@ def _photo_tokens(params: Params, config: dict[str, Any]) -> int:
 
 def _tokens(name: str, params: Params, config: dict[str, Any]) -> int:
     views = params.encode.max_photos
+    photo_frames = views * _video_tokens(params, config) // latent_frames(params.encode.num_frames)
     added = {
+        "context_blocks": _video_tokens(params, config) + photo_frames,
         "reference_frames": views * _photo_tokens(params, config),
         "product_tokens": params.model.num_product_tokens,
+        "dual_encoder": 2 * params.model.num_product_tokens,
     }
     return added.get(name, 0)
 
 
-def _work(params: Params, config: dict[str, Any], conditioning: Sequence[str]) -> Callable[[], None]:
+def dummy_conditions(params: Params, config: dict[str, Any]) -> Conditions:
+    """Random conditions of one sample of these params, with all that any part reads."""
     encode, channels = params.encode, config["in_channels"]
-    shape = (
-        1,
-        channels,
-        latent_frames(encode.num_frames),
-        *(side // SPATIAL_FACTOR for side in (encode.height, encode.width)),
-    )
-    latents, timestep = torch.randn(shape), torch.full((1,), 500.0)
+    height, width = encode.height // SPATIAL_FACTOR, encode.width // SPATIAL_FACTOR
+    shape = (1, channels, latent_frames(encode.num_frames), height, width)
     side, views = encode.photo_size // SPATIAL_FACTOR, encode.max_photos
-    conditions = Conditions(
+    has_networks = encode.image_features != "vae"
+    return Conditions(
         mask=torch.ones(1, TEMPORAL_FACTOR, *shape[2:]),
         masked_latents=torch.randn(shape),
         photo_latents=torch.randn(1, views, channels, side, side),
         view_mask=torch.ones(1, views, dtype=torch.bool),
         text=torch.randn(1, encode.text_tokens, config["text_dim"]),
+        image_tokens=torch.randn(1, views, *CLIP_TOKENS) if has_networks else None,
+        dino_tokens=torch.randn(1, views, *DINO_TOKENS) if has_networks else None,
+        template_latents=torch.randn(shape),
+        context_mask=torch.ones(1, MASK_CHANNELS, *shape[2:]),
+        reactive_latents=torch.randn(shape),
+        canvas_latents=torch.randn(1, views, channels, height, width),
     )
+
+
+def _work(params: Params, config: dict[str, Any], conditioning: Sequence[str]) -> Callable[[], None]:
+    conditions, timestep = dummy_conditions(params, config), torch.full((1,), 500.0)
+    latents = torch.randn_like(conditions.masked_latents)
     if conditioning:
-        model = _model(params, config, conditioning).train()
+        model = new_transformer(params, config, conditioning).train()
         return lambda: model(latents, timestep, conditions).sample.square().mean().backward()
-    base = WanTransformer3DModel.from_config(config).train()
+    base = _base(config).train()
     return lambda: base(latents, timestep, conditions.text).sample.square().mean().backward()

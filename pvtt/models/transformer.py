@@ -10,6 +10,8 @@ output equals the base model's, bit for bit.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +22,15 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.models.attention_dispatch import dispatch_attention_fn
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel, WanTransformerBlock
+from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel
 from diffusers.utils import BaseOutput, apply_lora_scale
 from torch import Tensor, nn
 
 from pvtt.errors import PvttError
 from pvtt.models.conditioning.conditions import Conditions
+from pvtt.models.conditioning.context_blocks import ContextBlocks, references_mask
 from pvtt.models.conditioning.mask_channels import MaskChannels
-from pvtt.models.conditioning.part import BlockPart, ModelPart, PartConfig, State
+from pvtt.models.conditioning.part import BlockPart, Embedded, ModelPart, PartConfig, State
 from pvtt.models.conditioning.parts import part_classes
 from pvtt.models.conditioning.reference_frames import ReferenceAttention, ReferenceFrames
 from pvtt.models.vae import TEMPORAL_FACTOR
@@ -35,6 +39,7 @@ __all__ = ["ModelMixin", "ProductTransformerOutput", "ProductVideoTransformer"] 
 
 LATENT_CHANNELS = 16
 CONDITIONING = ("mask_channels", "reference_frames")
+VACE_HINT = "set model.conditioning: [context_blocks], or model.base to a Wan2.1-T2V folder"
 Memory = list[dict[str, State]]  # a block: its parts' states, by name
 
 
@@ -89,6 +94,7 @@ class ProductTransformerBlock(WanTransformerBlock):
         rotary_emb: tuple[Tensor, Tensor],
         states: Mapping[str, State],
         return_attention: bool = False,
+        key_mask: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, State], list[Tensor]]:
         """One block.
 
@@ -99,6 +105,7 @@ class ProductTransformerBlock(WanTransformerBlock):
             rotary_emb: Cosines and sines of the patches' positions.
             states: What its parts were given by the model or the block before; those without are left out.
             return_attention: Also return the attention on the product, (B, P) of each part that has one.
+            key_mask: True where a patch may be attended to, (B, 1, 1, P); None: everywhere.
 
         Returns:
             The patches, the parts' states for the next block, and the attentions.
@@ -111,7 +118,7 @@ class ProductTransformerBlock(WanTransformerBlock):
         # 1. Self-attention over space and time
         normed = (self.norm1(hidden_states.float()) * (1 + scale) + shift).type_as(hidden_states)
         query, key, value = self.project(normed, rotary_emb)
-        attended = dispatch_attention_fn(query, key, value, backend=self.attn1.processor._attention_backend)
+        attended = dispatch_attention_fn(query, key, value, key_mask, backend=self.attn1.processor._attention_backend)
         attended = attended.flatten(2, 3).type_as(query)
         for name, state in states.items():
             added, after[name], attention = self.part(name).attend(self, query, state, return_attention)
@@ -131,6 +138,9 @@ class ProductTransformerBlock(WanTransformerBlock):
         # 3. Feed-forward
         normed = (self.norm3(hidden_states.float()) * (1 + ffn_scale) + ffn_shift).type_as(hidden_states)
         hidden_states = (hidden_states.float() + self.ffn(normed).float() * ffn_gate).type_as(hidden_states)
+        for name, state in states.items():
+            added = self.part(name).after(hidden_states, state)
+            hidden_states = hidden_states if added is None else hidden_states + added
         return hidden_states, after, attentions
 
 
@@ -149,8 +159,10 @@ class ProductVideoTransformer(WanTransformer3DModel):
 
     Args:
         conditioning: Names of the parts.
-        product_dim, tokens_per_view, num_product_tokens, encoder_layers, product_heads, max_views: As
+        product_dim, tokens_per_view, num_product_tokens, encoder_layers, product_heads, max_views, dino_dim,
+        dino_tokens_per_view: As
             `pvtt.models.conditioning.part.PartConfig` has them.
+        context_layers, prepends_references: The same; `from_base` takes them from a base that is a VACE.
 
     The other arguments are `WanTransformer3DModel`'s, of a text-to-video model.
     """
@@ -181,6 +193,10 @@ class ProductVideoTransformer(WanTransformer3DModel):
         encoder_layers: int = 1,
         product_heads: int = 12,
         max_views: int = 8,
+        dino_dim: int = 768,
+        dino_tokens_per_view: int = 257,
+        context_layers: Sequence[int] = (),
+        prepends_references: bool = False,
     ) -> None:
         # The base's own __init__ without its config registration, which would register a base's config.
         WanTransformer3DModel.__init__.__wrapped__(
@@ -211,57 +227,84 @@ class ProductVideoTransformer(WanTransformer3DModel):
             num_product_tokens=num_product_tokens,
             encoder_layers=encoder_layers,
             product_heads=product_heads,
+            dino_dim=dino_dim,
+            dino_tokens_per_view=dino_tokens_per_view,
+            num_layers=num_layers,
+            num_heads=num_attention_heads,
+            ffn_dim=ffn_dim,
+            qk_norm=qk_norm,
+            cross_attn_norm=cross_attn_norm,
+            context_layers=tuple(context_layers),
+            prepends_references=prepends_references,
         )
         classes = {name: part_classes(name) for name in conditioning}
         self.parts = nn.ModuleDict({name: in_model(config) for name, (in_model, _) in classes.items()})
         self.blocks = nn.ModuleList()
-        for _ in range(num_layers):
-            parts = {name: in_block(config) for name, (_, in_block) in classes.items()}
+        for place in range(num_layers):
+            parts = {name: in_block(config, place) for name, (_, in_block) in classes.items()}
             self.blocks.append(
                 ProductTransformerBlock(dim, ffn_dim, num_attention_heads, qk_norm, cross_attn_norm, eps, parts)
             )
 
     @classmethod
-    def from_base(cls, base: WanTransformer3DModel | Path | str, *, seed: int = 0, **product_config: Any) -> Self:
-        """A new model around a stock Wan text-to-video transformer.
+    def from_base(
+        cls, base: WanTransformer3DModel | WanVACETransformer3DModel | Path | str, *, seed: int = 0, **config: Any
+    ) -> Self:
+        """A new model around a stock Wan text-to-video transformer, or a VACE, whose blocks are `context_blocks` then.
 
         Args:
             base: The base, or its Diffusers folder (the one with `config.json`).
             seed: Of the new parameters that do not start at zero.
-            **product_config: `conditioning`, `max_views`, `num_product_tokens`, ….
+            **config: `conditioning`, `max_views`, `num_product_tokens`, ….
 
         Returns:
             A model whose output equals the base's, bit for bit, on the same latents, timesteps and text.
 
         Raises:
-            PvttError: The base is no text-to-video transformer of Wan's, or its folder is missing.
+            PvttError: The base is no text-to-video transformer of Wan's, it is a VACE and the conditioning lacks
+                `context_blocks`, or its folder is missing.
         """
-        if not isinstance(base, WanTransformer3DModel):
-            from pvtt.models.loading import load_component
+        if isinstance(base, Path | str):
+            from pvtt.models.loading import load_base_transformer
 
-            base = load_component(Path(base), WanTransformer3DModel)
+            base = load_base_transformer(Path(base))
         names = set(cls._get_init_keys(cls)) - {"self"}
-        config = {name: value for name, value in base.config.items() if name in names}
+        of_base = {name: value for name, value in base.config.items() if name in names}
         if base.config.in_channels != base.config.out_channels or base.config.image_dim is not None:
             raise PvttError(
                 f"the base takes {base.config.in_channels} channels and gives {base.config.out_channels}: "
                 "it is not a text-to-video model",
                 "set model.base to a Wan2.1-T2V folder in Diffusers layout",
             )
+        has_context = "context_blocks" in config.get("conditioning", CONDITIONING)
+        is_vace = isinstance(base, WanVACETransformer3DModel)
+        if is_vace:
+            if not has_context:
+                raise PvttError("the base is a VACE, and no part of the conditioning is", VACE_HINT)
+            of_base |= {"context_layers": base.config.vace_layers, "prepends_references": True}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = cls(**(config | product_config))
-        missing, unexpected = model.load_state_dict(base.state_dict(), strict=False)
+            model = cls(**(of_base | config))
+        weights = {as_part(name): tensor for name, tensor in base.state_dict().items()}
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+        if has_context and not is_vace:
+            cast(ContextBlocks, model.parts["context_blocks"]).copy_from(list(model.blocks))
         foreign = [*unexpected, *(name for name in missing if not is_product_parameter(name))]
         if foreign:
             raise PvttError(
                 f"the base's weights do not fit Wan's transformer: {', '.join(foreign[:3])}",
                 "this version of diffusers and the base differ: compare its config.json with Wan2.1-T2V's",
             )
-        dtypes = {name: tensor.dtype for name, tensor in (*base.named_parameters(), *base.named_buffers())}
+        dtypes = {as_part(name): tensor.dtype for name, tensor in (*base.named_parameters(), *base.named_buffers())}
         for name, tensor in (*model.named_parameters(), *model.named_buffers()):
             tensor.data = tensor.data.to(dtypes.get(name, base.dtype))  # a base in bf16 keeps some parts in fp32
         return model
+
+    @property
+    def product_config(self) -> dict[str, Any]:
+        """What of its configuration the base does not have: `from_base`'s arguments for another like it."""
+        names = set(self._get_init_keys(type(self))) - set(self._get_init_keys(WanTransformer3DModel)) - {"self"}
+        return {name: self.config[name] for name in sorted(names)}
 
     def embed_frames(self, latents: Tensor) -> Tensor:
         """Latents (B, C, F', h, w) that are shown whole → patches, (B, P, D): the mask is 0, the template they."""
@@ -287,7 +330,7 @@ class ProductVideoTransformer(WanTransformer3DModel):
         name = "reference_frames"
         if name not in self.parts:
             return []
-        references = cast(ReferenceFrames, self.parts[name]).begin(self, conditions.to(dtype=self.dtype))
+        references = cast(ReferenceFrames, self.parts[name]).references(self, conditions.to(dtype=self.dtype))
         memory: Memory = []
         if references is not None:
             for block in cast(Iterable[ProductTransformerBlock], self.blocks):
@@ -328,24 +371,32 @@ class ProductVideoTransformer(WanTransformer3DModel):
             raise ValueError(f"latents of {num_frames}×{height}×{width} are no multiple of the patch {p_t}×{p_h}×{p_w}")
         grid = (num_frames // p_t, height // p_h, width // p_w)
 
-        rotary_emb = self.rope(hidden_states)
         conditions = conditions.to(dtype=hidden_states.dtype)
+        parts = {name: cast(ModelPart, part) for name, part in self.parts.items()}
+        prepended = [part.prepend(conditions, timestep) for part in parts.values()]
+        (before,) = [frames for frames in prepended if frames is not None] or [None]
+        if before is not None:
+            hidden_states = torch.cat([before.latents, hidden_states], dim=2)
+        rotary_emb = self.rope(hidden_states)
         embedded = self.patch_embedding(hidden_states)
-        states: dict[str, State] = {}
-        for name in self.parts:
-            part = cast(ModelPart, self.parts[name])
+        for part in parts.values():
             added = part.embed(conditions)
             embedded = embedded if added is None else embedded + added
-            state = None if memory and name in memory[0] else part.begin(self, conditions)
-            states |= {} if state is None else {name: state}
         hidden_states = embedded.flatten(2).transpose(1, 2).contiguous()
         temb, modulation, text, _ = self.condition_embedder(timestep, conditions.text)
         modulation = modulation.unflatten(1, (6, -1))
+        num_before = hidden_states.shape[1] - math.prod(grid)
+        key_mask = None if before is None else references_mask(before.present, hidden_states.shape[1], num_before)
+        first = Embedded(hidden_states, rotary_emb, modulation, text, key_mask)
+        states: dict[str, State] = {}
+        for name, part in parts.items():
+            state = None if memory and name in memory[0] else part.begin(self, conditions, first)
+            states |= {} if state is None else {name: state}
 
         attentions: list[Tensor] = []
         for place, block in enumerate(self.blocks):
             given = states | memory[place] if memory else states
-            arguments = (hidden_states, text, modulation, rotary_emb, given, return_product_attention)
+            arguments = (hidden_states, text, modulation, rotary_emb, given, return_product_attention, key_mask)
             if torch.is_grad_enabled() and self.gradient_checkpointing:
                 hidden_states, after, attention = self._gradient_checkpointing_func(block, *arguments)
             else:
@@ -355,14 +406,19 @@ class ProductVideoTransformer(WanTransformer3DModel):
 
         shift, scale = (self.scale_shift_table.to(temb.device) + temb.unsqueeze(1)).chunk(2, dim=1)
         hidden_states = (self.norm_out(hidden_states.float()) * (1 + scale) + shift).type_as(hidden_states)
-        patches = self.proj_out(hidden_states).reshape(batch_size, *grid, p_t, p_h, p_w, -1)
+        patches = self.proj_out(hidden_states)[:, num_before:].reshape(batch_size, *grid, p_t, p_h, p_w, -1)
         sample = patches.permute(0, 7, 1, 4, 2, 5, 3, 6).flatten(6, 7).flatten(4, 5).flatten(2, 3)
         if not return_dict:
             return (sample,)
         product_attention = None
         if return_product_attention and attentions:
-            product_attention = torch.stack(attentions, dim=1).unflatten(2, grid)
+            product_attention = torch.stack(attentions, dim=1)[:, :, num_before:].unflatten(2, grid)
         return ProductTransformerOutput(sample=sample, product_attention=product_attention)
+
+
+def as_part(name: str) -> str:
+    """The name that a base's parameter has here: VACE's blocks are a part."""
+    return re.sub(r"^vace_(patch_embedding|blocks)\.", r"parts.context_blocks.\1.", name)
 
 
 def is_product_parameter(name: str) -> bool:

@@ -51,8 +51,9 @@ class EncodeParams(Record):
     height: int = Field(default=480, ge=16, multiple_of=16)  # pixels
     photo_size: int = Field(default=224, ge=16, multiple_of=16)  # pixels a side of the photo that the networks see
     max_photos: int = Field(default=4, ge=1)  # photos of its product that a sample is given
-    image_features: Literal["vae", "clip"] = "vae"  # what `product_tokens` reads: the photos' latents, or CLIP's tokens
-    image_encoder: str | None = None  # local folder of Wan2.1-I2V-14B's CLIP ViT-H/14, for `clip`
+    image_features: Literal["vae", "clip", "clip_dino"] = "vae"  # what tokens are made of
+    image_encoder: str | None = None  # local folder of Wan2.1-I2V-14B's CLIP ViT-H/14, for `clip` and `clip_dino`
+    dino_encoder: str | None = None  # local folder of DINOv2 in transformers' layout, for `clip_dino`
     variants: int = Field(default=1, ge=1)  # of each training clip: colour change, window and mask shape
     transfer: Fraction = 0.3  # share of the variants after the first that start from the sample's `template`
     colour_augment: bool = True  # the same colour change on video and photos, in variants after the first

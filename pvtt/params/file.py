@@ -12,7 +12,7 @@ import typing
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from pvtt.errors import MissingInputError, ParamsError
 from pvtt.params.clip import ClipParams
@@ -43,6 +43,21 @@ class Params(Record):
     train: TrainParams
     evaluate: EvaluateParams
     decide: DecideParams
+
+    @model_validator(mode="after")
+    def _two_networks_are_there(self) -> Params:
+        if "dual_encoder" in self.model.conditioning and self.encode.image_features != "clip_dino":
+            raise ValueError("model.conditioning has dual_encoder, which needs encode.image_features: clip_dino")
+        return self
+
+    @model_validator(mode="after")
+    def _context_has_vaces_hole(self) -> Params:
+        if "context_blocks" in self.model.conditioning and self.encode.mask.fill != 0:
+            raise ValueError(
+                f"encode.mask.fill is {self.encode.mask.fill}, and VACE (model.conditioning: context_blocks) knows "
+                "holes of 0"
+            )
+        return self
 
 
 def load_params(path: Path) -> Params:

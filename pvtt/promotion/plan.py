@@ -27,6 +27,7 @@ STATE_BYTES = 20  # a trained parameter
 FORWARDS_A_STEP = 4  # forward, recomputation, and a backward worth two
 TEMPORAL_STRIDE = 4  # of Wan's VAE: 4n+1 frames → n+1 latent frames
 CLIP_TOKENS = (257, 1280)  # a photo and their width, of CLIP ViT-H/14
+DINO_TOKENS = (257, 768)  # the same, of DINOv2 ViT-B/14
 PATCHED_STRIDE = 16  # pixels a patch: 8 of the VAE, 2 of the patch embedding
 
 
@@ -69,9 +70,11 @@ def count_block(shape: Architecture, conditioning: Collection[str]) -> tuple[int
     dim = shape.dim
     ffn = dim * shape.ffn_dim + shape.ffn_dim + shape.ffn_dim * dim + dim
     own = 2 * _attention(dim) + 2 * dim + ffn + 6 * dim  # self, text; the text's norm; modulation
+    cross = 2 * dim + _attention(dim) + dim + dim  # norm, attention, its sink, gate
     parts = {
         "reference_frames": dim + dim,  # sink, gate
-        "product_tokens": 2 * dim + _attention(dim) + dim + dim,  # norm, attention, its sink, gate
+        "product_tokens": cross,
+        "dual_encoder": cross,
     }
     return own, sum(parts.get(name, 0) for name in conditioning)
 
@@ -79,11 +82,12 @@ def count_block(shape: Architecture, conditioning: Collection[str]) -> tuple[int
 def count_parameters(shape: Architecture, params: Params) -> tuple[int, int]:
     """Parameters of `ProductVideoTransformer`: of the base, and of what is added for the product."""
     dim, model, encode = shape.dim, params.model, params.encode
-    if encode.image_features == "clip":
+    if encode.image_features != "vae":
         tokens_per_view, product_dim = CLIP_TOKENS
     else:
         tokens_per_view = (encode.photo_size // PATCHED_STRIDE) ** 2
         product_dim = shape.latent_channels * shape.patch_volume
+    own, product = count_block(shape, model.conditioning)
     patch = shape.latent_channels * shape.patch_volume
     embedders = (
         (patch * dim + dim)  # patches
@@ -93,15 +97,22 @@ def count_parameters(shape: Architecture, params: Params) -> tuple[int, int]:
     )
     head = dim * patch + patch + 2 * dim
     layer = _attention(dim) + 2 * 2 * dim + (dim * 2 * dim + 2 * dim + 2 * dim * dim + dim)
+
+    def encoder(tokens_per_view: int, product_dim: int) -> int:
+        places = tokens_per_view + encode.max_photos + 1 + model.num_product_tokens
+        return (product_dim * dim + dim) + places * dim + model.encoder_layers * layer + 2 * dim
+
     parts = {
         "mask_channels": shape.condition_channels * shape.patch_volume * dim,
+        "template_frames": patch * dim,
+        "context_blocks": (2 * patch + 64 * shape.patch_volume) * dim
+        + dim  # a patch
+        + (dim * dim + dim)  # the first block's projection
+        + math.ceil(shape.num_layers / 2) * (own + dim * dim + dim),  # a copy of every second block, and its projection
         "reference_frames": encode.max_photos * dim,
-        "product_tokens": (product_dim * dim + dim)
-        + (tokens_per_view + encode.max_photos + 1 + model.num_product_tokens) * dim
-        + model.encoder_layers * layer
-        + 2 * dim,
+        "product_tokens": encoder(tokens_per_view, product_dim),
+        "dual_encoder": encoder(tokens_per_view, product_dim) + encoder(*DINO_TOKENS),
     }
-    own, product = count_block(shape, model.conditioning)
     added = sum(parts[name] for name in model.conditioning)
     return embedders + head + shape.num_layers * own, added + shape.num_layers * product
 
@@ -126,6 +137,8 @@ def plan_training(
     patches = frames * (encode.height // PATCHED_STRIDE) * (encode.width // PATCHED_STRIDE)
     if "reference_frames" in params.model.conditioning:
         patches += encode.max_photos * (encode.photo_size // PATCHED_STRIDE) ** 2
+    if "context_blocks" in params.model.conditioning:  # a photo is a frame
+        patches += encode.max_photos * (patches // frames)
     stages = {"stage1": params.train.stage1, "stage2": params.train.stage2}
     a_gpu = {name: math.ceil(stage.batch_size / cluster.num_gpus) for name, stage in stages.items()}  # samples at once
 

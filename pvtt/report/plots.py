@@ -85,7 +85,11 @@ def plot_losses(histories: Sequence[TrainingHistory]) -> str:
 def plot_contenders(metrics: EvaluationMetrics) -> str:
     """Product PSNR and identity retrieval of each contender, with intervals, as one SVG."""
     figure, (left, right) = _figure(2, 11.5, 3.4)
-    beside = {contender.label: contender.name for contender in others()}
+    beside = {
+        contender.label: contender.name
+        for contender in others()
+        if not contender.optional or metrics.get("train", f"product_psnr_{contender.name}") is not None
+    }
     _bars(left, metrics, {"model": "product_psnr"} | {k: f"product_psnr_{name}" for k, name in beside.items()})
     left.set_title("Product PSNR (dB)")
     identity = {label: f"identity_top1_{name}" for label, name in beside.items()}

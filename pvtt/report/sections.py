@@ -283,7 +283,14 @@ def metrics(inputs: ReportInputs) -> MetricsSection:
 def _track_table(values: EvaluationMetrics, title: str, parts: tuple[Part, ...]) -> MetricsTable:
     unmeasured = next((values.unmeasured[part] for part in parts if part in values.unmeasured), None)
     rows = tuple(
-        (group, tuple(_metric_row(score, tuple(values.get(part, score.name) for part in parts)) for score in scores))
+        (
+            group,
+            tuple(
+                _metric_row(score, found)
+                for score in scores
+                if any(found := tuple(values.get(part, score.name) for part in parts)) or not score.optional
+            ),
+        )
         for group, scores in groups(parts[0]).items()
     )
     return MetricsTable(title, parts, rows, unmeasured)

@@ -6,11 +6,15 @@ transformer.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
+from pvtt.errors import PvttError
 from pvtt.stages.stage import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pvtt.files.workspace import Workspace
     from pvtt.items.dispatcher import Dispatcher
     from pvtt.items.runner import Outcome
@@ -31,7 +35,7 @@ STAGE = Stage(
         "outs/validate/entries.jsonl",
         "outs/validate/transfers.json",
     ),
-    params=("encode", "model.base", "seed"),
+    params=("encode", "model.base", "model.conditioning", "seed"),
     writes=(
         "outs/encode/samples",
         "outs/encode/encoded.jsonl",
@@ -49,13 +53,14 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
 
     Raises:
         MissingInputError: There is no dataset, no base model, or no image encoder.
+        PvttError: The conditioning has `template_frames`, and no sample has a template.
         FailureBudgetError: Too many samples failed; `outs/encode/rejects.jsonl` names them.
     """
     from pvtt.encoding.encode import EncodeJob
     from pvtt.encoding.store import TENSORS_FILE
     from pvtt.files.atomic import atomic_directory
     from pvtt.items.runner import Item, materialise
-    from pvtt.models.conditioning.photo_features import require_image_encoder
+    from pvtt.models.conditioning.photo_features import require_dino_encoder, require_image_encoder
     from pvtt.models.contracts import Contracts
     from pvtt.models.loading import ENCODER_PARTS, require_pipeline
     from pvtt.models.origin import model_sha256
@@ -65,15 +70,20 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
 
     validated = workspace.out("validate")
     entries = [*read_entries(validated), *read_transfers(validated).entries]
+    _require_templates([entry for entry in entries if entry.track == "reconstruct"], params)
     base = workspace.root / params.model.base
     require_pipeline(base)
     networks = [model_sha256(base / part) for part in ENCODER_PARTS]
-    if params.encode.image_features == "clip":
+    if params.encode.image_features != "vae":
         networks.append(model_sha256(require_image_encoder(params.encode.image_encoder)))
+    if params.encode.image_features == "clip_dino":
+        networks.append(model_sha256(require_dino_encoder(params.encode.dino_encoder)))
     items = [
         Item(
             name=entry.key,
-            payload=EncodeJob(entry=entry, seed=params.seed, root=workspace.root, base=base),
+            payload=EncodeJob(
+                entry=entry, seed=params.seed, extras=params.model.encoded_extras, root=workspace.root, base=base
+            ),
             inputs=(*_hashes(entry), *networks),
             product_id=entry.product_id,
         )
@@ -89,6 +99,23 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         write_jsonl(out / REJECTS_FILE, outcome.rejects)
         Contracts.from_params(params.encode).save(out)
     outcome.enforce_budget(STAGE.name, params.encode.max_failed_fraction)
+
+
+def _require_templates(entries: Sequence[DatasetEntry], params: Params) -> None:
+    """Say how many samples `template_frames` leaves out; each is in the reject table too."""
+    without = [entry for entry in entries if entry.template is None]
+    if "template" not in params.model.encoded_extras or not without:
+        return
+    message = (
+        f"{len(without)} of {len(entries)} samples have no film of the same shot with another product, which "
+        "`template_frames` is trained on"
+    )
+    if len(without) == len(entries):
+        raise PvttError(
+            f"encode: {message}",
+            "take template_frames out of model.conditioning, or render such pairs: `pvtt wan-tiny takes --help`",
+        )
+    print(f"encode: {message}: they are left out, as no_template in rejects.jsonl", file=sys.stderr)
 
 
 def _hashes(entry: DatasetEntry) -> tuple[str, ...]:

@@ -32,7 +32,16 @@ STAGE = Stage(
         "outs/validate/entries.jsonl",
         "outs/validate/transfers.json",
     ),
-    params=("encode", "evaluate", "model.base", "model.champion", "seed", "train.precision", "train.start"),
+    params=(
+        "encode",
+        "evaluate",
+        "model.base",
+        "model.champion",
+        "model.conditioning",
+        "seed",
+        "train.precision",
+        "train.start",
+    ),
     writes=(
         "outs/evaluate/videos",
         "outs/evaluate/evaluated.jsonl",

@@ -22,7 +22,6 @@ from pvtt.errors import ParamsError, PvttError
 from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.files.workspace import require_output
 from pvtt.items.progress import Progress
-from pvtt.models.conditioning.product_tokens import latent_tokens
 from pvtt.models.contracts import Contracts
 from pvtt.models.loading import load_scheduler, load_vae, require_pipeline
 from pvtt.models.transformer import ProductVideoTransformer
@@ -33,7 +32,7 @@ from pvtt.training.held_out import HeldOut
 from pvtt.training.history import summarise_history, write_csv
 from pvtt.training.job import TrainJob, training_key
 from pvtt.training.log import TrainingLog
-from pvtt.training.model import champion_model, encode_constants, new_model, save_pipeline, trained_model
+from pvtt.training.model import champion_model, encode_constants, new_model, save_pipeline, tokens_of, trained_model
 from pvtt.training.objective import evaluate_loss
 from pvtt.training.optimizer import MuonWithAdamW
 from pvtt.training.parameters import declare_trainable, shorten
@@ -135,17 +134,12 @@ class Training:
         return unwrapped
 
     def _start_model(self) -> ProductVideoTransformer:
-        conditions = self.dataset.read(0, 0).conditions
-        tokens = conditions.image_tokens  # (1, N, L, Dp)
-        if tokens is None:
-            tokens = latent_tokens(conditions.photo_latents)
-        shape = (tokens.shape[2], tokens.shape[3])
-        params = self.job.params
+        params, tokens = self.job.params, tokens_of(self.dataset.read(0, 0).conditions)
         if self.job.stage == "train_stage1" and params.train.start == "base":
-            return new_model(self.job.source, params.model, params.encode.max_photos, shape, params.seed)
+            return new_model(self.job.source, params.model, params.encode.max_photos, tokens, params.seed)
         if self.job.stage == "train_stage1":
-            return champion_model(self.job.source, self.job.workspace.root / params.model.base, params.model, shape)
-        return trained_model(self.job.source, shape)
+            return champion_model(self.job.source, self.job.workspace.root / params.model.base, params.model, tokens)
+        return trained_model(self.job.source, tokens)
 
     def _new_optimizer(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
         from accelerate.utils import DistributedType

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from torch import Tensor
 
 from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_write_text
+from pvtt.models.conditioning.conditions import Conditions
+from pvtt.models.conditioning.product_tokens import latent_tokens
 from pvtt.models.contracts import Contracts
 from pvtt.models.loading import (
     ENCODER_PARTS,
@@ -32,7 +35,7 @@ from pvtt.params.model import ModelParams
 
 
 def new_model(
-    base: Path, params: ModelParams, max_views: int, tokens_shape: tuple[int, int], seed: int
+    base: Path, params: ModelParams, max_views: int, tokens: Mapping[str, int], seed: int
 ) -> ProductVideoTransformer:
     """A model around a base's transformer, equal to it at the start, float32.
 
@@ -40,17 +43,15 @@ def new_model(
         base: A Diffusers Wan folder.
         params: Its conditioning.
         max_views: Views with an embedding of their own.
-        tokens_shape: Of what `product_tokens` reads: tokens a view L and their width Dp.
+        tokens: `tokens_of` the data.
         seed: Seed of the new random parameters.
     """
     require_pipeline(base)
-    tokens_per_view, product_dim = tokens_shape
     model = ProductVideoTransformer.from_base(
         base / "transformer",
         seed=seed,
         conditioning=params.conditioning,
-        product_dim=product_dim,
-        tokens_per_view=tokens_per_view,
+        **tokens,
         num_product_tokens=params.num_product_tokens,
         encoder_layers=params.encoder_layers,
         product_heads=params.product_heads,
@@ -59,7 +60,21 @@ def new_model(
     return model.float()
 
 
-def trained_model(folder: Path, tokens_shape: tuple[int, int]) -> ProductVideoTransformer:
+def tokens_of(conditions: Conditions) -> dict[str, int]:
+    """Numbers and widths of the photos' tokens in the data, by the names that the transformer's configuration has."""
+    tokens = conditions.image_tokens  # (B, N, L, Dp)
+    if tokens is None:
+        tokens = latent_tokens(conditions.photo_latents)
+    shapes = {"tokens_per_view": tokens.shape[2], "product_dim": tokens.shape[3]}
+    if conditions.dino_tokens is not None:
+        shapes |= {
+            "dino_tokens_per_view": conditions.dino_tokens.shape[2],
+            "dino_dim": conditions.dino_tokens.shape[3],
+        }
+    return shapes
+
+
+def trained_model(folder: Path, tokens: Mapping[str, int]) -> ProductVideoTransformer:
     """The transformer of an earlier stage's pipeline folder, float32.
 
     Raises:
@@ -67,32 +82,31 @@ def trained_model(folder: Path, tokens_shape: tuple[int, int]) -> ProductVideoTr
     """
     require_pipeline(folder)
     model = load_component(folder / "transformer", ProductVideoTransformer, torch_dtype=torch.float32)
-    known = (model.config.tokens_per_view, model.config.product_dim)
-    if "product_tokens" in model.config.conditioning and known != tokens_shape:
+    reads = not {"product_tokens", "dual_encoder"}.isdisjoint(model.config.conditioning)
+    known = {name: model.config[name] for name in tokens}
+    if reads and known != tokens:
+        shown, found = (", ".join(f"{name} {value}" for name, value in one.items()) for one in (known, dict(tokens)))
         raise PvttError(
-            f"{folder} was trained on {known[0]} tokens of width {known[1]} a photo; "
-            f"outs/encode has {tokens_shape[0]} of width {tokens_shape[1]}",
+            f"{folder} was trained on photos of {shown}; outs/encode has {found}",
             "train the earlier stage again on the present data: `dvc repro train_stage1`",
         )
     return model
 
 
-def champion_model(
-    folder: Path, base: Path, params: ModelParams, tokens_shape: tuple[int, int]
-) -> ProductVideoTransformer:
+def champion_model(folder: Path, base: Path, params: ModelParams, tokens: Mapping[str, int]) -> ProductVideoTransformer:
     """The transformer of the model promoted last, float32, to be trained on.
 
     Args:
         folder: Its pipeline folder.
         base: The Diffusers Wan folder that the data are encoded with.
         params: The conditioning that is wanted.
-        tokens_shape: As for `new_model`.
+        tokens: `tokens_of` the data.
 
     Raises:
         PvttError: It has another base's autoencoder or text encoder, is conditioned in another way, or as
             `trained_model`.
     """
-    model = trained_model(folder, tokens_shape)
+    model = trained_model(folder, tokens)
     start_from_base = "train it from model.base: `dvc exp run -S train.start=base`"
     if list(model.config.conditioning) != list(params.conditioning):
         raise PvttError(

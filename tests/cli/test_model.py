@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from pvtt.cli.model import command
+from pvtt.models.conditioning.parts import PARTS
 from pvtt.models.transformer import ProductVideoTransformer
 
 
@@ -30,6 +31,16 @@ def test_parameters_and_tokens_are_the_models_own(project_root: Path) -> None:
     assert shown["poc"][2]["tokens"] == 4 * 24**2
     assert shown["poc"][0]["parameters"] == pytest.approx(1.42e9, rel=0.01)
     assert shown["prod"][0]["parameters"] == pytest.approx(14.29e9, rel=0.01)
+
+
+@pytest.mark.usefixtures("_in_project")
+@pytest.mark.parametrize("name", list(PARTS))
+def test_every_part_can_be_counted_at_every_size(name: str) -> None:
+    shown = json.loads(CliRunner().invoke(command, ["summary", "--json", "--no-time", "--conditioning", name]).stdout)
+
+    assert [part["name"] for part in shown["parts"]] == ["base", name]
+    counts = [shown[size][1]["parameters"] for size in ("parts", "poc", "prod")]
+    assert 0 < counts[0] < counts[1] < counts[2]
 
 
 @pytest.mark.usefixtures("_in_project")

@@ -8,7 +8,7 @@ import torch
 
 from pvtt.encoding.encode import draw_variants, encode_sample, load_encoders
 from pvtt.encoding.photos import read_photo
-from pvtt.encoding.windows import load_window
+from pvtt.encoding.windows import UnusableClipError, load_window
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.hashing import sha256_file
 from pvtt.media.masks import write_masks
@@ -105,13 +105,37 @@ def test_a_transfer_shows_the_template_and_asks_for_the_other_product(tmp_path: 
     tensors, _ = encode_sample(entry, tmp_path, params, 0, encoders)
     alone, _ = encode_sample(truth, tmp_path, params, 0, encoders)
 
-    assert [variant.transfer for variant in draw_variants("A", range(8), params, 4, 0, True)] == [False, *[True] * 3]
+    assert [variant.transfer for variant in draw_variants("A", range(8), params, 4, 0, 1.0)] == [False, *[True] * 3]
     for name in ("latents", "mask", "photo_latents", "region"):  # two discs in one place: all but the template is alike
         assert torch.equal(tensors[name], alone[name])
     difference = tensors["masked_latents"] - alone["masked_latents"]  # the hole hides the old disc too
     assert difference.abs().max() < 0.02 * alone["masked_latents"].abs().max()
     bare = tiny_encode_params(variants=4, transfer=0.0, colour_augment=False)
     assert torch.equal(encode_sample(entry, tmp_path, bare, 0, encoders)[0]["mask"], alone["mask"])
+
+
+def test_a_whole_template_is_never_the_truth(tmp_path: Path) -> None:
+    encoders = load_encoders(build_tiny_base(tmp_path / "base"), "vae", None)
+    template = write_sample(tmp_path, "DISC001", colour=(200, 40, 40))
+    truth = write_sample(tmp_path, "DISC002", colour=(40, 40, 200))
+    other = TemplateClip.model_validate({name: getattr(template, name) for name in TemplateClip.model_fields})
+    entry = truth.model_copy(update={"template": other})
+    params = tiny_encode_params(transfer=0.0, colour_augment=False)
+
+    tensors, _ = encode_sample(entry, tmp_path, params, 0, encoders, ["template"])
+
+    assert tensors["template_latents"].shape == tensors["latents"].shape
+    window = load_window(entry, tmp_path, params, from_template=True)
+    for name, pixels in (("template_latents", window.template), ("latents", window.pixels)):
+        expected = encode_video(encoders.vae, to_unit_range(torch.from_numpy(pixels)[None]))[0]
+        assert torch.allclose(tensors[name][0], expected, atol=1e-4)
+    assert np.abs(window.template.astype(int) - window.pixels)[window.product].mean() > 50
+    difference = (tensors["template_latents"] - tensors["latents"]).abs()
+    assert (
+        difference.flatten(1).amax(1) > 0.5 * tensors["latents"].std()
+    ).all()  # in every variant, the first included
+    with pytest.raises(UnusableClipError, match="no_template"):
+        encode_sample(truth, tmp_path, params, 0, encoders, ["template"])
 
 
 def test_a_transfers_hole_covers_both_products(tmp_path: Path) -> None:

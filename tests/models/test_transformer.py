@@ -17,13 +17,24 @@ from pvtt.models.loading import load_component
 from pvtt.models.transformer import ProductVideoTransformer, is_product_parameter
 from tests.tiny_wan import TEXT_DIM, opened, tiny_transformer
 
-SIZES = {"tokens_per_view": 9, "num_product_tokens": 6, "product_heads": 2}
+SIZES = {
+    "tokens_per_view": 9,
+    "num_product_tokens": 6,
+    "product_heads": 2,
+    "dino_dim": 10,
+    "dino_tokens_per_view": 5,
+}
 WAYS: tuple[tuple[str, ...], ...] = (
     ("mask_channels",),
+    ("template_frames",),
     ("reference_frames",),
     ("mask_channels", "reference_frames"),
     ("mask_channels", "product_tokens"),
-    ("mask_channels", "reference_frames", "product_tokens"),
+    ("template_frames", "reference_frames"),
+    ("dual_encoder",),
+    ("context_blocks",),
+    ("context_blocks", "product_tokens", "dual_encoder"),
+    ("mask_channels", "template_frames", "reference_frames", "product_tokens", "dual_encoder"),
 )
 PRODUCT: dict[str, Any] = {"conditioning": WAYS[-1]} | SIZES
 
@@ -46,6 +57,12 @@ def inputs(
             photo_latents=torch.randn(batch_size, num_views, 16, 6, 6, dtype=dtype),
             view_mask=torch.ones(batch_size, num_views, dtype=torch.bool),
             text=torch.randn(batch_size, 5, TEXT_DIM, dtype=dtype),
+            template_latents=torch.randn(batch_size, 16, 3, *size, dtype=dtype),
+            image_tokens=torch.randn(batch_size, num_views, 9, 64, dtype=dtype),
+            dino_tokens=torch.randn(batch_size, num_views, 5, 10, dtype=dtype),
+            context_mask=torch.randn(batch_size, 64, 3, *size, dtype=dtype),
+            reactive_latents=torch.randn(batch_size, 16, 3, *size, dtype=dtype),
+            canvas_latents=torch.randn(batch_size, num_views, 16, *size, dtype=dtype),
         ),
     }
 
@@ -105,9 +122,15 @@ def test_an_opened_model_uses_what_its_parts_read_and_nothing_else(conditioning:
     before = model(**given).sample
     conditions = given["conditions"]
     read = {
-        "photo_latents": not {"reference_frames", "product_tokens"}.isdisjoint(conditioning),
+        "photo_latents": "reference_frames" in conditioning,
+        "image_tokens": not {"product_tokens", "dual_encoder"}.isdisjoint(conditioning),
+        "dino_tokens": "dual_encoder" in conditioning,
         "mask": "mask_channels" in conditioning,
-        "masked_latents": "mask_channels" in conditioning,
+        "masked_latents": not {"mask_channels", "context_blocks"}.isdisjoint(conditioning),
+        "template_latents": "template_frames" in conditioning,
+        "context_mask": "context_blocks" in conditioning,
+        "reactive_latents": "context_blocks" in conditioning,
+        "canvas_latents": "context_blocks" in conditioning,
     }
     for name, is_read in read.items():
         changed = replace(conditions, **{name: getattr(conditions, name) + 1})
@@ -123,24 +146,49 @@ def test_masked_views_do_not_matter_and_a_dropped_product_gives_finite_output(co
     given["conditions"].view_mask[:] = torch.tensor([[True, False, True], [False, False, False]])
     before = model(**given).sample
     assert before.isfinite().all()
-    given["conditions"].photo_latents[0, 1] = float("nan")
-    given["conditions"].photo_latents[1] = 7
+    for name in ("photo_latents", "image_tokens", "dino_tokens", "canvas_latents"):
+        getattr(given["conditions"], name)[0, 1] = float("nan")
+        getattr(given["conditions"], name)[1] = 7
     assert torch.equal(model(**given).sample, before)
 
 
-@pytest.mark.parametrize("num_views", [1, 2, 8, 11])
+@pytest.mark.parametrize("conditioning", WAYS, ids="+".join)
 @torch.no_grad()
-def test_any_number_of_views_is_taken(num_views: int) -> None:
-    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT))
-    assert model(**inputs(num_views=num_views)).sample.isfinite().all()
+def test_any_number_of_views_is_taken(conditioning: tuple[str, ...]) -> None:
+    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), conditioning=conditioning, **SIZES))
+    for num_views in (1, 2, 8, 11):
+        assert model(**inputs(num_views=num_views)).sample.isfinite().all()
 
 
+@pytest.mark.parametrize("conditioning", WAYS, ids="+".join)
 @torch.no_grad()
-def test_no_view_at_all_is_a_dropped_product() -> None:
-    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT))
+def test_unequal_numbers_of_views_share_a_batch(conditioning: tuple[str, ...]) -> None:
+    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), conditioning=conditioning, **SIZES))
+    given = inputs(num_views=4)
+    whole = given["conditions"]
+    samples = [whole[0], whole[1].with_views((2,))]
+    together = model(**(given | {"conditions": Conditions.concatenate(samples)})).sample
+    for place, one in enumerate(samples):
+        alone = {name: given[name][place : place + 1] for name in ("hidden_states", "timestep")}
+        assert torch.allclose(model(**alone, conditions=one).sample[0], together[place], atol=1e-4)
+
+
+@pytest.mark.parametrize("conditioning", WAYS, ids="+".join)
+@torch.no_grad()
+def test_no_view_at_all_is_a_dropped_product(conditioning: tuple[str, ...]) -> None:
+    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), conditioning=conditioning, **SIZES))
     given = inputs()
     without = model(**(given | {"conditions": given["conditions"].with_views(())})).sample
     assert torch.allclose(without, model(**(given | {"conditions": given["conditions"].without_product()})).sample)
+
+
+@torch.no_grad()
+def test_what_a_part_reads_and_is_not_there_is_named() -> None:
+    for name, field in (("template_frames", "template_latents"), ("dual_encoder", "dino_tokens")):
+        model = ProductVideoTransformer.from_base(tiny_transformer(), conditioning=(name,), **SIZES)
+        given = inputs()
+        with pytest.raises(ValueError, match=f"the conditions have no {field}"):
+            model(**(given | {"conditions": replace(given["conditions"], **{field: None})}))
 
 
 @torch.no_grad()
@@ -173,12 +221,26 @@ def test_views_are_an_unordered_set_up_to_their_embeddings() -> None:
 def test_product_attention_has_the_patch_grid_and_lies_in_zero_to_one() -> None:
     model = ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT)
     output = model(**inputs(), return_product_attention=True)
-    assert output.product_attention.shape == (2, 2 * 2, 3, 3, 4)  # two blocks, two parts that attend
+    assert output.product_attention.shape == (2, 2 * 3, 3, 3, 4)  # two blocks, three parts that attend
     assert output.product_attention.min() >= 0
     assert output.product_attention.max() <= 1
     output.product_attention.mean().backward()
     assert model.blocks[0].parts["product_tokens"].cross_attn.sink_key.grad.abs().sum() > 0
     assert model.blocks[0].parts["reference_frames"].sink_key.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_gradients_reach_a_contexts_ends_and_then_all_of_it(checkpointing: bool) -> None:
+    model = ProductVideoTransformer.from_base(tiny_transformer(), conditioning=("context_blocks",))
+    if checkpointing:
+        model.enable_gradient_checkpointing()
+    model.train()
+    model(**inputs()).sample.square().mean().backward()
+    context = model.parts["context_blocks"]
+    assert all(block.proj_out.weight.grad.abs().sum() > 0 for block in context.blocks)
+    model.zero_grad()
+    opened(model)(**inputs()).sample.square().mean().backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in context.parameters())
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
@@ -189,8 +251,12 @@ def test_gradients_reach_gate_condition_and_then_everything_new(checkpointing: b
     model.train()
     model(**inputs()).sample.square().mean().backward()
     for block in model.blocks:
-        assert all(block.parts[name].gate.grad.abs().sum() > 0 for name in ("reference_frames", "product_tokens"))
-    assert model.parts["mask_channels"].embedding.weight.grad.abs().sum() > 0
+        assert all(
+            block.parts[name].gate.grad.abs().sum() > 0
+            for name in ("reference_frames", "product_tokens", "dual_encoder")
+        )
+    for name in ("mask_channels", "template_frames"):
+        assert model.parts[name].embedding.weight.grad.abs().sum() > 0
     model.zero_grad()
     given = inputs()
     given["conditions"].view_mask[1] = False
@@ -228,10 +294,11 @@ def test_sharded_and_checkpointed_it_takes_conditions_and_gives_gradients(param_
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
-def test_it_is_saved_and_loaded_with_its_config(tmp_path: Path) -> None:
-    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), **PRODUCT))
+@pytest.mark.parametrize("conditioning", WAYS, ids="+".join)
+def test_it_is_saved_and_loaded_with_its_config(tmp_path: Path, conditioning: tuple[str, ...]) -> None:
+    model = opened(ProductVideoTransformer.from_base(tiny_transformer(), conditioning=conditioning, **SIZES))
     model.save_pretrained(tmp_path)
-    loaded = ProductVideoTransformer.from_pretrained(tmp_path)
+    loaded = load_component(tmp_path, ProductVideoTransformer)
     assert loaded.config.num_product_tokens == 6
     with torch.no_grad():
         assert torch.equal(loaded(**inputs()).sample, model(**inputs()).sample)
@@ -266,6 +333,6 @@ def test_wrong_channels_and_token_counts_are_named() -> None:
     given = inputs()
     with pytest.raises(ValueError, match="15 channels, not z_t's 16"):
         model(**(given | {"hidden_states": given["hidden_states"][:, :15]}))
-    conditions = replace(given["conditions"], photo_latents=given["conditions"].photo_latents[..., :4, :4])
+    conditions = replace(given["conditions"], image_tokens=given["conditions"].image_tokens[:, :, :4])
     with pytest.raises(ValueError, match="4 tokens a view"):
         model(**(given | {"conditions": conditions}))

@@ -46,6 +46,43 @@ def test_a_wrong_key_is_named_with_the_reason(
     assert said in error.value.message
 
 
+@pytest.mark.parametrize(
+    ("conditioning", "encode", "said"),
+    [
+        ([], {}, "conditioning is empty"),
+        (["mask_channels", "mask_channels"], {}, "conditioning has mask_channels more than once"),
+        (["context_blocks", "reference_frames"], {}, "context_blocks and reference_frames do not go together"),
+        (["context_blocks", "template_frames"], {}, "context_blocks and template_frames do not go together"),
+        (["context_blocks"], {"mask": {"fill": -1.0}}, "VACE (model.conditioning: context_blocks) knows holes of 0"),
+        (["dual_encoder"], {}, "dual_encoder, which needs encode.image_features: clip_dino"),
+    ],
+)
+def test_a_conditioning_that_cannot_be_is_refused(
+    data: dict[str, Any], conditioning: list[str], encode: dict[str, Any], said: str
+) -> None:
+    data["model"]["conditioning"] = conditioning
+    data["encode"] |= encode
+    with pytest.raises(ParamsError) as error:
+        parse_params(data)
+    assert said in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("conditioning", "features"),
+    [
+        (["mask_channels", "template_frames", "reference_frames", "product_tokens"], "vae"),
+        (["template_frames", "reference_frames"], "vae"),
+        (["context_blocks", "product_tokens", "dual_encoder"], "clip_dino"),
+    ],
+)
+def test_parts_that_say_different_things_go_together(
+    data: dict[str, Any], conditioning: list[str], features: str
+) -> None:
+    data["model"]["conditioning"] = conditioning
+    data["encode"]["image_features"] = features
+    assert list(parse_params(data).model.conditioning) == conditioning
+
+
 def test_a_nested_unknown_key_finds_its_neighbour(data: dict[str, Any]) -> None:
     data["train"]["stage1"]["learning_rate"] = 1e-4
     data["train"]["stage1"]["stepz"] = 3

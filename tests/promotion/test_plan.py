@@ -20,6 +20,9 @@ def prod(project_root: Path) -> Params:
 CONDITIONINGS: list[tuple[Conditioning, ...]] = [
     ("mask_channels", "reference_frames"),
     ("mask_channels", "product_tokens"),
+    ("template_frames", "reference_frames"),
+    ("context_blocks",),
+    ("dual_encoder",),
 ]
 
 
@@ -34,7 +37,12 @@ def test_counts_are_the_model_s_own(
     # As many blocks cost as much each: two tell a block's count and the rest's.
     heads = shape.dim // 128
     changes = {"conditioning": conditioning, "num_product_tokens": 64, "encoder_layers": encoder_layers}
-    params = prod.model_copy(update={"model": prod.model.model_copy(update=changes)})
+    features = "clip_dino" if "dual_encoder" in conditioning else "vae"
+    encode = prod.encode.model_copy(update={"image_features": features})
+    params = prod.model_copy(update={"model": prod.model.model_copy(update=changes), "encode": encode})
+    tokens = {"tokens_per_view": (params.encode.photo_size // 16) ** 2}
+    if features == "clip_dino":
+        tokens = {"tokens_per_view": 257, "product_dim": 1280, "dino_tokens_per_view": 257, "dino_dim": 768}
     for num_layers in (1, 2):
         with torch.device("meta"):
             model = ProductVideoTransformer(
@@ -43,7 +51,7 @@ def test_counts_are_the_model_s_own(
                 ffn_dim=shape.ffn_dim,
                 num_layers=num_layers,
                 conditioning=conditioning,
-                tokens_per_view=(params.encode.photo_size // 16) ** 2,
+                **tokens,
                 max_views=params.encode.max_photos,
                 num_product_tokens=64,
                 encoder_layers=encoder_layers,

@@ -7,14 +7,14 @@ import torch
 from safetensors.torch import load_file
 
 from pvtt.dispatch.inline import InlineDispatcher
-from pvtt.errors import MissingInputError
+from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
 from pvtt.models.contracts import Contracts
 from pvtt.params.file import Params, load_params
 from pvtt.records.base import read_jsonl
 from pvtt.records.catalog import Reject
-from pvtt.records.dataset import EncodedSample, read_encoded_transfers
+from pvtt.records.dataset import EncodedSample, TemplateClip, read_encoded_transfers
 from pvtt.stages import encode
 from tests.encoding.samples import tiny_encode_params, write_dataset, write_sample, write_transfer
 from tests.tiny_wan import build_tiny_base
@@ -63,6 +63,31 @@ def test_samples_are_encoded_once_and_the_short_one_is_turned_away(tmp_path: Pat
     encode.run(workspace, params, InlineDispatcher())
     assert sha256_tree(out) == before
     assert {path: path.stat().st_ino for path in (out / "samples").iterdir()} == files  # from the item cache
+
+
+def test_for_template_frames_samples_without_a_template_are_left_out_and_counted(
+    tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = Workspace(tmp_path)
+    build_tiny_base(tmp_path / "models" / "base")
+    model = params.model.model_copy(update={"conditioning": ("template_frames", "reference_frames")})
+    params = params.model_copy(update={"model": model})
+    plain = write_sample(tmp_path, "DISC001", "train")
+    other = TemplateClip.model_validate({name: getattr(plain, name) for name in TemplateClip.model_fields})
+    entries = [plain, write_sample(tmp_path, "DISC002", "train").model_copy(update={"template": other})]
+    write_dataset(workspace, entries)
+
+    encode.run(workspace, params, InlineDispatcher())
+
+    assert "1 of 2 samples have no film of the same shot with another product" in capsys.readouterr().err
+    (sample,) = read_jsonl(workspace.out("encode") / "encoded.jsonl", EncodedSample)
+    assert sample.key == "DISC002_001"
+    assert "template_latents" in load_file(workspace.out("encode") / sample.path)
+    (reject,) = read_jsonl(workspace.out("encode") / "rejects.jsonl", Reject)
+    assert (reject.item, reject.reason) == ("DISC001_001", "no_template")
+    write_dataset(workspace, entries[:1])
+    with pytest.raises(PvttError, match="1 of 1 samples have no film"):
+        encode.run(workspace, params, InlineDispatcher())
 
 
 def test_missing_dataset_and_base_say_what_to_do(tmp_path: Path, params: Params) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,16 @@ class Shape:
 ADAPTER = ("parts.*", "blocks.*.parts.*")
 
 
-def tiny_params(steps: int = 6, stage: dict[str, Any] | None = None, **train: Any) -> Params:
+def tiny_params(
+    steps: int = 6, stage: dict[str, Any] | None = None, conditioning: Sequence[str] | None = None, **train: Any
+) -> Params:
     """The project's params, shrunk. `stage` changes both stages' settings, `train` their common ones."""
     values = json.loads(load_params(PROJECT / "params.yaml").model_dump_json(by_alias=True))
     values["encode"] = json.loads(tiny_encode_params().to_json())
     values["model"] = {"base": "models/base", "num_product_tokens": 6, "product_heads": 2}
+    if conditioning is not None:
+        values["model"]["conditioning"] = list(conditioning)
+        values["encode"]["image_features"] = "clip_dino" if "dual_encoder" in conditioning else "vae"
     common = {
         "steps": steps,
         "batch_size": 4,
@@ -57,9 +63,12 @@ def tiny_params(steps: int = 6, stage: dict[str, Any] | None = None, **train: An
 
 
 def sample_tensors(
-    random: np.random.Generator, num_variants: int, num_views: int, shape: Shape
+    random: np.random.Generator, num_variants: int, num_views: int, shape: Shape, extras: bool = False
 ) -> dict[str, torch.Tensor]:
-    """The product's colour, a vector of the latents' channels, fills a box and every photo."""
+    """The product's colour, a vector of the latents' channels, fills a box and every photo.
+
+    With `extras` all is there that any part reads: a template with another product, VACE's streams, networks' tokens.
+    """
 
     def normal(*size: int) -> torch.Tensor:
         return torch.from_numpy(random.standard_normal(size, dtype=np.float32))
@@ -71,7 +80,7 @@ def sample_tensors(
     background = 0.3 * normal(num_variants, *shape.latents)
     latents = torch.where(region > 0, colour[:, :, None, None, None], background)
     photos = colour[:, None, :, None, None].expand(-1, num_views, -1, *shape.photo).contiguous()
-    return {
+    tensors = {
         "latents": latents,
         "masked_latents": latents * (1 - region),
         "mask": region.expand(-1, 4, -1, -1, -1).contiguous(),
@@ -79,6 +88,18 @@ def sample_tensors(
         "photo_latents": photos,
         "text": normal(*shape.text),
     }
+    if extras:
+        other = normal(num_variants, channels)
+        canvases = colour[:, None, :, None, None].expand(-1, num_views, -1, height, width)
+        tensors |= {
+            "template_latents": torch.where(region > 0, other[:, :, None, None, None], background),
+            "context_mask": region.expand(-1, 64, -1, -1, -1).contiguous(),
+            "reactive_latents": torch.zeros_like(latents),
+            "canvas_latents": canvases.contiguous(),
+            "image_tokens": colour[:, None, None].expand(-1, num_views, 5, -1).contiguous(),
+            "dino_tokens": colour[:, None, None, :8].expand(-1, num_views, 4, -1).contiguous(),
+        }
+    return tensors
 
 
 def write_encoded(
@@ -87,6 +108,7 @@ def write_encoded(
     num_variants: int = 3,
     max_views: int = 3,
     shape: Shape | None = None,
+    extras: bool = False,
 ) -> list[EncodedSample]:
     """Write an `outs/encode` folder."""
     records: list[EncodedSample] = []
@@ -100,7 +122,7 @@ def write_encoded(
             views = 1 + number % max_views
             random = np.random.default_rng(len(records))
             path = f"samples/{product_id}_001.safetensors"
-            write_tensors(folder / path, sample_tensors(random, variants, views, shape))
+            write_tensors(folder / path, sample_tensors(random, variants, views, shape, extras))
             records.append(
                 EncodedSample(
                     split=split,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,10 +16,12 @@ import torch
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
+from pvtt.models.conditioning.parts import PARTS
 from pvtt.stages import train_stage1
 from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
 from pvtt.training.job import TrainJob, quick_sha256_tree, training_key
-from tests.training.samples import PROJECT, tiny_params
+from tests.training.run_stage import end_in_step
+from tests.training.samples import PROJECT, tiny_params, write_encoded
 
 STEPS = 7
 
@@ -57,6 +61,30 @@ def test_killed_runs_end_as_an_uninterrupted_one(workspace: Workspace) -> None:
     assert "continuing at step 4 of 7" in ended.stderr
     assert (sha256_tree(workspace.out("train_stage1")), sha256_tree(workspace.metrics)) == expected
     assert not (workspace.checkpoints / "train_stage1").exists()
+
+
+@pytest.mark.parametrize("name", list(PARTS))
+def test_a_killed_run_of_every_conditioning_ends_as_an_uninterrupted_one(workspace: Workspace, name: str) -> None:
+    shutil.rmtree(workspace.out("encode"))
+    write_encoded(workspace.out("encode"), {"train": 4}, num_variants=2, extras=True)
+    params = tiny_params(3, {"checkpoint_every": 1, "validate_every": 3, "trainable": ["*"]}, conditioning=[name])
+    child = os.fork()
+    if child == 0:  # as this process is, and ended in the middle of step 2
+        try:
+            end_in_step(2, signal.SIGKILL)
+            train_stage1.run(workspace, params, InlineDispatcher())
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    store = CheckpointStore(
+        workspace.checkpoints / "train_stage1", training_key(TrainJob(workspace, "train_stage1", params))
+    )
+    assert store.steps() == [1]
+    train_stage1.run(workspace, params, InlineDispatcher())
+    resumed = sha256_tree(workspace.out("train_stage1")), sha256_tree(workspace.metrics)
+
+    train_stage1.run(workspace, params, InlineDispatcher())
+    assert (sha256_tree(workspace.out("train_stage1")), sha256_tree(workspace.metrics)) == resumed
 
 
 def checkpoint_at(step: int) -> Checkpoint:

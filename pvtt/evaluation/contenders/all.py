@@ -6,7 +6,7 @@ from pvtt.evaluation.contenders.ceiling import Ceiling
 from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.contenders.inpaint import Inpaint
 from pvtt.evaluation.contenders.mean_fill import MeanFill
-from pvtt.evaluation.contenders.model import BLANK, CHAMPION, MODEL, SWAPPED, UNTRAINED
+from pvtt.evaluation.contenders.model import BLANK, CHAMPION, MODEL, SWAPPED, UNTRAINED, VACE
 from pvtt.evaluation.contenders.paste import Paste
 
 CONTENDERS: tuple[Contender, ...] = (
@@ -15,6 +15,7 @@ CONTENDERS: tuple[Contender, ...] = (
     BLANK,
     CHAMPION,
     UNTRAINED,
+    VACE,
     MeanFill(),
     Inpaint(),
     Paste(),

@@ -42,7 +42,10 @@ class Sampler(Protocol):
 
     Attributes:
         networks: Those that there are; a champion only where training continued it.
+        base_swaps: The base, a VACE, puts products into videos without any training.
     """
+
+    base_swaps: bool
 
     @property
     def networks(self) -> frozenset[Network]: ...
@@ -106,6 +109,7 @@ class Contender(Protocol):
     name: str
     says: str  # what it is and what it shows: one plain line for people
     must_be_beaten: bool = True  # the model's lead over it must lie above 0 with its whole interval
+    optional: bool = False  # where it makes no video at all, tables leave it out
     is_bound: bool = False  # it knows the truth: it says what can be reached, and beats no one
 
     @property

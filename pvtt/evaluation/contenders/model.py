@@ -23,6 +23,8 @@ class Sampled(Contender):
         says: As `Contender`.
         photos: Whose it is given.
         network: Which one.
+        base_must_swap: It makes videos only where the base is a VACE, which swaps products without training.
+        optional: As `Contender`.
         must_be_beaten: As `Contender`.
     """
 
@@ -30,6 +32,8 @@ class Sampled(Contender):
     says: str
     photos: Literal["own", "another's", "none"] = "own"
     network: Network = "model"
+    base_must_swap: bool = False
+    optional: bool = False
     must_be_beaten: bool = True
 
     @property
@@ -37,7 +41,8 @@ class Sampled(Contender):
         return "swap_gain" if self.photos == "another's" else super().gain  # a criterion of the decision has this name
 
     def videos(self, tasks: Sequence[Task], setting: Setting) -> list[Video | None]:
-        if self.network not in setting.sampler.networks:
+        sampler = setting.sampler
+        if self.network not in sampler.networks or (self.base_must_swap and not sampler.base_swaps):
             return [None] * len(tasks)
         samples = {task.key: task.conditions for task in tasks}
         products = None if self.photos == "none" else list(samples.values())
@@ -47,7 +52,7 @@ class Sampled(Contender):
             products = list(partners.values())
         if not samples:
             return [None] * len(tasks)
-        made = setting.sampler.videos(list(samples.values()), products, network=self.network)
+        made = sampler.videos(list(samples.values()), products, network=self.network)
         by_key = dict(zip(samples, made, strict=True))
         return [by_key.get(task.key) for task in tasks]
 
@@ -61,7 +66,15 @@ CHAMPION = Sampled(
     "champion",
     "the model that training continued, with the product's own photos: what continuing has brought",
     network="champion",
+    optional=True,
     must_be_beaten=False,
+)
+VACE = Sampled(
+    "vace",
+    "the base, a VACE, with the product's own photos and no training",
+    network="base",
+    base_must_swap=True,
+    optional=True,
 )
 UNTRAINED = Sampled(
     "untrained", "the base with new parts, without photos: what training has brought", photos="none", network="base"

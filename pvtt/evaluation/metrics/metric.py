@@ -137,6 +137,7 @@ class Metric:
             ratio of the sums, which is steadier than the mean of the ratios. None: all alike.
         of_truth: Also measured on the ground truth itself, with what that says. None: not.
         of_contenders: Also measured on every other contender.
+        optional: Its contender is: left out where that makes no video at all.
         ranks: A contender that does better in it beats the model; needs `of_contenders`.
         of_track: Measured in this track only; None: in both.
     """
@@ -155,5 +156,6 @@ class Metric:
     weight: Callable[[Values], float] | None = None
     of_truth: str | None = None
     of_contenders: bool = False
+    optional: bool = False
     ranks: bool = False
     of_track: Track | None = None

@@ -34,6 +34,11 @@ class Conditions:
         view_mask: True where a view is there, bool. None at all: the product is dropped.
         text: Embedding of the caption.
         image_tokens: A frozen image network's tokens, L a photo, where the data has them.
+        dino_tokens: DINOv2's tokens, M a photo, for `dual_encoder`.
+        template_latents: Normalised latents of the whole template, the old product in it, for `template_frames`.
+        context_mask: `context_blocks`' own mask: every pixel of it, 1 = generate.
+        reactive_latents: Normalised latents of what is shown in the hole for `context_blocks` to change: nothing.
+        canvas_latents: Normalised latents of N photos on white, each as large as a frame, for `context_blocks`.
 
     Raises:
         ValueError: The parts do not fit each other; names the one that does not.
@@ -45,11 +50,16 @@ class Conditions:
     view_mask: Tensor = field(metadata=_part("photos", "B N"))
     text: Tensor = field(metadata=_part("text", "B T Dt"))
     image_tokens: Tensor | None = field(default=None, metadata=_part("photos", "B N L Dp"))
+    dino_tokens: Tensor | None = field(default=None, metadata=_part("photos", "B N M Dd"))
+    template_latents: Tensor | None = field(default=None, metadata=_part("template", "B C F' h w"))
+    context_mask: Tensor | None = field(default=None, metadata=_part("template", "B 64 F' h w"))
+    reactive_latents: Tensor | None = field(default=None, metadata=_part("template", "B C F' h w"))
+    canvas_latents: Tensor | None = field(default=None, metadata=_part("photos", "B N C h w"))
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         for name, tensor in self._parts().items():
-            dims = self.__dataclass_fields__[name].metadata["dims"].split()
+            dims = self.dims(name)
             fits = len(dims) == tensor.ndim and all(
                 size == (int(dim) if dim.isdigit() else sizes.setdefault(dim, size))
                 for dim, size in zip(dims, tensor.shape, strict=True)
@@ -62,6 +72,17 @@ class Conditions:
     def names(cls, *sources: Source) -> tuple[str, ...]:
         """The parts that come from any of `sources`, in the fields' order."""
         return tuple(part.name for part in fields(cls) if part.metadata["source"] in sources)
+
+    @classmethod
+    def optional(cls) -> tuple[str, ...]:
+        """The parts that may be None."""
+        return tuple(part.name for part in fields(cls) if part.default is None)
+
+    @classmethod
+    def dims(cls, name: str) -> tuple[str, ...]:
+        """The names of a part's dimensions."""
+        dims: str = cls.__dataclass_fields__[name].metadata["dims"]
+        return tuple(dims.split())
 
     def _parts(self, *sources: Source) -> dict[str, Tensor]:
         """The tensors that are there: of `sources`, or all."""
@@ -145,4 +166,10 @@ class Conditions:
             empty_latents: Normalised latents of a video that is all hole, (C, F', h, w).
         """
         empty = empty_latents.to(self.masked_latents).expand_as(self.masked_latents)
-        return replace(self, mask=torch.ones_like(self.mask), masked_latents=empty)
+        return replace(
+            self,
+            mask=torch.ones_like(self.mask),
+            masked_latents=empty,
+            template_latents=None if self.template_latents is None else empty,
+            context_mask=None if self.context_mask is None else torch.ones_like(self.context_mask),
+        )

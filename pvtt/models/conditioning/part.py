@@ -8,7 +8,7 @@ effect, so that a new model's output equals its base's, bit for bit.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -33,6 +33,12 @@ class PartConfig:
         num_product_tokens: Number K of tokens that they become.
         encoder_layers: Layers of their encoder.
         product_heads: Attention heads of the encoder and of the cross-attention to its tokens.
+        dino_dim: Width Dd of DINOv2's tokens, which `dual_encoder` reads beside the image tokens.
+        dino_tokens_per_view: Number M of them a photo.
+        num_layers: Of the transformer's blocks.
+        num_heads, ffn_dim, qk_norm, cross_attn_norm: As the transformer's blocks have them.
+        context_layers: The blocks after which `context_blocks` are added; empty: every second one.
+        prepends_references: `context_blocks` have the photos as frames of the generated video too, as VACE has.
     """
 
     dim: int
@@ -45,6 +51,45 @@ class PartConfig:
     num_product_tokens: int
     encoder_layers: int
     product_heads: int
+    dino_dim: int
+    dino_tokens_per_view: int
+    num_layers: int
+    num_heads: int
+    ffn_dim: int
+    qk_norm: str
+    cross_attn_norm: bool
+    context_layers: tuple[int, ...]
+    prepends_references: bool
+
+
+class Prepended(NamedTuple):
+    """Latent frames that a part puts before the video's first; the output's are cut off.
+
+    Attributes:
+        latents: Noised to the step's level, (B, C, R, h, w).
+        present: True where there is one, (B, R).
+    """
+
+    latents: Tensor
+    present: Tensor
+
+
+class Embedded(NamedTuple):
+    """What the first block is given.
+
+    Attributes:
+        patches: Of the video and of what is put before it, (B, P, D).
+        rotary_emb: Cosines and sines of their positions.
+        modulation: By time, (B, 6, D).
+        text: (B, T, D).
+        key_mask: True where a patch may be attended to, (B, 1, 1, P); None: everywhere.
+    """
+
+    patches: Tensor
+    rotary_emb: tuple[Tensor, Tensor]
+    modulation: Tensor
+    text: Tensor
+    key_mask: Tensor | None
 
 
 class ModelPart(nn.Module):
@@ -59,24 +104,46 @@ class ModelPart(nn.Module):
     def __init__(self, config: PartConfig) -> None:
         super().__init__()
 
+    @staticmethod
+    def required(conditions: Conditions, name: str) -> Tensor:
+        """A field of the conditions that may be None, but not for this part.
+
+        Raises:
+            ValueError: It is None.
+        """
+        tensor: Tensor | None = getattr(conditions, name)
+        if tensor is None:
+            raise ValueError(f"the conditions have no {name}, which the model's conditioning reads")
+        return tensor
+
     def embed(self, conditions: Conditions) -> Tensor | None:
         """What is added to the embedded video, (B, D, F', h/p, w/p); None adds nothing."""
         return None
 
-    def begin(self, transformer: Any, conditions: Conditions) -> State | None:
+    def prepend(self, conditions: Conditions, timestep: Tensor) -> Prepended | None:
+        """Frames to put before the video's, at the noise level of `timestep`, σ·1000, (B,)."""
+        return None
+
+    def begin(self, transformer: Any, conditions: Conditions, embedded: Embedded) -> State | None:
         """What the blocks' halves are given; None leaves them out.
 
         Args:
             transformer: The `ProductVideoTransformer` that it is a part of.
             conditions: Of B samples, in the type that the model computes in.
+            embedded: What the first block is given.
         """
         return None
 
 
 class BlockPart(nn.Module):
-    """A part's half in one block. It adds nothing unless it overrides one of these."""
+    """A part's half in one block. It adds nothing unless it overrides one of these.
 
-    def __init__(self, config: PartConfig) -> None:
+    Args:
+        config: What it is built from.
+        place: Number of its block, from 0.
+    """
+
+    def __init__(self, config: PartConfig, place: int) -> None:
         super().__init__()
 
     def attend(
@@ -98,3 +165,7 @@ class BlockPart(nn.Module):
     def cross(self, hidden_states: Tensor, state: State, return_attention: bool) -> tuple[Tensor | None, Tensor | None]:
         """What is added to the patches (B, P, D) after the text, and the attention as `attend` returns it."""
         return None, None
+
+    def after(self, hidden_states: Tensor, state: State) -> Tensor | None:
+        """What is added to the patches (B, P, D) after the block."""
+        return None

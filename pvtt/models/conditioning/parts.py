@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pvtt.errors import PvttError
+from pvtt.models.conditioning.context_blocks import ContextBlocks, ContextHint
+from pvtt.models.conditioning.dual_encoder import DualEncoder
 from pvtt.models.conditioning.mask_channels import MaskChannels
 from pvtt.models.conditioning.part import BlockPart, ModelPart
 from pvtt.models.conditioning.product_tokens import ProductAttention, ProductTokens
 from pvtt.models.conditioning.reference_frames import ReferenceAttention, ReferenceFrames
+from pvtt.models.conditioning.template_frames import TemplateFrames
 
 PARTS: dict[str, tuple[type[ModelPart], type[BlockPart]]] = {
     "mask_channels": (MaskChannels, BlockPart),  # the blocks see the channels in the embedded patches
+    "template_frames": (TemplateFrames, BlockPart),
     "reference_frames": (ReferenceFrames, ReferenceAttention),
+    "context_blocks": (ContextBlocks, ContextHint),
     "product_tokens": (ProductTokens, ProductAttention),
+    "dual_encoder": (DualEncoder, ProductAttention),
 }
 
 

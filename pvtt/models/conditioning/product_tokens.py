@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pvtt.models.conditioning.conditions import Conditions
-from pvtt.models.conditioning.part import BlockPart, ModelPart, PartConfig, State
+from pvtt.models.conditioning.part import BlockPart, Embedded, ModelPart, PartConfig, State
 
 PATCH = 2  # latents a side in one token
 
@@ -203,7 +203,7 @@ class ProductTokens(ModelPart):
             eps=config.eps,
         )
 
-    def begin(self, transformer: Any, conditions: Conditions) -> ProductState:
+    def begin(self, transformer: Any, conditions: Conditions, embedded: Embedded) -> ProductState:
         tokens = conditions.image_tokens
         if tokens is None:
             tokens = latent_tokens(conditions.photo_latents)
@@ -213,8 +213,8 @@ class ProductTokens(ModelPart):
 class ProductAttention(BlockPart):
     """Gated cross-attention to the product's tokens."""
 
-    def __init__(self, config: PartConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: PartConfig, place: int) -> None:
+        super().__init__(config, place)
         self.norm = FP32LayerNorm(config.dim, config.eps, elementwise_affine=True)
         self.cross_attn = QueryKeyNormAttention(config.dim, config.product_heads, eps=config.eps, sink=True)
         self.gate = nn.Parameter(torch.zeros(config.dim))

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pvtt.models.conditioning.conditions import Conditions
-from pvtt.models.conditioning.part import BlockPart, ModelPart, PartConfig, State
+from pvtt.models.conditioning.part import BlockPart, Embedded, ModelPart, PartConfig, State
 
 FIRST_PLACE, PLACES_APART = 1, 2  # in latent frames: the first photo after the video, and photos from one another
 
@@ -60,7 +60,11 @@ class ReferenceFrames(ModelPart):
         super().__init__(config)
         self.view_embedding = nn.Parameter(torch.zeros(config.max_views, config.dim))
 
-    def begin(self, transformer: Any, conditions: Conditions) -> References | None:
+    def begin(self, transformer: Any, conditions: Conditions, embedded: Embedded) -> References | None:
+        return self.references(transformer, conditions)
+
+    def references(self, transformer: Any, conditions: Conditions) -> References | None:
+        """The photos before the first block; None without any view. Arguments as `begin` has them."""
         photos = conditions.photo_latents  # (B, N, C, y, x)
         num_views, height, width = photos.shape[1], *photos.shape[3:]
         if num_views == 0:
@@ -111,8 +115,8 @@ def places_of(rope: Any, frames: Tensor, rows: int, columns: int) -> tuple[Tenso
 class ReferenceAttention(BlockPart):
     """Attention of the video's patches to the photos', with a sink, through a gate that starts at zero."""
 
-    def __init__(self, config: PartConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: PartConfig, place: int) -> None:
+        super().__init__(config, place)
         self.sink_key = nn.Parameter(torch.zeros(config.dim))
         self.gate = nn.Parameter(torch.zeros(config.dim))
         # At the size of a weight, 1/√D, the gate is open: an optimizer's steps are of the same size for all parameters,

@@ -6,13 +6,21 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel
+from transformers import (
+    BitImageProcessor,
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    Dinov2Config,
+    Dinov2Model,
+)
 
 from pvtt.errors import MissingInputError
 from pvtt.models.conditioning.photo_features import (
     ClipFeatures,
     encode_photos,
     flatten_photo,
+    load_photo_networks,
     require_image_encoder,
 )
 from pvtt.models.conditioning.product_tokens import latent_tokens
@@ -69,6 +77,43 @@ def test_clip_without_weights_says_how_to_get_them(tmp_path: Path) -> None:
         with pytest.raises(MissingInputError) as error:
             require_image_encoder(folder)
         assert "hf download" in str(error.value.hint)
+
+
+def tiny_dino(folder: Path) -> Path:
+    """Random weights in the layout of facebook/dinov2-base."""
+    torch.manual_seed(0)
+    config = Dinov2Config(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14)
+    Dinov2Model(config).save_pretrained(folder)
+    size = {"height": 28, "width": 28}
+    BitImageProcessor(size={"shortest_edge": 32}, crop_size=size).save_pretrained(folder)
+    return folder
+
+
+def test_dino_tokens_are_the_last_layer_of_the_whole_photo(tmp_path: Path) -> None:
+    tiny_clip(tmp_path)
+    networks = load_photo_networks("clip_dino", str(tmp_path), str(tiny_dino(tmp_path / "dino")))
+    assert list(networks) == ["image_tokens", "dino_tokens"]
+    features = networks["dino_tokens"]
+    tokens = features(photos())
+    assert tokens.shape == (2, features.tokens_per_view, features.dim) == (2, 5, 16)
+    pixels = torch.from_numpy(photos(size=32)).permute(0, 3, 1, 2)
+    border = pixels.clone()
+    border[:, :, 2:-2, 2:-2] = 0
+    changed = features((pixels - border).permute(0, 2, 3, 1).numpy())
+    assert not torch.allclose(tokens, changed)  # the border counts
+    network = Dinov2Model.from_pretrained(tmp_path / "dino")
+    processor = BitImageProcessor.from_pretrained(tmp_path / "dino")
+    inputs = processor(list(photos()), size={"height": 28, "width": 28}, return_tensors="pt")
+    with torch.no_grad():
+        assert torch.allclose(tokens, network(inputs.pixel_values).last_hidden_state, atol=1e-5)
+
+
+def test_dino_without_weights_says_how_to_get_them(tmp_path: Path) -> None:
+    tiny_clip(tmp_path)
+    for folder in (None, str(tmp_path / "missing")):
+        with pytest.raises(MissingInputError) as error:
+            load_photo_networks("clip_dino", str(tmp_path), folder)
+        assert "hf download facebook/dinov2-base" in str(error.value.hint)
 
 
 def test_transparent_pixels_become_background_and_do_not_bleed() -> None:
