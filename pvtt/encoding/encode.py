@@ -18,7 +18,17 @@ from torch import Tensor
 
 from pvtt.encoding.augment import ColourChange
 from pvtt.encoding.crop import CropDraw
-from pvtt.encoding.masks import MaskShape, conditioning_mask, fill_hole, latent_region, pack_mask
+from pvtt.encoding.masks import (
+    MaskShape,
+    conditioning_mask,
+    fill_hole,
+    latent_region,
+    pack_mask,
+    product_mask,
+    with_shape_gap,
+)
+from pvtt.encoding.photo_change import PhotoChange
+from pvtt.encoding.points import point_patches, track_points
 from pvtt.encoding.store import TENSORS_FILE, write_tensors
 from pvtt.encoding.windows import (
     UnusableClipError,
@@ -32,7 +42,7 @@ from pvtt.encoding.windows import (
 from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_bytes
 from pvtt.items.runner import ItemRejectedError
-from pvtt.media.arrays import MaskVideo, Rgba
+from pvtt.media.arrays import FrameRegion, MaskVideo, Rgba
 from pvtt.media.masks import read_masks
 from pvtt.models.conditioning.photo_features import (
     VAE_BACKGROUND,
@@ -48,12 +58,15 @@ from pvtt.params.encode import EncodeParams
 from pvtt.records.base import Record
 from pvtt.records.dataset import DatasetEntry, EncodedSample
 
+_PHOTO, _GAP = 1, 2  # the streams of a variant's random draws
+
 
 class EncodeJob(Record):
     """One sample to encode. Places on this machine stay out of its JSON, so that the item cache can move."""
 
     entry: DatasetEntry
     seed: int
+    gap: DatasetEntry | None = None  # a sample of another category, whose outline shape gaps have
     root: Path = Field(exclude=True)
     base: Path = Field(exclude=True)
 
@@ -68,7 +81,7 @@ def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> Encode
     encoders = load_encoders(job.base, params.image_features, params.image_encoder)
     entry = job.entry
     try:
-        tensors, num_windows = encode_sample(entry, job.root, params, job.seed, encoders)
+        tensors, num_windows = encode_sample(entry, job.root, params, job.seed, encoders, job.gap)
     except UnusableClipError as error:
         raise ItemRejectedError(error.reason, error.message) from None
     write_tensors(directory / TENSORS_FILE, tensors)
@@ -118,27 +131,49 @@ class Variant:
     place: WindowPlace
     colour: ColourChange
     shape: MaskShape
+    photos: tuple[PhotoChange, ...]  # one for each photo
     transfer: bool = False  # the template shows another product in the same shot
+    gap: bool = False  # the hole has room for another category's product
 
 
 def draw_variants(
-    key: str, starts: Sequence[int], params: EncodeParams, num_variants: int, seed: int, has_template: bool = False
+    key: str,
+    starts: Sequence[int],
+    params: EncodeParams,
+    num_variants: int,
+    seed: int,
+    has_template: bool = False,
+    has_gap: bool = False,
 ) -> list[Variant]:
     """The variants of a sample; each depends on the seed, the sample's key and its own number alone."""
     place = WindowPlace(middle(starts), CropDraw.evaluation(params.crop))
-    variants = [Variant(place, ColourChange.identity(), MaskShape.evaluation(params.mask))]
+    unchanged = (PhotoChange(),) * params.max_photos
+    variants = [Variant(place, ColourChange.identity(), MaskShape.evaluation(params.mask), unchanged)]
+    name = int(sha256_bytes(key.encode())[:16], 16)
     for number in range(1, num_variants):
-        random = np.random.default_rng([int(sha256_bytes(key.encode())[:16], 16), seed, number])
+        random = np.random.default_rng([name, seed, number])
         start = starts[int(random.integers(len(starts)))]
         colour = ColourChange.draw(random) if params.colour_augment else ColourChange.identity()
         shape = MaskShape.draw(params.mask, random)
         place = WindowPlace(start, CropDraw.draw(params.crop, random))
-        variants.append(Variant(place, colour, shape, has_template and random.random() < params.transfer))
+        transfer = has_template and random.random() < params.transfer
+        # Of streams of their own, so that switching one on leaves all other draws as they are.
+        photos = tuple(
+            PhotoChange.draw(params.photo_augment, np.random.default_rng([name, seed, number, _PHOTO, view]))
+            for view in range(params.max_photos)
+        )
+        gap = has_gap and np.random.default_rng([name, seed, number, _GAP]).random() < params.mask.gap_fraction
+        variants.append(Variant(place, colour, shape, photos, transfer, bool(gap)))
     return variants
 
 
 def encode_sample(
-    entry: DatasetEntry, root: Path, params: EncodeParams, seed: int, encoders: Encoders
+    entry: DatasetEntry,
+    root: Path,
+    params: EncodeParams,
+    seed: int,
+    encoders: Encoders,
+    gap: DatasetEntry | None = None,
 ) -> tuple[dict[str, Tensor], int]:
     """Encode a sample.
 
@@ -148,6 +183,7 @@ def encode_sample(
         params: Size, length, number of variants and masks of the samples.
         seed: Seed of the variants' random draws.
         encoders: The networks that turn pixels and text into latents and tokens.
+        gap: A sample of another category, whose outline shape gaps have.
 
     Returns:
         The tensors that `pvtt.encoding.store` lists, all of `params.dtype`, and how many windows the variants draw
@@ -160,14 +196,16 @@ def encode_sample(
     coverage = read_coverage(entry, root, params)
     starts = window_starts(coverage, params)
     num_variants = params.variants if entry.split == "train" else 1
-    variants = draw_variants(entry.key, starts, params, num_variants, seed, entry.template is not None)
+    has_template, has_gap = entry.template is not None, gap is not None
+    variants = draw_variants(entry.key, starts, params, num_variants, seed, has_template, has_gap)
+    outline = None if gap is None else largest_outline(read_masks(root / gap.mask_path))
     pairs = _read_pairs(entry, root, params, coverage, variants)
     photos = [read_photo(root / path) for path in entry.photo_paths[: params.max_photos]]
 
     dtype = torch.bfloat16 if params.dtype == "bfloat16" else torch.float32
     with torch.inference_mode(), _precision(dtype):
         encoded = [
-            _encode_variant(truth, template, variant, photos, params, encoders)
+            _encode_variant(truth, template, variant, photos, params, encoders, outline if variant.gap else None)
             for (truth, template), variant in zip(pairs, variants, strict=True)
         ]
         text = encode_text([entry.caption], encoders.tokenizer, encoders.text_encoder, params.text_tokens)[0]
@@ -203,20 +241,29 @@ def _read_pairs(
 
 
 def _encode_variant(
-    truth: Window, template: Window, variant: Variant, photos: Sequence[Rgba], params: EncodeParams, encoders: Encoders
+    truth: Window,
+    template: Window,
+    variant: Variant,
+    photos: Sequence[Rgba],
+    params: EncodeParams,
+    encoders: Encoders,
+    outline: FrameRegion | None,
 ) -> dict[str, Tensor]:
     # The hole covers the old product and has room for the new one, as where a user's hole is grown to the new one's
     # shape.
-    mask = conditioning_mask(truth.product | template.product, variant.shape, params.mask.dilation)
+    product = truth.product | template.product
+    if outline is not None:
+        product = with_shape_gap(product, outline)
+    mask = conditioning_mask(product, variant.shape, params.mask.dilation)
     video, shown = (
         to_unit_range(torch.from_numpy(variant.colour.apply(window.pixels))[None]) for window in (truth, template)
     )
     masked = fill_hole(shown, torch.from_numpy(mask)[None, None], params.mask.fill)
     latents, masked_latents = encode_video(encoders.vae, torch.cat([video, masked]))
-    coloured = [variant.colour.apply(photo) for photo in photos]
+    changed = [change.apply(variant.colour.apply(photo)) for change, photo in zip(variant.photos, photos, strict=False)]
 
     def views(background: int) -> npt.NDArray[np.uint8]:
-        return np.stack([flatten_photo(photo, params.photo_size, background) for photo in coloured])
+        return np.stack([flatten_photo(photo, params.photo_size, background) for photo in changed])
 
     tensors = {
         "latents": latents,
@@ -225,9 +272,19 @@ def _encode_variant(
         "region": latent_region(truth.coverage),
         "photo_latents": encode_photos(encoders.vae, views(VAE_BACKGROUND)).float(),
     }
+    if params.point_tracks > 0:
+        tracks = track_points(truth.pixels, truth.product, params.point_tracks)
+        tensors["point_patches"] = point_patches(tracks, params.height, params.width)
     if encoders.image_network is not None:
         tensors["image_tokens"] = encoders.image_network(views(encoders.image_network.background)).float()
     return tensors
+
+
+def largest_outline(coverage: MaskVideo) -> FrameRegion | None:
+    """Where a clip's product is in the frame that shows most of it, (H, W); None where none does."""
+    product = product_mask(coverage)
+    areas = product.sum(axis=(1, 2))
+    return product[areas.argmax()] if areas.any() else None
 
 
 def read_photo(path: Path) -> Rgba:

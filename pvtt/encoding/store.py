@@ -9,6 +9,7 @@ A sample is one safetensors file of floating-point tensors, all of one type. Wit
     photo_latents   (V, N, C, y, x)     │ photos' for each variant, the text's once
     text            (T, Dt)             │
     image_tokens    (V, N, L, Dp)       ┘ only with a frozen image network (`encode.image_features`)
+    point_patches   (V, 1, F', h, w)    1 around tracked points, only with `encode.point_tracks`
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ from pvtt.records.dataset import ENCODED_FILE, EncodedSample, Split, read_encode
 TENSORS_FILE = "tensors.safetensors"  # of one encoded item
 HOLD_UP_TO_BYTES = 2 << 30  # splits up to this size are held in memory
 
-PER_VARIANT = ("latents", "region", *(name for name in Conditions.names("template", "photos") if name != "view_mask"))
+CONDITIONS_PER_VARIANT = tuple(name for name in Conditions.names("template", "photos") if name != "view_mask")
+PER_VARIANT = ("latents", "region", "point_patches", *CONDITIONS_PER_VARIANT)
 SHARED = Conditions.names("text")  # by all variants
-OPTIONAL = ("image_tokens",)
+OPTIONAL = ("image_tokens", "point_patches")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class EncodedVariant:
     latents: Tensor  # x₀, (1, C, F', h, w)
     region: Tensor  # the product's coverage, (1, 1, F', h, w)
     conditions: Conditions  # with all views
+    point_patches: Tensor | None = None  # 1 around the product's tracked points, (1, 1, F', h, w)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -152,15 +155,16 @@ def _load(folder: Path, sample: EncodedSample) -> dict[str, Tensor]:
 def _as_variant(tensors: Mapping[str, Tensor]) -> EncodedVariant:
     """Tensors without their dimension of variants → a batch of one."""
     batch = {name: tensor[None] for name, tensor in tensors.items()}
-    latents, region = batch.pop("latents"), batch.pop("region")
-    num_views = batch["photo_latents"].shape[1]
-    return EncodedVariant(latents, region, Conditions(view_mask=torch.ones(1, num_views, dtype=torch.bool), **batch))
+    latents, region, point_patches = batch.pop("latents"), batch.pop("region"), batch.pop("point_patches", None)
+    view_mask = torch.ones(1, batch["photo_latents"].shape[1], dtype=torch.bool)
+    return EncodedVariant(latents, region, Conditions(view_mask=view_mask, **batch), point_patches)
 
 
 def _require_shapes(shapes: Mapping[str, Sequence[int]], sample: EncodedSample) -> None:
     """Check tensors against the sample's record; `ValueError` where they differ."""
     channels, *space = sample.latent_shape
     whole = {"latents": (channels, *space), "masked_latents": (channels, *space), "region": (1, *space)}
+    whole["point_patches"] = whole["region"]
     for name in (name for name in PER_VARIANT if name in shapes):
         views = (sample.num_views,) if name in Conditions.names("photos") else ()
         expected = (sample.num_variants, *whole.get(name, views))

@@ -49,6 +49,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         FailureBudgetError: Too many samples failed; `outs/encode/rejects.jsonl` names them.
     """
     from pvtt.encoding.encode import EncodeJob
+    from pvtt.encoding.gaps import gap_partners
     from pvtt.encoding.store import TENSORS_FILE
     from pvtt.files.atomic import atomic_directory
     from pvtt.items.runner import Item, materialise
@@ -66,11 +67,12 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     networks = [model_sha256(base / part) for part in ENCODER_PARTS]
     if params.encode.image_features == "clip":
         networks.append(model_sha256(require_image_encoder(params.encode.image_encoder)))
+    gaps = gap_partners(entries) if params.encode.mask.gap_fraction > 0 else {}
     items = [
         Item(
             name=entry.key,
-            payload=EncodeJob(entry=entry, seed=params.seed, root=workspace.root, base=base),
-            inputs=(*_hashes(entry), *networks),
+            payload=EncodeJob(entry=entry, seed=params.seed, gap=gaps.get(entry.key), root=workspace.root, base=base),
+            inputs=(*_hashes(entry), *(gap.mask_sha256 for gap in (gaps.get(entry.key),) if gap), *networks),
             product_id=entry.product_id,
         )
         for entry in entries
