@@ -6,6 +6,8 @@
     room.py      where another product could stand in a template
     masks.py     the product's mask → the conditioning mask, and both in latent time
     augment.py   one colour change for video and photos
+    photo_change.py   a photo's own framing, light, perspective and background
+    points.py    points of the product, tracked
     encode.py    all of it through the base's frozen networks
     store.py     the tensors on disk: their names and shapes, written and read
 

@@ -17,8 +17,19 @@ from torch import Tensor
 
 from pvtt.encoding.augment import ColourChange
 from pvtt.encoding.crop import CropDraw
-from pvtt.encoding.masks import MaskShape, conditioning_mask, fill_hole, latent_region, pack_mask, unpack_mask
+from pvtt.encoding.masks import (
+    MaskShape,
+    conditioning_mask,
+    fill_hole,
+    latent_region,
+    pack_mask,
+    product_mask,
+    unpack_mask,
+    with_shape_gap,
+)
+from pvtt.encoding.photo_change import PhotoChange
 from pvtt.encoding.photos import read_photos
+from pvtt.encoding.points import point_patches, track_points
 from pvtt.encoding.store import TENSORS_FILE, write_tensors
 from pvtt.encoding.windows import (
     UnusableClipError,
@@ -34,7 +45,8 @@ from pvtt.encoding.windows import (
 from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_bytes
 from pvtt.items.runner import ItemRejectedError
-from pvtt.media.arrays import MaskVideo, Rgba
+from pvtt.media.arrays import FrameRegion, MaskVideo, Rgba
+from pvtt.media.masks import read_masks
 from pvtt.models.conditioning.photo_features import (
     CANVAS_BACKGROUND,
     VAE_BACKGROUND,
@@ -52,6 +64,8 @@ from pvtt.params.model import EncodedExtra
 from pvtt.records.base import Record
 from pvtt.records.dataset import DatasetEntry, EncodedSample
 
+_PHOTO, _GAP = 1, 2  # the streams of a variant's random draws
+
 
 class EncodeJob(Record):
     """One sample to encode. Places on this machine stay out of its JSON, so that the item cache can move."""
@@ -59,6 +73,7 @@ class EncodeJob(Record):
     entry: DatasetEntry
     seed: int
     extras: tuple[EncodedExtra, ...] = ()
+    gap: DatasetEntry | None = None  # a sample of another category, whose outline shape gaps have
     root: Path = Field(exclude=True)
     base: Path = Field(exclude=True)
 
@@ -73,7 +88,7 @@ def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> Encode
     encoders = load_encoders(job.base, params.image_features, params.image_encoder, params.dino_encoder)
     entry = job.entry
     try:
-        tensors, num_windows = encode_sample(entry, job.root, params, job.seed, encoders, job.extras)
+        tensors, num_windows = encode_sample(entry, job.root, params, job.seed, encoders, job.extras, job.gap)
     except UnusableClipError as error:
         raise ItemRejectedError(error.reason, error.message) from None
     write_tensors(directory / TENSORS_FILE, tensors)
@@ -126,7 +141,9 @@ class Variant:
     place: WindowPlace
     colour: ColourChange
     shape: MaskShape
+    photos: tuple[PhotoChange, ...]  # one for each photo
     transfer: bool = False  # the template shows another product in the same shot
+    gap: bool = False  # the hole has room for another category's product
 
 
 def draw_variants(
@@ -137,6 +154,7 @@ def draw_variants(
     seed: int,
     transfers: float = 0.0,
     all_transfers: bool = False,
+    has_gap: bool = False,
 ) -> list[Variant]:
     """The variants of a sample; each depends on the seed, the sample's key and its own number alone.
 
@@ -148,16 +166,27 @@ def draw_variants(
         seed: Seed of the draws.
         transfers: Share of the variants after the first that are transfers.
         all_transfers: All of them are, the first too.
+        has_gap: There is a sample of another category, whose outline shape gaps have.
     """
     place = WindowPlace(middle(starts), CropDraw.evaluation(params.crop))
-    variants = [Variant(place, ColourChange.identity(), MaskShape.evaluation(params.mask), all_transfers)]
+    unchanged = (PhotoChange(),) * params.max_photos
+    shape = MaskShape.evaluation(params.mask)
+    variants = [Variant(place, ColourChange.identity(), shape, unchanged, all_transfers)]
+    name = int(sha256_bytes(key.encode())[:16], 16)
     for number in range(1, num_variants):
-        random = np.random.default_rng([int(sha256_bytes(key.encode())[:16], 16), seed, number])
+        random = np.random.default_rng([name, seed, number])
         start = starts[int(random.integers(len(starts)))]
         colour = ColourChange.draw(random) if params.colour_augment else ColourChange.identity()
         shape = MaskShape.draw(params.mask, random)
         place = WindowPlace(start, CropDraw.draw(params.crop, random))
-        variants.append(Variant(place, colour, shape, random.random() < transfers or all_transfers))
+        transfer = random.random() < transfers or all_transfers
+        # Of streams of their own, so that switching one on leaves all other draws as they are.
+        photos = tuple(
+            PhotoChange.draw(params.photo_augment, np.random.default_rng([name, seed, number, _PHOTO, view]))
+            for view in range(params.max_photos)
+        )
+        gap = has_gap and np.random.default_rng([name, seed, number, _GAP]).random() < params.mask.gap_fraction
+        variants.append(Variant(place, colour, shape, photos, transfer, bool(gap)))
     return variants
 
 
@@ -168,6 +197,7 @@ def encode_sample(
     seed: int,
     encoders: Encoders,
     extras: Sequence[EncodedExtra] = (),
+    gap: DatasetEntry | None = None,
 ) -> tuple[dict[str, Tensor], int]:
     """Encode a sample.
 
@@ -179,6 +209,7 @@ def encode_sample(
         encoders: The networks that turn pixels and text into latents and tokens.
         extras: What to encode beside what every model reads. With `template` every variant is a transfer: a template
             that is its own truth would teach a model to copy it.
+        gap: A sample of another category, whose outline shape gaps have.
 
     Returns:
         The tensors that `pvtt.encoding.store` lists, all of `params.dtype`, and how many windows the variants draw
@@ -196,14 +227,16 @@ def encode_sample(
         starts = window_starts(coverage, params)
         num_variants = params.variants if entry.split == "train" else 1
         share = 0.0 if entry.template is None else params.transfer
-        variants = draw_variants(entry.key, starts, params, num_variants, seed, share, "template" in extras)
+        all_transfers, has_gap = "template" in extras, gap is not None
+        variants = draw_variants(entry.key, starts, params, num_variants, seed, share, all_transfers, has_gap)
         pairs, num_windows = _read_pairs(entry, root, params, coverage, variants), len(starts)
+    outline = None if gap is None else largest_outline(read_masks(root / gap.mask_path))
     photos = read_photos(entry, root, params.max_photos)
 
     dtype = torch.bfloat16 if params.dtype == "bfloat16" else torch.float32
     with torch.inference_mode(), _precision(dtype):
         encoded = [
-            _encode_variant(pair, variant, photos, params, encoders, extras)
+            _encode_variant(pair, variant, photos, params, encoders, extras, outline if variant.gap else None)
             for pair, variant in zip(pairs, variants, strict=True)
         ]
         text = encode_text([entry.caption], encoders.tokenizer, encoders.text_encoder, params.text_tokens)[0]
@@ -246,18 +279,20 @@ def _encode_variant(
     params: EncodeParams,
     encoders: Encoders,
     extras: Sequence[EncodedExtra],
+    outline: FrameRegion | None,
 ) -> dict[str, Tensor]:
-    mask = conditioning_mask(pair.covered, variant.shape, params.mask.dilation)
+    covered = pair.covered if outline is None else with_shape_gap(pair.covered, outline)
+    mask = conditioning_mask(covered, variant.shape, params.mask.dilation)
     video, shown = (
         to_unit_range(torch.from_numpy(variant.colour.apply(window.pixels))[None])
         for window in (pair.truth, pair.template)
     )
     masked = fill_hole(shown, torch.from_numpy(mask)[None, None], params.mask.fill)
     latents, masked_latents = encode_video(encoders.vae, torch.cat([video, masked]))
-    coloured = [variant.colour.apply(photo) for photo in photos]
+    changed = [change.apply(variant.colour.apply(photo)) for change, photo in zip(variant.photos, photos, strict=False)]
 
     def views(background: int) -> npt.NDArray[np.uint8]:
-        return np.stack([flatten_photo(photo, params.photo_size, background) for photo in coloured])
+        return np.stack([flatten_photo(photo, params.photo_size, background) for photo in changed])
 
     tensors = {
         "latents": latents,
@@ -266,15 +301,25 @@ def _encode_variant(
         "region": latent_region(pair.truth.coverage),
         "photo_latents": encode_photos(encoders.vae, views(VAE_BACKGROUND)).float(),
     }
+    if params.point_tracks > 0:
+        tracks = track_points(pair.truth.pixels, pair.truth.product, params.point_tracks)
+        tensors["point_patches"] = point_patches(tracks, params.height, params.width)
     for name, network in encoders.photo_networks.items():
         tensors[name] = network(views(network.background)).float()
     if "template" in extras:
         tensors["template_latents"] = encode_video(encoders.vae, shown)[0]
     if "context" in extras:
-        canvases = np.stack([flatten_photo(photo, min(mask.shape[1:]), CANVAS_BACKGROUND) for photo in coloured])
+        canvases = np.stack([flatten_photo(photo, min(mask.shape[1:]), CANVAS_BACKGROUND) for photo in changed])
         tensors |= {
             "context_mask": unpack_mask(mask),
             "reactive_latents": encode_video(encoders.vae, torch.zeros_like(video))[0],
             "canvas_latents": encode_canvases(encoders.vae, canvases, *mask.shape[1:]).float(),
         }
     return tensors
+
+
+def largest_outline(coverage: MaskVideo) -> FrameRegion | None:
+    """Where a clip's product is in the frame that shows most of it, (H, W); None where none does."""
+    product = product_mask(coverage)
+    areas = product.sum(axis=(1, 2))
+    return product[areas.argmax()] if areas.any() else None

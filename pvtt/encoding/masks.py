@@ -134,6 +134,36 @@ def conditioning_mask(product: Region, shape: MaskShape, dilation: float) -> Reg
     return np.stack(frames)
 
 
+def with_shape_gap(product: Region, outline: FrameRegion) -> Region:
+    """The product's mask joined with another's outline in its place, as where a ring is to stand for a bottle.
+
+    In a transfer the hole has the old product's shape and the new product another. The outline is scaled to the area
+    of the product's bounding box and moves with its middle.
+
+    Args:
+        product: Where the product is, (F, H, W).
+        outline: Where another product is, in any frame, (H', W'); it shows.
+
+    Returns:
+        (F, H, W); it covers `product`, and a frame without product stays empty.
+    """
+    top, bottom, left, right = _bounds(outline)
+    shape = np.ascontiguousarray(outline[top:bottom, left:right], dtype=np.uint8)
+    frames = []
+    for frame in product:
+        if not frame.any():
+            frames.append(frame)
+            continue
+        top, bottom, left, right = _bounds(frame)
+        scale = np.sqrt((bottom - top) * (right - left) / shape.size)
+        middle = np.array([left + right, top + bottom]) / 2
+        corner = middle - scale * np.array(shape.shape[::-1]) / 2
+        move = np.array([[scale, 0, corner[0]], [0, scale, corner[1]]])
+        moved = cv2.warpAffine(shape, move, frame.shape[::-1], flags=cv2.INTER_NEAREST)
+        frames.append(frame | (np.asarray(moved) > 0))
+    return np.stack(frames)
+
+
 def subject_scale(product: Region) -> float:
     """The product's size in pixels: the square root of its mean area over the frames that show it; 0 without any."""
     areas = product.sum(axis=(1, 2))

@@ -12,6 +12,7 @@ A sample is one safetensors file of floating-point tensors, all of one type. Wit
     dino_tokens     (V, N, M, Dd)       │ only with a frozen image network (`encode.image_features`)
     template_latents (V, C, F', h, w)   ┘ only for `template_frames` (`model.conditioning`)
     context_mask, reactive_latents, canvas_latents: only for `context_blocks`, as `Conditions` has them
+    point_patches   (V, 1, F', h, w)    1 around tracked points, only with `encode.point_tracks`
 """
 
 from __future__ import annotations
@@ -32,10 +33,14 @@ from pvtt.records.dataset import ENCODED_FILE, EncodedSample, Split, read_encode
 TENSORS_FILE = "tensors.safetensors"  # of one encoded item
 HOLD_UP_TO_BYTES = 2 << 30  # splits up to this size are held in memory
 
-OF_TRUTH = {"latents": ("B", "C", "F'", "h", "w"), "region": ("B", "1", "F'", "h", "w")}
+OF_TRUTH = {
+    "latents": ("B", "C", "F'", "h", "w"),
+    "region": ("B", "1", "F'", "h", "w"),
+    "point_patches": ("B", "1", "F'", "h", "w"),
+}
 PER_VARIANT = (*OF_TRUTH, *(name for name in Conditions.names("template", "photos") if name != "view_mask"))
 SHARED = Conditions.names("text")  # by all variants
-OPTIONAL = Conditions.optional()
+OPTIONAL = (*Conditions.optional(), "point_patches")
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class EncodedVariant:
     latents: Tensor  # x₀, (1, C, F', h, w)
     region: Tensor  # the product's coverage, (1, 1, F', h, w)
     conditions: Conditions  # with all views
+    point_patches: Tensor | None = None  # 1 around the product's tracked points, (1, 1, F', h, w)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -156,9 +162,9 @@ def _load(folder: Path, sample: EncodedSample) -> dict[str, Tensor]:
 def _as_variant(tensors: Mapping[str, Tensor]) -> EncodedVariant:
     """Tensors without their dimension of variants → a batch of one."""
     batch = {name: tensor[None] for name, tensor in tensors.items()}
-    latents, region = batch.pop("latents"), batch.pop("region")
-    num_views = batch["photo_latents"].shape[1]
-    return EncodedVariant(latents, region, Conditions(view_mask=torch.ones(1, num_views, dtype=torch.bool), **batch))
+    latents, region, point_patches = batch.pop("latents"), batch.pop("region"), batch.pop("point_patches", None)
+    view_mask = torch.ones(1, batch["photo_latents"].shape[1], dtype=torch.bool)
+    return EncodedVariant(latents, region, Conditions(view_mask=view_mask, **batch), point_patches)
 
 
 def _require_shapes(shapes: Mapping[str, Sequence[int]], sample: EncodedSample) -> None:

@@ -77,6 +77,7 @@ class MaskContract(Contract):
         box_fraction: Of the masks that were the product's bounding box.
         grid_fraction: Of the masks that were rounded outwards to a grid.
         shape_fraction: Of the masks other than boxes that had random shapes added at their border.
+        gap_fraction: Of the masks that had room for another category's product.
     """
 
     FILE = "mask_contract.json"
@@ -91,6 +92,7 @@ class MaskContract(Contract):
     box_fraction: float
     grid_fraction: float
     shape_fraction: float
+    gap_fraction: float = 0.0
 
     @classmethod
     def from_params(cls, params: EncodeParams) -> Self:

@@ -35,6 +35,12 @@ def sigmas_at(quantiles: Tensor, sampling: SigmaSampling, shift: float) -> Tenso
     return (shift * sigmas / (1 + (shift - 1) * sigmas)).float()
 
 
+def quantile_of(sigma: float, sampling: SigmaSampling, shift: float) -> float:
+    """The share of the training distribution that lies below a noise level: the inverse of `sigmas_at`."""
+    unshifted = torch.tensor(sigma / (shift - (shift - 1) * sigma), dtype=torch.float64)
+    return float(torch.special.ndtr(unshifted.logit()) if sampling == "logit_normal" else unshifted)
+
+
 def quantile_at(position: int, offset: float) -> float:
     """The quantile of the sample at a position of the training sequence, in (0, 1).
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pvtt.models.camera import CameraShift, shift, shift_history
 from pvtt.models.conditioning.conditions import Conditions
 
 
@@ -47,11 +48,13 @@ class SamplingSettings:
         product_guidance: 1 takes the product as it is, more exaggerates it, 0 leaves it out. Where no sample of a batch
             has a product it changes nothing and costs nothing.
         text_guidance: The same for the text.
+        camera: Moves the camera; None leaves it to the model.
     """
 
     num_steps: int
     product_guidance: float = 1.0
     text_guidance: float = 1.0
+    camera: CameraShift | None = None
 
 
 @torch.no_grad()
@@ -95,7 +98,12 @@ def sample(
 
     memory = transformer.remember(together)
     latents = noise.float()
-    for timestep in scheduler.timesteps:
+    for step, timestep in enumerate(scheduler.timesteps):
+        if settings.camera is not None:
+            sources = settings.camera.sources(step, len(scheduler.timesteps), tuple(latents.shape[2:]))
+            if sources is not None:
+                latents = shift(latents, sources)
+                shift_history(scheduler, sources)
         velocities = transformer(
             hidden_states=latents.repeat(len(branches), 1, 1, 1, 1).to(dtype),
             timestep=timestep.expand(len(together)),

@@ -18,6 +18,7 @@ class MaskParams(Record):
     box_fraction: Fraction = 0.3  # share of training masks that become bounding boxes
     grid_fraction: Fraction = 0.5  # share of training masks rounded outwards to a grid of adaptive size
     shape_fraction: Fraction = 0.3  # share of training masks other than boxes that get random shapes at their border
+    gap_fraction: Fraction = 0.0  # share of training masks with room for the outline of another category's product
 
     @model_validator(mode="after")
     def _fractions_fit(self) -> MaskParams:
@@ -44,6 +45,15 @@ class CropParams(Record):
         return self
 
 
+class PhotoAugmentParams(Record):
+    """Changes of photos in variants after the first that leave the product as it is; 0 switches one off."""
+
+    crop: Fraction = 0.0  # share of the photos that are seen nearer, farther or off the middle
+    light: Fraction = 0.0  # share that are brighter or darker, or lit from a side
+    perspective: Fraction = 0.0  # share that are seen a little from the side
+    background: Fraction = 0.0  # share that stand before a colour instead of nothing
+
+
 class EncodeParams(Record):
     num_frames: int = Field(default=49, ge=1)  # frames of a sample: 4n+1, as the VAE packs them
     frame_stride: int = Field(default=1, ge=1)  # source frames a sample frame
@@ -57,10 +67,12 @@ class EncodeParams(Record):
     variants: int = Field(default=1, ge=1)  # of each training clip: colour change, window and mask shape
     transfer: Fraction = 0.3  # share of the variants after the first that start from the sample's `template`
     colour_augment: bool = True  # the same colour change on video and photos, in variants after the first
+    point_tracks: int = Field(default=0, ge=0)  # points of the product tracked for `train.loss.point_patch`; 0: none
     text_tokens: int = Field(default=512, ge=1)  # as the base was trained with; shorter captions are padded
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the frozen encoders' work and of the stored tensors
     crop: CropParams = CropParams()
     mask: MaskParams = MaskParams()
+    photo_augment: PhotoAugmentParams = PhotoAugmentParams()
     max_failed_fraction: Fraction = 0.2  # the stage fails if more of the samples failed
 
     @model_validator(mode="after")

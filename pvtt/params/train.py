@@ -4,20 +4,41 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pvtt.params.base import Fraction, Positive, Weight
 from pvtt.records.base import Record
 
 
 class LossParams(Record):
-    """Weights of the loss's terms; a weight of 0 costs nothing."""
+    """Weights of the loss's terms; a weight of 0 costs nothing. docs/losses.md says when to use which."""
 
-    region: Weight = 1.0  # extra weight of the product region in the velocity's squared error
+    velocity: Weight = 1.0  # squared error of the velocity over the whole frame
+    region: Weight = 1.0  # extra weight of the product region in `velocity`
     hole: Weight = 0.0  # the same for all that is generated: the rest of the frame is the template's own pixels
     temporal_difference: Weight = 0.0  # differences between neighbouring latent frames
     stca: Weight = 0.0  # product attention inside the mask (MotionBooth)
     preservation: Weight = 0.0  # whole-video generation without product (MotionBooth)
+    outside: Weight = 0.0  # error where the template is kept (DreamSwapV's (1 - M)·L)
+    inside: Weight = 0.0  # mean error of what is generated, however small the hole (DreamSwapV's λ)
+    contrastive: Weight = 0.0  # another product's photos must explain the product worse than its own
+    perceptual: Weight = 0.0  # how a few decoded frames look to a network; `train.perceptual` says which
+    point_patch: Weight = 0.0  # error around tracked points of the product (VideoSwap); needs `encode.point_tracks`
+
+    @model_validator(mode="after")
+    def _something_is_learned(self) -> LossParams:
+        if self.velocity == self.outside == self.inside == 0:
+            raise ValueError("velocity, outside and inside are all 0: nothing would say what the video is")
+        return self
+
+
+class PerceptualParams(Record):
+    """What `loss.perceptual` compares."""
+
+    network: Literal["lpips_alex", "lpips_vgg"] = "lpips_vgg"  # whose features are compared
+    weights: str | None = None  # local file: torchvision's AlexNet or VGG16
+    latent_frames: int = Field(default=1, ge=1)  # decoded, from the first on: 1 + 4·(n - 1) frames
+    max_sigma: Fraction = 0.5  # only samples up to this noise level: above it the estimate is a blur
 
 
 class StageTrainParams(Record):
@@ -46,8 +67,12 @@ class TrainParams(Record):
     text_dropout: Fraction = 0.1  # the same for the caption
     sigma_shift: Positive = 3.0  # how far noise levels lean towards noise
     sigma_sampling: Literal["logit_normal", "uniform"] = "logit_normal"  # distribution of noise levels before the shift
+    semantic_schedule: Fraction = 0.0  # share of samples with product kept at noise levels ≥ 0.5 (VideoSwap)
+    view_dropout: Fraction = 1.0  # share of samples that get a random subset of their photos, the others all
     validation_pictures: int = Field(default=2, ge=0)  # validation samples generated and drawn at each validation
     loss: LossParams = LossParams()
+    perceptual: PerceptualParams = PerceptualParams()
+    contrastive_margin: Positive = 0.1  # of squared velocity error: from there on `loss.contrastive` is content
     wandb: Literal["offline", "online", "disabled"] = "offline"  # how Weights & Biases logs
     stage1: StageTrainParams
     stage2: StageTrainParams

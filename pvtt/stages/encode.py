@@ -57,6 +57,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         FailureBudgetError: Too many samples failed; `outs/encode/rejects.jsonl` names them.
     """
     from pvtt.encoding.encode import EncodeJob
+    from pvtt.encoding.gaps import gap_partners
     from pvtt.encoding.store import TENSORS_FILE
     from pvtt.files.atomic import atomic_directory
     from pvtt.items.runner import Item, materialise
@@ -78,13 +79,22 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         networks.append(model_sha256(require_image_encoder(params.encode.image_encoder)))
     if params.encode.image_features == "clip_dino":
         networks.append(model_sha256(require_dino_encoder(params.encode.dino_encoder)))
+    gaps: dict[str, DatasetEntry] = {}
+    if params.encode.mask.gap_fraction > 0:
+        gaps = gap_partners([entry for entry in entries if entry.track == "reconstruct"])
+    extras = params.model.encoded_extras
     items = [
         Item(
             name=entry.key,
             payload=EncodeJob(
-                entry=entry, seed=params.seed, extras=params.model.encoded_extras, root=workspace.root, base=base
+                entry=entry,
+                seed=params.seed,
+                extras=extras,
+                gap=gaps.get(entry.key),
+                root=workspace.root,
+                base=base,
             ),
-            inputs=(*_hashes(entry), *networks),
+            inputs=(*_hashes(entry), *(gap.mask_sha256 for gap in (gaps.get(entry.key),) if gap), *networks),
             product_id=entry.product_id,
         )
         for entry in entries

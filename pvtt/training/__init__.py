@@ -2,7 +2,9 @@
 
     dataset.py      the sequence in which encoded samples are drawn, and their batches
     objective.py    a batch → its loss
-    losses.py       the terms of the loss
+    terms.py        the terms of the loss: what each needs
+    losses.py       their formulas
+    loss_inputs.py  what they need besides a batch
     parameters.py   which parameters are trained
     checkpoint.py   a training's whole state on disk, for an exact resume
     held_out.py     loss of held-out samples at fixed noise levels, sample pictures

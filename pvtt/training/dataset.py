@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 import torch
@@ -13,11 +14,13 @@ from torch import Tensor
 from pvtt.encoding.store import EncodedDataset
 from pvtt.errors import PvttError
 from pvtt.models.conditioning.conditions import Conditions
-from pvtt.models.flow_matching import quantile_at
+from pvtt.models.flow_matching import quantile_at, quantile_of
+from pvtt.params.train import TrainParams
 from pvtt.records.dataset import EncodedSample
 
 # The first word of each seed sequence: independent streams of the one seed.
 _ORDER, _DRAW, _OFFSET, _FIXED_NOISE = range(4)
+SEMANTIC_SIGMA = 0.5  # T_min / T
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,34 @@ class Draw:
     noise_seed: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class HighNoise:
+    """VideoSwap's semantic-enhanced schedule (arXiv:2312.02087): timesteps from T_min = T/2 on, where a video's
+    semantics are decided, instead of from 0.
+
+    Here it is for a share of the samples that have a product: which product it is is learned at high noise, detail at
+    all levels by the other samples.
+
+    Args:
+        share: Of the samples with a product.
+        from_quantile: The quantile of T_min in the distribution of noise levels.
+    """
+
+    share: float
+    from_quantile: float
+
+    @classmethod
+    def from_params(cls, params: TrainParams) -> Self | None:
+        """None where it is off."""
+        if params.semantic_schedule == 0:
+            return None
+        return cls(params.semantic_schedule, quantile_of(SEMANTIC_SIGMA, params.sigma_sampling, params.sigma_shift))
+
+    def raised(self, quantile: float) -> float:
+        """The same place of the distribution's upper part."""
+        return self.from_quantile + (1 - self.from_quantile) * quantile
+
+
 class SampleSequence:
     """The endless sequence of training samples: every epoch a new order, each position with its own random draws.
 
@@ -42,10 +73,18 @@ class SampleSequence:
         seed: Seed of all random draws.
         product_dropout: Probability that a sample comes without its product (classifier-free guidance).
         text_dropout: Probability that it comes with the empty text.
+        view_dropout: Probability that it comes with some of its photos only.
+        high_noise: Semantic-enhanced schedule: how often, and from which quantile of the noise level on.
     """
 
     def __init__(
-        self, samples: Sequence[EncodedSample], seed: int, product_dropout: float = 0.0, text_dropout: float = 0.0
+        self,
+        samples: Sequence[EncodedSample],
+        seed: int,
+        product_dropout: float = 0.0,
+        text_dropout: float = 0.0,
+        view_dropout: float = 1.0,
+        high_noise: HighNoise | None = None,
     ) -> None:
         if not samples:
             raise PvttError("the training split is empty", "add products, or lower what `validate` asks for")
@@ -53,6 +92,8 @@ class SampleSequence:
         self._seed = seed
         self._product_dropout = product_dropout
         self._text_dropout = text_dropout
+        self._view_dropout = view_dropout
+        self._high_noise = high_noise
         self._offset = float(np.random.default_rng([_OFFSET, seed]).random())
         self._order = lru_cache(maxsize=2)(self._shuffle)  # neighbouring epochs may share a batch
 
@@ -66,14 +107,20 @@ class SampleSequence:
         random = np.random.default_rng([_DRAW, self._seed, position])
         variant = int(random.integers(sample.num_variants))
         num_views = int(random.integers(sample.num_views)) + 1
-        views = tuple(int(view) for view in random.permutation(sample.num_views)[:num_views])
+        order = random.permutation(sample.num_views)
         product_chance, text_chance = random.random(2)
+        if self._view_dropout < 1 and random.random() >= self._view_dropout:
+            num_views = sample.num_views
+        views = tuple(int(view) for view in order[:num_views]) if product_chance >= self._product_dropout else ()
+        quantile = quantile_at(position, self._offset)
+        if self._high_noise is not None and views and random.random() < self._high_noise.share:
+            quantile = self._high_noise.raised(quantile)
         return Draw(
             index=index,
             variant=variant,
-            views=views if product_chance >= self._product_dropout else (),
+            views=views,
             keep_text=bool(text_chance >= self._text_dropout),
-            quantile=quantile_at(position, self._offset),
+            quantile=quantile,
             noise_seed=(_DRAW, self._seed, position, 1),
         )
 
@@ -95,11 +142,13 @@ class Batch:
     """B samples on one device, float32."""
 
     keys: tuple[str, ...]
+    product_ids: tuple[str, ...]
     latents: Tensor  # x0, (B, C, F', h, w)
     region: Tensor  # the product's coverage, (B, 1, F', h, w)
     conditions: Conditions
     noise: Tensor  # (B, C, F', h, w)
     quantiles: Tensor  # of the noise level, (B,)
+    point_patches: Tensor | None = None  # 1 around the product's tracked points, (B, 1, F', h, w)
 
 
 def collate(
@@ -125,9 +174,17 @@ def collate(
     ]
     return Batch(
         keys=tuple(dataset.samples[draw.index].key for draw in draws),
+        product_ids=tuple(dataset.samples[draw.index].product_id for draw in draws),
         latents=torch.cat([row.latents for row in rows]).to(device, torch.float32),
         region=torch.cat([row.region for row in rows]).to(device, torch.float32),
         conditions=Conditions.concatenate(conditions, num_views).to(device),
         noise=torch.from_numpy(np.concatenate(noise)).to(device),
+        point_patches=_join([row.point_patches for row in rows], device),
         quantiles=torch.tensor([draw.quantile for draw in draws], dtype=torch.float64, device=device),
     )
+
+
+def _join(parts: Sequence[Tensor | None], device: torch.device) -> Tensor | None:
+    """One batch of what all samples have; None where one lacks it."""
+    there = [part for part in parts if part is not None]
+    return torch.cat(there).to(device, torch.float32) if len(there) == len(parts) else None

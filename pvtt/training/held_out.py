@@ -19,7 +19,8 @@ from pvtt.models.vae import decode_latents, to_pixels
 from pvtt.params.train import LossParams, TrainParams
 from pvtt.training.dataset import Batch, Draw, collate, held_out_draw
 from pvtt.training.model import Constants
-from pvtt.training.objective import Model, evaluate_loss
+from pvtt.training.objective import evaluate_loss
+from pvtt.training.terms import Model
 
 QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the training distribution of noise levels
 MAX_SAMPLES = 32

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from pvtt.files.code import code_of
-from pvtt.files.hashing import sha256_bytes, sha256_json
+from pvtt.files.hashing import sha256_bytes, sha256_file, sha256_json
 from pvtt.files.workspace import Workspace
 from pvtt.params.file import Params
 from pvtt.params.train import StageTrainParams
+from pvtt.training.loss_inputs import perceptual_weights
 
 TrainStage = Literal["train_stage1", "train_stage2"]
 
@@ -54,6 +55,7 @@ def training_key(job: TrainJob) -> str:
     params = job.params
     train_params = params.train.model_dump(mode="json", exclude={"wandb", "stage1", "stage2"})
     settings = job.settings.model_dump(mode="json", exclude={"checkpoint_every"})
+    network = perceptual_weights(params.train, job.workspace.root)
     return sha256_json(
         [
             job.stage,
@@ -64,6 +66,7 @@ def training_key(job: TrainJob) -> str:
             params.encode.model_dump(mode="json", include=ENCODE_PARAMS),
             quick_sha256_tree(job.encoded),
             quick_sha256_tree(job.source),
+            None if network is None else sha256_file(network),
             code_of(WORK),
         ]
     )

@@ -27,11 +27,12 @@ from pvtt.models.loading import load_scheduler, load_vae, require_pipeline
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.records.training import LOSS_FILE, VALIDATION_FILE, TrainingMetrics
 from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
-from pvtt.training.dataset import SampleSequence, collate
+from pvtt.training.dataset import HighNoise, SampleSequence, collate
 from pvtt.training.held_out import HeldOut
 from pvtt.training.history import summarise_history, write_csv
 from pvtt.training.job import TrainJob, training_key
 from pvtt.training.log import TrainingLog
+from pvtt.training.loss_inputs import load_loss_inputs
 from pvtt.training.model import champion_model, encode_constants, new_model, save_pipeline, tokens_of, trained_model
 from pvtt.training.objective import evaluate_loss
 from pvtt.training.optimizer import MuonWithAdamW
@@ -79,12 +80,24 @@ class Training:
                 f"{accelerator.num_processes} processes",
                 f"make it a multiple of {accelerator.num_processes}",
             )
+        share = settings.batch_size // accelerator.num_processes
+        if self.params.loss.contrastive > 0 and share < 2:
+            raise ParamsError(
+                f"train.loss.contrastive compares products of a batch, and {job.settings_key}.batch_size "
+                f"{settings.batch_size} leaves {share} a process",
+                "raise it to two a process at least, or set train.loss.contrastive to 0",
+            )
         if job.stage == "train_stage2":
             require_output(job.source, "train_stage1")
         require_pipeline(job.source)
         self.dataset = EncodedDataset(job.encoded, "train")
         self.sequence = SampleSequence(
-            self.dataset.samples, job.params.seed, self.params.product_dropout, self.params.text_dropout
+            self.dataset.samples,
+            job.params.seed,
+            self.params.product_dropout,
+            self.params.text_dropout,
+            self.params.view_dropout,
+            HighNoise.from_params(self.params),
         )
         self.contracts = Contracts.load(job.encoded)
         self.constants = encode_constants(
@@ -94,7 +107,14 @@ class Training:
             self.dataset.samples[0].latent_shape,
             with_latents=self.params.loss.preservation > 0,
         )
-        self.empty_latents = _to(self.constants.empty_latents, accelerator.device)
+        if self.params.loss.point_patch > 0 and self.dataset.read(0, 0).point_patches is None:
+            raise ParamsError(
+                "train.loss.point_patch is on, but the samples were encoded without tracked points",
+                "set encode.point_tracks, for example to 8, and run `dvc repro encode`",
+            )
+        self.loss_inputs = load_loss_inputs(
+            self.params, job.workspace.root, job.source, self.constants.empty_latents, accelerator.device
+        )
 
         model = self._start_model()
         self.trainable_names = declare_trainable(model, settings.trainable, f"{job.settings_key}.trainable")
@@ -197,7 +217,7 @@ class Training:
             draws = [self.sequence[position] for position in range(start, start + share)]
             batch = collate(self.dataset, draws, self.constants.empty_text, self.dataset.max_views, accelerator.device)
             with accelerator.accumulate(self.model):
-                loss = evaluate_loss(self.model, batch, self.params, self.empty_latents)
+                loss = evaluate_loss(self.model, batch, self.params, self.loss_inputs)
                 self._require_finite(loss.total, batch.keys)
                 accelerator.backward(loss.total.mean())
                 if accelerator.sync_gradients:
@@ -333,7 +353,3 @@ class Training:
             num_trainable=self.num_trainable,
             **summarise_history(self.history, self.held_out_rows),
         )
-
-
-def _to(tensor: Tensor | None, device: torch.device) -> Tensor | None:
-    return None if tensor is None else tensor.to(device)

@@ -19,7 +19,7 @@ def velocity_loss(predicted: Tensor, target: Tensor, extra_weight: Tensor | None
     """Squared error of the velocity, with some places counted more.
 
     The weights 1 + extra are normalised a sample, so they move attention without changing the loss's scale (subject
-    region loss of MotionBooth, arXiv:2406.17758, and λ·L_rw of DreamSwapV, arXiv:2508.14465).
+    region loss of MotionBooth, arXiv:2406.17758).
 
     Args:
         predicted: Velocity, (B, C, F', h, w).
@@ -40,6 +40,35 @@ def region_error(predicted: Tensor, target: Tensor, region: Tensor) -> Tensor:
     """Mean squared error of the velocity inside the product region, (B,); 0 where a sample has no region."""
     error = (predicted.float() - target.float()).square().mean(1, keepdim=True)
     return (error * region).flatten(1).sum(1) / region.flatten(1).sum(1).clamp(min=1e-6)
+
+
+def outside_loss(predicted: Tensor, target: Tensor, hole: Tensor) -> Tensor:
+    """Squared error of the velocity where the template is kept, over the whole frame's number of places, (B,).
+
+    (1 - M) ⊙ L of DreamSwapV (arXiv:2508.14465), whose other summand, λ·L_rw, is `region_error` of the hole: the
+    hole's mean, so that a small product weighs as much as a large one.
+
+    Args:
+        predicted: Velocity, (B, C, F', h, w).
+        target: Velocity that is to be predicted, same shape.
+        hole: 1 where the model generates, (B, 1, F', h, w).
+    """
+    return _per_sample((predicted.float() - target.float()).square() * (1 - hole.float()))
+
+
+def contrastive_loss(own: Tensor, other: Tensor, margin: float) -> Tensor:
+    """How far another product's photos are from explaining the product worse, by a margin, than its own: (B,).
+
+    The triplet loss of FaceNet (arXiv:1503.03832) on errors instead of distances: what a conditional diffusion model
+    predicts best under is its classification (arXiv:2303.16203). From the margin on it is 0 and pushes no more, so
+    that what becomes of another's photos is not spoilt without end.
+
+    Args:
+        own: Error of the product region with the product's photos, (B,).
+        other: The same with those of another product, (B,).
+        margin: By how much `other` should exceed `own`.
+    """
+    return (margin + own - other).clamp(min=0)
 
 
 def temporal_difference_loss(predicted: Tensor, target: Tensor) -> Tensor:

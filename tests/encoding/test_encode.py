@@ -14,9 +14,9 @@ from pvtt.files.hashing import sha256_file
 from pvtt.media.masks import write_masks
 from pvtt.media.video import write_video
 from pvtt.models.vae import encode_video, to_unit_range
-from pvtt.params.encode import CropParams
+from pvtt.params.encode import CropParams, MaskParams, PhotoAugmentParams
 from pvtt.records.dataset import TemplateClip
-from tests.encoding.samples import disc_frames, tiny_encode_params, write_sample
+from tests.encoding.samples import HEIGHT, WIDTH, disc_frames, tiny_encode_params, write_sample
 from tests.tiny_wan import TEXT_DIM, VaeKind, build_tiny_base
 
 
@@ -158,3 +158,39 @@ def test_a_transfers_hole_covers_both_products(tmp_path: Path) -> None:
     own, transfer = tensors["mask"][:, 1:].amax(1)[:, 1] > 0  # second latent frame
     assert transfer.sum() > own.sum()
     assert transfer[:, -1].any() or transfer.any(0).sum() > own.any(0).sum()
+
+
+def test_what_is_off_changes_no_bit_of_a_sample(tmp_path: Path) -> None:
+    """Photo changes, shape gaps and tracked points leave all that they are not about as it is."""
+    encoders = load_encoders(build_tiny_base(tmp_path / "base"), "vae", None)
+    entry, other = write_sample(tmp_path), write_sample(tmp_path, "OTHER001")
+    tracked = tiny_encode_params(variants=3, point_tracks=6)
+    changed = tiny_encode_params(variants=3, photo_augment=PhotoAugmentParams(light=1.0, background=1.0))
+    gapped = tiny_encode_params(variants=3, mask=MaskParams(gap_fraction=1.0))
+    plain = encode_sample(entry, tmp_path, tiny_encode_params(variants=3), 0, encoders)[0]
+    for params, gap, differing in (
+        (tiny_encode_params(variants=3), other, set()),
+        (tracked, None, {"point_patches"}),
+        (changed, None, {"photo_latents"}),
+        (gapped, None, set()),
+    ):
+        found = encode_sample(entry, tmp_path, params, 0, encoders, gap)[0]
+        assert {name for name in found if name not in plain or not torch.equal(found[name], plain[name])} == differing
+        assert all(torch.equal(found[name][0], plain[name][0]) for name in plain if name != "text")  # variant 0
+    patches = encode_sample(entry, tmp_path, tracked, 0, encoders)[0]["point_patches"]
+    assert patches.shape == plain["region"].shape
+
+
+def test_a_shape_gap_widens_the_hole_of_variants_after_the_first(tmp_path: Path) -> None:
+    encoders = load_encoders(build_tiny_base(tmp_path / "base"), "vae", None)
+    entry, other = write_sample(tmp_path), write_sample(tmp_path, "BAR001")
+    bar = np.zeros((24, HEIGHT, WIDTH), np.uint8)
+    bar[:, 30:33, 4:90] = 255
+    write_masks(tmp_path / other.mask_path, bar, fps=12)
+    mask = {"box_fraction": 0.0, "grid_fraction": 0.0, "shape_fraction": 0.0}
+    params = tiny_encode_params(variants=3, mask=MaskParams(**mask, gap_fraction=1.0))
+    plain, wide = (encode_sample(entry, tmp_path, params, 0, encoders, gap)[0] for gap in (None, other))
+    assert torch.equal(wide["mask"][0], plain["mask"][0])
+    assert (wide["mask"][1:] >= plain["mask"][1:]).all()
+    assert (wide["mask"][1:].sum((1, 2, 3, 4)) > plain["mask"][1:].sum((1, 2, 3, 4))).all()
+    assert torch.equal(wide["region"], plain["region"])  # the product itself is where it was

@@ -15,6 +15,7 @@ from pvtt.encoding.masks import (
     pack_mask,
     product_mask,
     subject_scale,
+    with_shape_gap,
 )
 from pvtt.media.arrays import Region
 from pvtt.params.encode import MaskParams
@@ -85,6 +86,24 @@ def test_a_grids_cell_grows_with_the_product(radius: int) -> None:
     cells = whole.reshape(5, 64 // cell, cell, 96 // cell, cell)
     assert (cells.all(axis=(2, 4)) == cells.any(axis=(2, 4))).all()
     assert abs(cell - 0.44 * radius) < 1
+
+
+def test_a_shape_gap_is_another_outline_in_the_products_place() -> None:
+    product = disc()
+    product[2] = False
+    outline = np.zeros((40, 200), bool)
+    outline[10:14, 20:180] = True  # a bar, 160 by 4
+    hole = with_shape_gap(product, outline)
+    assert (hole | ~product).all()
+    assert not hole[2].any()
+    added = hole & ~product
+    for index in (0, 1, 3, 4):
+        rows, columns = np.flatnonzero(added[index].any(1)), np.flatnonzero(added[index].any(0))
+        assert 27 < rows.min() < rows.max() < 34  # a thin bar through the disc's middle at row 30 ...
+        assert columns.min() == 0  # ... as long as the frame: 23 · 23 pixels at 160 : 4
+        assert hole[index].sum() < 2 * product[index].sum()
+    square = np.ones((10, 10), bool)
+    assert with_shape_gap(product, square)[1].sum() == pytest.approx(23 * 23, rel=0.1)  # the box's area
 
 
 def test_frames_without_product_stay_empty() -> None:

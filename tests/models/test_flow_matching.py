@@ -7,6 +7,7 @@ from pvtt.models.flow_matching import (
     SigmaSampling,
     noisy_latents,
     quantile_at,
+    quantile_of,
     sigmas_at,
     timesteps_of,
     velocity_target,
@@ -56,3 +57,11 @@ def test_every_stretch_of_positions_covers_the_noise_levels_evenly(start: int) -
     counts = torch.histc(quantiles, bins=4, min=0, max=1)
     assert int(counts.min()) >= 3
     assert int(counts.max()) <= 5
+
+
+@pytest.mark.parametrize("sampling", ["logit_normal", "uniform"])
+def test_a_noise_level_knows_its_quantile(sampling: SigmaSampling) -> None:
+    for shift in (1.0, 3.0):
+        for quantile in (0.1, 0.5, 0.9):
+            sigma = float(sigmas_at(torch.tensor(quantile), sampling, shift))
+            assert quantile_of(sigma, sampling, shift) == pytest.approx(quantile, abs=1e-6)

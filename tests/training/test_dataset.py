@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,9 +10,10 @@ from safetensors.torch import load_file
 from pvtt.encoding.store import EncodedDataset
 from pvtt.errors import PvttError
 from pvtt.files.workspace import Workspace
-from pvtt.training.dataset import SampleSequence, collate, held_out_draw
+from pvtt.models.flow_matching import sigmas_at
+from pvtt.training.dataset import HighNoise, SampleSequence, collate, held_out_draw
 from tests.tiny_wan import TEXT_DIM
-from tests.training.samples import TEXT_TOKENS
+from tests.training.samples import TEXT_TOKENS, tiny_params
 
 CPU = torch.device("cpu")
 EMPTY_TEXT = torch.zeros(TEXT_TOKENS, TEXT_DIM)
@@ -48,6 +50,50 @@ def test_views_variants_and_dropout_are_spread(workspace: Workspace) -> None:
     assert set(Counter(len(views) for views in of_three)) == {1, 2, 3}
     assert {views[0] for views in of_three} == {0, 1, 2}
     assert all(len(set(views)) == len(views) for views in of_three)
+
+
+def test_the_semantic_schedule_lifts_its_share_of_the_products_to_high_noise(workspace: Workspace) -> None:
+    samples = EncodedDataset(workspace.out("encode"), "train").samples
+    params = tiny_params(semantic_schedule=0.5).train
+    high = HighNoise.from_params(params)
+    assert high is not None
+    plain = SampleSequence(samples, seed=0, product_dropout=0.3)
+    lifted = SampleSequence(samples, seed=0, product_dropout=0.3, high_noise=high)
+    pairs = [(plain[position], lifted[position]) for position in range(1200)]
+    changed = [after for before, after in pairs if after != before]
+    assert len(changed) / sum(bool(before.views) for before, _ in pairs) == pytest.approx(0.5, abs=0.05)
+    assert all(after == replace(before, quantile=after.quantile) for before, after in pairs)  # nothing else changes
+    assert all(draw.views for draw in changed)
+    quantiles = torch.tensor([draw.quantile for draw in changed], dtype=torch.float64)
+    sigmas = sigmas_at(quantiles, params.sigma_sampling, params.sigma_shift)
+    assert 0.5 <= sigmas.min() < 0.52
+    assert HighNoise.from_params(tiny_params().train) is None
+
+
+def test_without_view_dropout_a_sample_has_all_its_photos(workspace: Workspace) -> None:
+    samples = EncodedDataset(workspace.out("encode"), "train").samples
+    some, every, half = (SampleSequence(samples, seed=0, view_dropout=share) for share in (1.0, 0.0, 0.5))
+    for position in range(60):
+        assert len(every[position].views) == samples[every[position].index].num_views
+        assert every[position].views[: len(some[position].views)] == some[position].views
+    whole = [half[position] == every[position] for position in range(600)]
+    by_chance = [some[position] == every[position] for position in range(600)]
+    assert sum(whole) / 600 == pytest.approx((1 + sum(by_chance) / 600) / 2, abs=0.05)
+
+
+def test_draws_are_those_of_earlier_versions(workspace: Workspace) -> None:
+    """Switches that are off draw nothing: a training without them keeps its bits."""
+    samples = EncodedDataset(workspace.out("encode"), "train").samples
+    sequence = SampleSequence(samples, seed=3, product_dropout=0.3, text_dropout=0.3)
+    found = [(draw.index, draw.variant, draw.views, draw.keep_text) for draw in map(sequence.__getitem__, range(6))]
+    assert found == [
+        (1, 1, (1,), True),
+        (3, 0, (0,), True),
+        (0, 0, (0,), False),
+        (5, 1, (0, 2), True),
+        (2, 2, (), True),
+        (4, 2, (), True),
+    ]
 
 
 def test_a_batch_holds_what_was_drawn(workspace: Workspace) -> None:

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from pvtt.training.losses import region_error, stca_loss, temporal_difference_loss, velocity_loss
+from pvtt.training.losses import (
+    contrastive_loss,
+    outside_loss,
+    region_error,
+    stca_loss,
+    temporal_difference_loss,
+    velocity_loss,
+)
 
 SHAPE = (2, 3, 4, 2, 2)  # (B, C, F', h, w)
 
@@ -59,6 +66,33 @@ def test_the_region_error_is_the_error_inside() -> None:
     region[0, :, :, 0] = 1  # the second sample has no region
     predicted = target + torch.where(region > 0, 2.0, 100.0)
     assert region_error(predicted, target, region).tolist() == pytest.approx([4.0, 0.0])
+
+
+def test_the_outside_loss_sees_only_what_is_kept() -> None:
+    predicted, target, _ = random_velocities()
+    hole = torch.zeros(2, 1, 4, 2, 2)
+    hole[..., 0] = 1  # half of the frame
+    assert outside_loss(target + 3 * hole, target, hole).tolist() == [0, 0]
+    assert outside_loss(target + 3 * (1 - hole), target, hole).tolist() == pytest.approx([4.5, 4.5])
+    outside_loss(predicted, target, hole).sum().backward()
+    assert predicted.grad is not None
+    assert not predicted.grad[..., 0].any()
+    at = (1, 2, 0, 1, 1)
+    numeric = numeric_gradient(lambda p: outside_loss(p, target, hole).sum(), predicted.detach(), at)
+    assert float(predicted.grad[at]) == pytest.approx(numeric, abs=1e-4)
+
+
+def test_the_contrastive_loss_pulls_the_errors_apart_up_to_the_margin() -> None:
+    own, other = torch.tensor([0.5, 0.5, 0.5]), torch.tensor([0.4, 0.55, 0.7])
+    own.requires_grad_()
+    other.requires_grad_()
+    loss = contrastive_loss(own, other, margin=0.1)
+    assert loss.tolist() == pytest.approx([0.2, 0.05, 0.0], abs=1e-6)
+    loss.sum().backward()
+    assert own.grad is not None
+    assert other.grad is not None
+    assert own.grad.tolist() == [1, 1, 0]  # less own error is better, until the margin is reached
+    assert other.grad.tolist() == [-1, -1, 0]
 
 
 def test_the_temporal_difference_sees_flicker_and_no_offset() -> None:

@@ -19,11 +19,17 @@ from pvtt.errors import MissingInputError, ParamsError, PvttError
 from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
 from pvtt.generation.pipeline import ProductVideoPipeline
+from pvtt.models.flow_matching import noisy_latents, sigmas_at, timesteps_of, velocity_target
 from pvtt.models.transformer import is_product_parameter
 from pvtt.params.file import Params
+from pvtt.params.train import TrainParams
 from pvtt.records.training import TrainingMetrics
 from pvtt.stages import train_stage1, train_stage2
-from pvtt.training.job import TrainJob
+from pvtt.training.dataset import Batch
+from pvtt.training.job import TrainJob, training_key
+from pvtt.training.losses import region_error, velocity_loss
+from pvtt.training.objective import Loss
+from tests.random_trunks import save_trunk
 from tests.training.samples import tiny_params
 
 HERE = InlineDispatcher()
@@ -167,10 +173,54 @@ def test_accumulated_and_checkpointed_gradients_are_those_of_the_whole_batch(wor
             assert three[name] == pytest.approx(value, rel=1e-6), name
 
 
+def test_what_is_off_changes_no_bit_of_a_training(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The history equals that of a loop whose loss knows nothing but the velocity."""
+    params = tiny_params(steps=4, loss={"region": 2.0})
+
+    def velocity_alone(model: Any, batch: Batch, settings: TrainParams, _: Any) -> Loss:
+        sigmas = sigmas_at(batch.quantiles, settings.sigma_sampling, settings.sigma_shift)
+        noisy = noisy_latents(batch.latents, batch.noise, sigmas)
+        output = model(hidden_states=noisy, timestep=timesteps_of(sigmas), conditions=batch.conditions)
+        target = velocity_target(batch.latents, batch.noise)
+        total = velocity_loss(output.sample, target, 2.0 * batch.region)
+        return Loss(total, {"region": region_error(output.sample.detach(), target, batch.region)})
+
+    full = losses_of(workspace, params)
+    monkeypatch.setattr("pvtt.training.loop.evaluate_loss", velocity_alone)
+    assert losses_of(workspace, params) == full
+
+
+def test_a_batch_without_another_product_cannot_be_contrasted(workspace: Workspace) -> None:
+    with pytest.raises(ParamsError, match=r"train\.stage1\.batch_size 1 leaves 1 a process"):
+        train_stage1.run(workspace, tiny_params(loss={"contrastive": 1.0}, stage={"batch_size": 1}), HERE)
+
+
+def test_tracked_points_that_are_not_there_say_how_to_get_them(workspace: Workspace) -> None:
+    with pytest.raises(ParamsError, match="encoded without tracked points") as error:
+        train_stage1.run(workspace, tiny_params(loss={"point_patch": 1.0}), HERE)
+    assert "encode.point_tracks" in str(error.value.hint)
+
+
+def test_a_perceptual_loss_needs_local_weights_and_trains_with_them(workspace: Workspace) -> None:
+    with pytest.raises(MissingInputError, match=r"train\.perceptual\.weights is not set") as error:
+        train_stage1.run(workspace, tiny_params(loss={"perceptual": 1.0}), HERE)
+    assert "lpips_vgg" in str(error.value.hint)
+    save_trunk("alex", workspace.root)
+    network = {"network": "lpips_alex", "weights": "alex.pth", "max_sigma": 1.0}
+    params = tiny_params(steps=2, loss={"perceptual": 0.5}, perceptual=network)
+    key = training_key(TrainJob(workspace, "train_stage1", params))
+    rows = losses_of(workspace, params)
+    assert rows[0]["loss"] == pytest.approx(rows[0]["loss_velocity"] + 0.5 * rows[0]["loss_perceptual"], rel=1e-5)
+    assert rows[0]["loss_perceptual"] > 0
+    (workspace.root / "alex.pth").write_bytes(b"other weights")
+    assert training_key(TrainJob(workspace, "train_stage1", params)) != key
+
+
 def test_all_loss_terms_train_and_are_logged(workspace: Workspace) -> None:
-    weights = {"region": 1.0, "temporal_difference": 0.5, "stca": 0.1, "preservation": 0.5}
+    terms = {"temporal_difference": 0.5, "stca": 0.1, "preservation": 0.5, "outside": 0.3, "inside": 0.2}
+    weights = {"region": 1.0, "contrastive": 0.4} | terms
     rows = losses_of(workspace, tiny_params(steps=2, loss=weights, gradient_checkpointing=True))
-    parts = ("velocity", "temporal_difference", "stca", "preservation")
+    parts = ("velocity", *terms, "contrastive")
     assert set(rows[0]) == {"step", "loss", "loss_region", *(f"loss_{part}" for part in parts), "lr", "grad_norm"}
     for row in rows:
         total = row["loss_velocity"] + sum(weights[part] * row[f"loss_{part}"] for part in parts[1:])

@@ -6,13 +6,11 @@ The package ships its linear layers; the AlexNet trunk is torchvision's `alexnet
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pvtt.errors import PvttError, first_line
 from pvtt.evaluation.arrays import check_same_shape
 from pvtt.evaluation.metrics.metric import Metric, Scene
 from pvtt.media.arrays import Region, Video
@@ -29,26 +27,14 @@ class Lpips:
         device: The device that it runs on.
 
     Raises:
-        PvttError: The file is not such a state dict.
+        MissingInputError, PvttError: As `load_lpips`.
     """
 
     def __init__(self, trunk: Path, device: str = "cpu") -> None:
-        import lpips
-        import torch
+        from pvtt.models.perceptual import load_lpips
 
         self._device = device
-        network = lpips.LPIPS(net="alex", version="0.1", spatial=True, pnet_rand=True, verbose=False)
-        try:
-            state = torch.load(trunk, map_location="cpu", weights_only=True)
-            # slice2.3.weight of the package is features.3.weight of torchvision.
-            renamed = {name: state[re.sub(r"^slice\d+\.", "features.", name)] for name in network.net.state_dict()}
-            network.net.load_state_dict(renamed)
-        except (KeyError, RuntimeError, AttributeError, TypeError, ValueError, EOFError) as error:
-            raise PvttError(
-                f"evaluate.lpips_weights: {trunk} is not torchvision's AlexNet: {first_line(error)}",
-                "point it at alexnet-owt-7be5be79.pth, or leave it out: LPIPS is then not measured",
-            ) from None
-        self._network = network.to(device).requires_grad_(False)
+        self._network = load_lpips("alex", trunk, "evaluate.lpips_weights", spatial=True).to(device)
 
     def map(self, video: Video, truth: Video) -> Tensor:
         """The distance at each pixel, (F, H, W). Frames need a side of 31 pixels at least."""

@@ -114,6 +114,10 @@ class Conditions:
             index = slice(index % len(self), index % len(self) + 1)
         return self._map(lambda tensor: tensor[index])
 
+    def select(self, places: Tensor) -> Self:
+        """The samples at `places`, (B',) integers, in this order."""
+        return self._map(lambda tensor: tensor[places])
+
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         """On another device, and with floating-point parts of another type."""
         return self._map(lambda tensor: tensor.to(device, dtype if tensor.is_floating_point() else None))
