@@ -100,7 +100,8 @@ def sample(
     latents = noise.float()
     for step, timestep in enumerate(scheduler.timesteps):
         if settings.camera is not None:
-            sources = settings.camera.sources(step, len(scheduler.timesteps), tuple(latents.shape[2:]))
+            num_frames, height, width = latents.shape[2:]
+            sources = settings.camera.sources(step, len(scheduler.timesteps), (num_frames, height, width))
             if sources is not None:
                 latents = shift(latents, sources)
                 shift_history(scheduler, sources)

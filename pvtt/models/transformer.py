@@ -374,7 +374,8 @@ class ProductVideoTransformer(WanTransformer3DModel):
         conditions = conditions.to(dtype=hidden_states.dtype)
         parts = {name: cast(ModelPart, part) for name, part in self.parts.items()}
         prepended = [part.prepend(conditions, timestep) for part in parts.values()]
-        (before,) = [frames for frames in prepended if frames is not None] or [None]
+        # At most one part has any: the schema refuses two.
+        before = next((frames for frames in prepended if frames is not None), None)
         if before is not None:
             hidden_states = torch.cat([before.latents, hidden_states], dim=2)
         rotary_emb = self.rope(hidden_states)
