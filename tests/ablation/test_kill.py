@@ -44,7 +44,7 @@ def until(condition: Callable[[], object], process: subprocess.Popen[str]) -> No
         time.sleep(0.02)
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3000)
 def test_a_killed_ablation_goes_on_and_ends_in_the_same_table(tmp_path: Path) -> None:
     file = build_project(tmp_path / "whole")
     other = copy_project(file.parent, tmp_path / "killed")
