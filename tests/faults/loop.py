@@ -194,11 +194,11 @@ class Loop:
         return self._recovered[state]
 
     def _state(self) -> str:
-        """Hash of all names, kinds, modes and bytes, but of what only says how far a run was."""
+        """Hash of all names, kinds, modes and bytes, but of what only tells a person who ran when and how far."""
         found = []
         for path in self._root.rglob("*"):
             name = RANDOM.sub(r"\1RANDOM", TIME.sub("TIME", path.relative_to(self._root).as_posix()))
-            if name.startswith(".pvtt/progress/"):
+            if name.startswith(".pvtt/progress/") or name.endswith(".holder.json"):
                 found.append([name])
             elif path.is_symlink():
                 found.append([name, "link", str(path.readlink())])
