@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from pvtt.files.workspace import Workspace
 from pvtt.params.file import load_params
-from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import Split
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +64,7 @@ def small_values() -> dict[str, Any]:
     values: dict[str, Any] = json.loads(load_params(ROOT / "params.yaml").model_dump_json(by_alias=True))
     values["encode"] |= ENCODE
     values["model"] |= {"base": "models/base", "num_product_tokens": 6, "product_heads": 2}
-    values["train"] |= {"precision": "fp32", "wandb": "disabled", "validation_pictures": 0}
+    values["train"] |= {"start": "base", "precision": "fp32", "wandb": "disabled", "validation_pictures": 0}
     values["train"]["stage1"] = values["train"]["stage2"] = STEPS
     values["evaluate"] |= {"num_steps": 1, "batch_size": 2, "min_n": 2, "bootstrap": 100}
     return values
@@ -72,7 +72,10 @@ def small_values() -> dict[str, Any]:
 
 def build_project(root: Path) -> Path:
     """Everything that `pvtt ablate run` reads; returns the file of the ablation."""
-    from tests.encoding.samples import write_sample  # these import torch, which a test of the queue does without
+    from tests.encoding.samples import (  # these import torch, which a test of the queue does without
+        write_dataset,
+        write_sample,
+    )
     from tests.tiny_wan import build_tiny_base
 
     build_tiny_base(root / "models" / "base")
@@ -81,7 +84,7 @@ def build_project(root: Path) -> Path:
         for split, products in PRODUCTS.items()
         for product_id, colour in products.items()
     ]
-    write_jsonl(root / "outs" / "validate" / "entries.jsonl", entries)
+    write_dataset(Workspace(root), entries)
     (root / "params.yaml").write_text(json.dumps(small_values()))
     return write_spec(root)
 

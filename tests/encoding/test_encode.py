@@ -174,7 +174,7 @@ def test_what_is_off_changes_no_bit_of_a_sample(tmp_path: Path) -> None:
         (changed, None, {"photo_latents"}),
         (gapped, None, set()),
     ):
-        found = encode_sample(entry, tmp_path, params, 0, encoders, gap)[0]
+        found = encode_sample(entry, tmp_path, params, 0, encoders, gap=gap)[0]
         assert {name for name in found if name not in plain or not torch.equal(found[name], plain[name])} == differing
         assert all(torch.equal(found[name][0], plain[name][0]) for name in plain if name != "text")  # variant 0
     patches = encode_sample(entry, tmp_path, tracked, 0, encoders)[0]["point_patches"]
@@ -189,7 +189,7 @@ def test_a_shape_gap_widens_the_hole_of_variants_after_the_first(tmp_path: Path)
     write_masks(tmp_path / other.mask_path, bar, fps=12)
     mask = {"box_fraction": 0.0, "grid_fraction": 0.0, "shape_fraction": 0.0}
     params = tiny_encode_params(variants=3, mask=MaskParams(**mask, gap_fraction=1.0))
-    plain, wide = (encode_sample(entry, tmp_path, params, 0, encoders, gap)[0] for gap in (None, other))
+    plain, wide = (encode_sample(entry, tmp_path, params, 0, encoders, gap=gap)[0] for gap in (None, other))
     assert torch.equal(wide["mask"][0], plain["mask"][0])
     assert (wide["mask"][1:] >= plain["mask"][1:]).all()
     assert (wide["mask"][1:].sum((1, 2, 3, 4)) > plain["mask"][1:].sum((1, 2, 3, 4))).all()

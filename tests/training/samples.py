@@ -56,7 +56,7 @@ def tiny_params(
         "validate_every": 3,
     }
     common |= stage or {}
-    values["train"] |= {"precision": "fp32", "wandb": "disabled", "validation_pictures": 0} | train
+    values["train"] |= {"start": "base", "precision": "fp32", "wandb": "disabled", "validation_pictures": 0} | train
     values["train"]["stage1"] = {"trainable": ADAPTER} | common
     values["train"]["stage2"] = {"trainable": ("parts.*", "patch_embedding.*", "blocks.*")} | common
     return parse_params(values)
