@@ -6,7 +6,7 @@ import click
 
 
 @click.command()
-@click.option("--profile", help="Write this profile of infra/profiles/ into params.yaml (poc, prod, champion).")
+@click.option("--profile", help="Write this profile of infra/profiles/ into params.yaml (poc, prod, champion, …).")
 @click.option("--json", "as_json", is_flag=True, help="Print the checked params, defaults included, as JSON.")
 def command(profile: str | None, as_json: bool) -> None:
     """Check params.yaml against its schema.

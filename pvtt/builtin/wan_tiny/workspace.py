@@ -18,6 +18,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from pvtt.builtin.shop.products import varied_spec
+from pvtt.builtin.wan_tiny.data import NAMESPACE
 from pvtt.builtin.wan_tiny.takes import HEIGHT, NUM_FRAMES, WIDTH, Take, partner_of, read_take
 from pvtt.files.atomic import atomic_path
 from pvtt.files.hashing import sha256_file
@@ -74,7 +76,8 @@ def write_workspace(directory: Path, indices: Sequence[int], project: Workspace,
             take = read_take(directory, index)
             _write_films(workspace, take)
             _write_photos(workspace, take)
-            captions[index] = take.caption
+            # As the shop's pages give it: a model that never saw a brand's name is thrown by one.
+            captions[index] = f"{varied_spec(NAMESPACE, index).title}. {take.caption}"
             progress.advance()
     entries = [entry for index in indices for entry in _entries(workspace, index, captions[index])]
     validated = workspace.out("validate")
