@@ -21,7 +21,6 @@ from pvtt.stages.all import STAGE_NAMES
 
 NUM_PRODUCTS = 12
 SMALLEST: dict[str, dict[str, Any]] = {
-    "clip": {"width": 384, "height": 256},
     "validate": {"min_products": 8},
     "encode": {"variants": 2},
     "evaluate": {"num_steps": 2, "max_clips_per_split": 3, "save_videos": 1, "bootstrap": 100, "min_n": 2},
