@@ -65,4 +65,4 @@ def test_a_key_is_described_by_its_comment_and_its_range_by_its_type() -> None:
     assert range_of(keys["mask.fill"].schema) == "number, -1 to 1"
     assert range_of(keys["width"].schema) == "integer ≥ 16, a multiple of 16"
     assert range_of(keys["image_encoder"].schema) == "string or null"
-    assert range_of(keys["image_features"].schema) == "`vae`, `clip`"
+    assert range_of(keys["image_features"].schema) == "`vae`, `clip`, `clip_dino`"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pvtt.evaluation.contenders.contender import HoleShape, Setting, Task
+from pvtt.evaluation.contenders.contender import HoleShape, Network, Setting, Task
 from pvtt.evaluation.contenders.model import VACE
 from pvtt.evaluation.generate import ConditionedSample, Generator
 from pvtt.items.cache import ItemCache
@@ -51,7 +51,9 @@ def test_a_vace_is_a_contender_without_training_and_another_base_is_none(tmp_pat
     model = new_model(base, ModelParams(conditioning=("context_blocks",), product_heads=2), 3, tokens, seed=0)
     save_pipeline(tmp_path / "model", model, base, Contracts.from_params(encode), encode)
     params = tiny_params(conditioning=["context_blocks"])
-    generator = Generator(tmp_path / "model", base, "m" * 64, "b" * 64, params, "cpu", ItemCache(tmp_path / "cache"))
+    hashes: dict[Network, str] = {"model": "m" * 64, "base": "b" * 64}
+    cache = ItemCache(tmp_path / "cache")
+    generator = Generator(tmp_path / "model", None, base, hashes, params, "cpu", cache)
     setting = Setting(generator, np.zeros(3, np.uint8), HoleShape("box", 0.03))
     hole = np.ones((9, 32, 48), np.bool_)
     task = Task("A_001", np.zeros((9, 32, 48, 3), np.uint8), hole, [], sample_of("A_001"), None)
@@ -63,7 +65,7 @@ def test_a_vace_is_a_contender_without_training_and_another_base_is_none(tmp_pat
         return
     assert video is not None
     assert video.shape == (9, 32, 48, 3)
-    (without,) = generator.videos([task.conditions], None, trained=False)
+    (without,) = generator.videos([task.conditions], None, network="base")
     assert (video != without).any()  # it sees the photos, without any training
-    (same,) = generator.videos([task.conditions], [task.conditions], trained=True)
+    (same,) = generator.videos([task.conditions], [task.conditions], network="model")
     assert (video == same).all()  # of a model without training
