@@ -72,8 +72,8 @@ def test_what_a_stage_depends_on_is_there(
     }
     for dep in declared["deps"]:
         path = dep
-        for name in ("base", "champion"):
-            path = path.replace(f"${{model.{name}}}", params["model"][name])
+        for section, name in (("model", "base"), ("model", "champion"), ("validate", "transfers")):
+            path = path.replace(f"${{{section}.{name}}}", params[section][name])
         is_made = any(path == out or out.startswith(f"{path}/") for out in made)
         assert path == "data" or is_made or (project_root / path).exists(), f"{stage}: {path}"
     for key in declared.get("params", ()):

@@ -135,7 +135,7 @@ def stale(root: Path) -> set[str]:
 
 NAMED_CASES = {
     "pvtt/records/clips.py": {"clip", "segment", "photos", "validate"},  # the record classes
-    "pvtt/encoding/encode.py": {"encode", "evaluate"},  # `encode_item`
+    "pvtt/encoding/encode.py": {"encode"},  # `encode_item`
     "pvtt/models/sampling.py": {"train_stage1", "train_stage2", "evaluate"},  # guidance
     "pvtt/params/segment.py": {"segment", "validate"},  # a default in the schema
     "pvtt/foreground/holes.py": {"segment", "photos"},  # a comment in the hole filler re-decodes no video
