@@ -44,7 +44,7 @@ def until(condition: Callable[[], object], process: subprocess.Popen[str]) -> No
         time.sleep(0.02)
 
 
-@pytest.mark.timeout(3000)
+@pytest.mark.timeout(1500)
 def test_a_killed_ablation_goes_on_and_ends_in_the_same_table(tmp_path: Path) -> None:
     file = build_project(tmp_path / "whole")
     other = copy_project(file.parent, tmp_path / "killed")
@@ -61,7 +61,7 @@ def test_a_killed_ablation_goes_on_and_ends_in_the_same_table(tmp_path: Path) ->
     states = {state["status"] for state in json.loads(ablate(other, "status", "--json"))["experiments"]}
     assert states == {"waiting"}
 
-    process = start(other, "run", "--jobs", "1", "--json")
+    process = start(other, "run", "--jobs", "2", "--json")
     printed, errors = process.communicate()
     assert process.returncode == 0, errors
     assert {state["status"] for state in json.loads(printed)["experiments"]} == {"done"}

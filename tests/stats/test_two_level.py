@@ -10,6 +10,7 @@ from pvtt.stats.two_level import Measurement, TwoLevelEstimate, paired_differenc
 
 TRUTH = 16.0
 NUM_RUNS = 200
+LEAST = 0.9  # of 200 runs of an interval of 95 %: three standard deviations below
 
 
 def simulate(
@@ -49,7 +50,7 @@ def test_the_interval_of_three_seeds_holds_the_truth(by_seed: float, by_product:
             noise=noise,
         )
         estimates.append(two_level_mean(row, resamples=500, seed=run))
-    assert share_of_hits(estimates, TRUTH) >= 0.92
+    assert share_of_hits(estimates, TRUTH) >= LEAST
     assert (estimates[0].num_seeds, estimates[0].num_products, estimates[0].n) == (3, 30, 180)
 
 
@@ -85,7 +86,7 @@ def test_pairing_takes_out_what_both_rows_share() -> None:
         estimates.append(difference)
         alone = two_level_mean(rows[0], resamples=500, seed=run)
         widths.append((difference.high - difference.low) / (alone.high - alone.low))
-    assert share_of_hits(estimates, -1.0) >= 0.92
+    assert share_of_hits(estimates, -1.0) >= LEAST
     assert np.mean([estimate.value for estimate in estimates]) == pytest.approx(-1.0, abs=0.05)
     assert np.median(widths) < 0.8
 
