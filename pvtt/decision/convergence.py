@@ -25,13 +25,16 @@ MIN_WINDOW = 5  # steps; a history shorter than two windows of this size is not 
 RISE_TOLERANCE = 1.10
 
 
-def judge_convergence(histories: Sequence[Sequence[float]], window: float, seed: int = 0) -> LossTrend | None:
+def judge_convergence(
+    histories: Sequence[Sequence[float]], window: float, seed: int = 0, *, continued: bool = False
+) -> LossTrend | None:
     """Judge the loss history of the training stages, in their order.
 
     Args:
         histories: The training loss at each logged step, one sequence a stage.
         window: Fraction of the joined history at each end that is compared, in (0, 0.5].
         seed: Seed of the bootstrap.
+        continued: Training started from a trained model.
 
     Returns:
         The trend; None where the history is too short to tell (and finite).
@@ -40,7 +43,12 @@ def judge_convergence(histories: Sequence[Sequence[float]], window: float, seed:
     finite = np.isfinite(losses)
     if not finite.all():
         return LossTrend(
-            ratio=None, low=None, high=None, num_steps=len(losses), first_non_finite_step=int(np.argmin(finite))
+            ratio=None,
+            low=None,
+            high=None,
+            num_steps=len(losses),
+            first_non_finite_step=int(np.argmin(finite)),
+            continued=continued,
         )
     size = max(MIN_WINDOW, math.floor(min(window, 0.5) * len(losses)))
     if len(losses) < 2 * size:
@@ -55,6 +63,7 @@ def judge_convergence(histories: Sequence[Sequence[float]], window: float, seed:
         low=low,
         high=high,
         num_steps=len(losses),
+        continued=continued,
         rising=median_ratio(last, best, seed=seed)[1] > RISE_TOLERANCE,
         still_falling=median_ratio(last, earlier[0], seed=seed)[2] < 1,
     )

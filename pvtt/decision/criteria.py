@@ -1,7 +1,8 @@
 """The criteria of the experiment document's section 8.1, each held against its target.
 
 A target is compared with the measured value, as the document does; the interval is shown beside it. Two criteria ask
-for more than a point: the loss must have fallen, and the photos must matter, with their whole 95 % interval.
+for more than a point: the loss must have fallen, and the photos must matter, with their whole 95 % interval. Where
+training continues a trained model, whose loss had fallen before, it must not have risen with its whole interval.
 """
 
 from __future__ import annotations
@@ -104,7 +105,9 @@ def _metric(
 
 
 def _loss(trend: LossTrend | None) -> Criterion:
-    name, label = "loss", "loss falls and stays down (end / start)"
+    # A trained model's loss has fallen before: where training continues one, it may not rise.
+    continued = trend is not None and trend.continued
+    name, label = "loss", f"loss {'stays down' if continued else 'falls and stays down'} (end / start)"
     if trend is None:
         return _criterion(name, "train", label, "<", 1.0, None, None, None, bound="high", status="too_few")
     bad = trend.ratio is None or trend.rising
@@ -117,7 +120,7 @@ def _loss(trend: LossTrend | None) -> Criterion:
         trend.ratio,
         trend.low,
         trend.high,
-        bound="high",
+        bound="low" if continued else "high",
         status="fail" if bad else None,
     )
 

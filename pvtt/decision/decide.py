@@ -110,7 +110,8 @@ def _reason(verdict: Verdict, criteria: Sequence[Criterion], missing: Sequence[s
             return f"The loss was not a finite number at step {loss.first_non_finite_step} of {loss.num_steps}."
         if loss.rising:
             return f"The loss rose again before the end ({loss.num_steps} steps)."
-        return f"The loss did not fall over {loss.num_steps} steps ({_shown(by_name['loss'])}, for the whole interval)."
+        fell = "rose" if loss.continued else "did not fall"
+        return f"The loss {fell} over {loss.num_steps} steps ({_shown(by_name['loss'])}, for the whole interval)."
     lead, deciding = _FAULTS[verdict]
     shown = "; ".join(_shown(by_name[name]) for name in deciding if by_name[name].status == "fail")
     others = [_shown(c) for c in criteria if c.status == "fail" and c.name not in deciding]

@@ -28,6 +28,7 @@ class LossTrend(Record):
     num_steps: int = Field(ge=0)
     first_non_finite_step: int | None = None  # index into the joined history
     rising: bool = False  # the last window lies clearly above the best one before it
+    continued: bool = False  # training started from a trained model, whose loss had fallen before
     still_falling: bool = False  # the last window lies clearly below the one before it: more steps would help
 
 

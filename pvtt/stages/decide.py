@@ -61,7 +61,9 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         for stage in TRAINING_STAGES
     ]
     measurements = Measurements(
-        loss=judge_convergence(histories, params.decide.loss_window, params.seed),
+        loss=judge_convergence(
+            histories, params.decide.loss_window, params.seed, continued=params.train.start == "champion"
+        ),
         train_psnr=metrics.get("train", "psnr"),
         train_clip_i=metrics.get("train", "clip_i"),
         test_rating=summarise_ratings(ratings, samples, params.decide.min_raters, params.seed),

@@ -237,3 +237,12 @@ def test_text_shows_verdict_criteria_and_commands() -> None:
     assert "FAIL" in text
     assert "dvc exp run -S" in text
     assert text.endswith("report: outs/report/report.html")
+
+
+def test_a_continued_training_need_not_fall_but_must_not_rise() -> None:
+    flat = FLAT_LOSS.model_copy(update={"continued": True})
+    risen = LossTrend(ratio=1.2, low=1.1, high=1.3, num_steps=60, continued=True)
+    assert verdict(with_changes(loss=flat)).verdict != "diverged"
+    decision = verdict(with_changes(loss=risen))
+    assert decision.verdict == "diverged"
+    assert decision.reason.startswith("The loss rose over 60 steps")
