@@ -142,7 +142,7 @@ def with_shape_gap(product: Region, outline: FrameRegion) -> Region:
 
     Args:
         product: Where the product is, (F, H, W).
-        outline: Where another product is, in any frame, (H', W'); it shows.
+        outline: Where another product is, in a frame of any size, (H, W); it shows.
 
     Returns:
         (F, H, W); it covers `product`, and a frame without product stays empty.
