@@ -47,6 +47,7 @@ from tests.faults.walk import Call, walk
 
 LONG_AGO_S = 48 * 3600  # older than what a sweep takes for the temporaries of a live run
 NEVER_S = 1e9
+PATIENCE, SHORTEST_PATIENCE_S = 10, 60  # a copy that takes longer than so many runs waits for a lock, and for ever
 TIME = re.compile(r"\d{8}T\d{6}\.\d+Z")
 RANDOM = re.compile(r"(\.tmp-(?:[^/]*-)?)[a-z0-9_]{8}")  # the end of a temporary's name
 SAID = re.compile(r"^pvtt: (.+)\n  next: .+\n\Z", re.MULTILINE)
@@ -100,9 +101,11 @@ class Loop:
             _write_old(self._base / out)
         shutil.copytree(self._base, self._root, symlinks=True)
         self._old = self._published()
+        start = time.monotonic()
         ended = self._run()
         if ended.code != 0:
             raise RuntimeError(f"{name} fails without a fault: {ended.said}")
+        self._patience_s = round(SHORTEST_PATIENCE_S + PATIENCE * (time.monotonic() - start))
         self._num_writes = ended.count
         self._new = self._published()
         self._names = _names(self._base) | _names(self._root)
@@ -117,7 +120,7 @@ class Loop:
         names = {str(fault) for fault in wanted}
         counts.num_faults = len(wanted)
         self._num_recoveries = 0
-        if kind == "writes" and not faults.from_the_start:
+        if kind == "writes" and self._case.walks and not faults.from_the_start:
             wanted = self._walk(wanted, journal)
         for fault in wanted:
             if str(fault) in journal.results:
@@ -151,7 +154,7 @@ class Loop:
                 if call.num_threads > 1:
                     left.append(fault)
                 elif not self._is_the_same(fault, journal, len(wanted)):
-                    with call.fault(number, for_ever=for_ever) as ended:
+                    with call.fault(number, for_ever=for_ever, patience_s=self._patience_s) as ended:
                         if ended is None:
                             left.append(fault)
                         else:

@@ -5,7 +5,7 @@ and stops before each write. For each fault a forked copy of it, in a copy of th
 the process itself goes on, as if nothing had been.
 
 The copy has the same memory, open files at the same place in each, and passes for the same process. It has one thread,
-so where the process has more it cannot be relied on.
+so where the process has more it cannot be relied on; nor where a library holds a mutex bound to the thread's id.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from tests.faults.injection import TIMEOUT_S, Ended, Injector, run_child
+from tests.faults.injection import Ended, Injector, run_child
 
 CANNOT_COPY = 99  # exit code of a copy that cannot be made, in shim.c
 HELD = ".held"  # suffix of the workspace that is aside, in shim.c
@@ -49,10 +49,10 @@ class Call:
         self._before = before
 
     @contextmanager
-    def fault(self, number: int, *, for_ever: bool) -> Iterator[Ended | None]:
+    def fault(self, number: int, *, for_ever: bool, patience_s: int) -> Iterator[Ended | None]:
         """Let a copy of the process meet a fault here; in the block, the workspace is as the copy left it.
 
-        Yields how it ended; None: it could not be copied.
+        Yields how it ended; None: it could not be copied, or waited longer than `patience_s` for what it did not get.
         """
         root, injector = self._walk.root, self._walk.injector
         held = root.with_name(root.name + HELD)
@@ -60,10 +60,10 @@ class Call:
         try:
             subprocess.run(["cp", "-a", held, root], check=True)  # hard links stay hard links
             injector.resume(self._before)
-            status, said = self._walk.copy(number, for_ever)
+            status, said = self._walk.copy(number, for_ever, patience_s)
             injector.pause()
             ended = injector.ended(status, said)
-            yield None if ended.code == CANNOT_COPY else ended
+            yield None if ended.code in (CANNOT_COPY, -signal.SIGALRM) else ended
         finally:
             injector.pause()
             shutil.rmtree(root, ignore_errors=True)
@@ -93,10 +93,10 @@ class _Walk:
             self.injector.resume(before)
             os.write(self._order, _ORDER.pack(0, 0, 0))
 
-    def copy(self, number: int, for_ever: bool) -> tuple[int, str]:
+    def copy(self, number: int, for_ever: bool, patience_s: int) -> tuple[int, str]:
         """Have it fork a copy that meets a fault. Returns the copy's wait status and all that both have printed."""
         end = os.fstat(self._said).st_size
-        os.write(self._order, _ORDER.pack(number, int(for_ever), TIMEOUT_S))
+        os.write(self._order, _ORDER.pack(number, int(for_ever), patience_s))
         _, status, _ = _MESSAGE.unpack(os.read(self._told, _MESSAGE.size))
         printed = os.pread(self._said, os.fstat(self._said).st_size, 0)
         os.ftruncate(self._said, end)  # and back: they share the place in the file
