@@ -7,16 +7,19 @@ from pathlib import Path
 
 from pvtt.files.atomic import atomic_directory
 from pvtt.files.workspace import Workspace, require_output
+from pvtt.params.file import load_params
 
 STAGES = ("train_stage1", "train_stage2")
 LOGS = ("loss.csv", "validation.csv")
+BEFORE = "before"  # folder of the logs of the rounds before the last
 
 
 def write_champion(workspace: Workspace, destination: Path) -> int:
     """Write the model of a workspace's training as a pipeline folder with 16-bit weights of its transformer.
 
     The autoencoder and the text encoder stay, byte for byte, the base's. `destination/training` gets the params, the
-    loss curves and, where `pvtt evaluate` has run, the metrics.
+    loss curves and, where `pvtt evaluate` has run, the metrics; `training/before` what was there, where the training
+    continued the model that `destination` held.
 
     Args:
         workspace: Where `pvtt train_stage1` and `pvtt train_stage2` have run.
@@ -42,6 +45,9 @@ def write_champion(workspace: Workspace, destination: Path) -> int:
         transformer = load_component(model / "transformer", ProductVideoTransformer, torch_dtype=torch.float16)
         transformer.save_pretrained(folder / "transformer")
         _copy_logs(workspace, folder / "training")
+        before = destination / "training"
+        if before.is_dir() and load_params(workspace.params_file).train.start == "champion":
+            shutil.copytree(before, folder / "training" / BEFORE)
         readme = destination / "README.md"
         if readme.is_file():
             shutil.copyfile(readme, folder / "README.md")

@@ -3,8 +3,8 @@
     <workspace>/outs/clip/videos, outs/segment/masks, outs/photos/photos    films, exact masks, cut-out photos
     <workspace>/outs/validate/entries.jsonl                                 two samples a product, with templates
     <workspace>/outs/validate/transfers.json                                test samples once more, as transfers
-    <workspace>/models/wan-tiny                                             a copy of the project's
-    <workspace>/params.yaml                                                 the project's under the profile `champion`
+    <workspace>/models                                                      copies of the project's
+    <workspace>/params.yaml                                                 the project's under a profile
 
 Each product is seen in two films: in its own take, and in its partner's. The other film of a take is the template of a
 transfer to it.
@@ -40,7 +40,7 @@ from pvtt.records.dataset import (
 )
 
 FPS = 12.0
-PROFILES, PROFILE = "infra/profiles", "champion"
+PROFILES, FIRST_ROUND, FURTHER_ROUND = "infra/profiles", "champion", "champion_more"
 NUM_TEST = 40  # products, the first of all; partners share a split
 NUM_VAL = 10
 
@@ -52,24 +52,27 @@ def split_of(index: int) -> Split:
     return "val" if index < NUM_TEST + NUM_VAL else "train"
 
 
-def write_workspace(directory: Path, indices: Sequence[int], project: Workspace, destination: Path) -> int:
+def write_workspace(
+    directory: Path, indices: Sequence[int], project: Workspace, destination: Path, profile: str = FIRST_ROUND
+) -> int:
     """Write takes as a workspace; what is there of an earlier call is kept.
 
     Args:
         directory: As `render_takes` was given.
         indices: Products whose takes and whose partners' takes are rendered.
-        project: Whose base model is copied, and whose params are taken under the profile `champion`.
+        project: Whose models are copied, and whose params are taken under the profile.
         destination: The workspace's root.
+        profile: `FIRST_ROUND` or `FURTHER_ROUND`.
 
     Returns:
         The number of samples.
     """
     workspace = Workspace(destination)
     destination.mkdir(parents=True, exist_ok=True)
-    base = project.root / "models" / "wan-tiny"
-    shutil.copytree(base, destination / "models" / "wan-tiny", dirs_exist_ok=True)
     shutil.copyfile(project.params_file, workspace.params_file)
-    apply_profile(workspace.params_file, project.root / PROFILES, PROFILE)
+    apply_profile(workspace.params_file, project.root / PROFILES, profile)
+    for model in ("wan-tiny",) if profile == FIRST_ROUND else ("wan-tiny", "pvtt-tiny"):
+        shutil.copytree(project.root / "models" / model, destination / "models" / model, dirs_exist_ok=True)
     captions: dict[int, str] = {}
     with Progress("wan-tiny workspace", len(indices), unit="products") as progress:
         for index in indices:

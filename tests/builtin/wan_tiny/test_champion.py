@@ -41,7 +41,7 @@ def test_the_champion_is_the_trained_model_in_16_bits_with_its_logs(
     assert (folder / "README.md").read_text() == "# pvtt-tiny\n"
     assert (folder / "training" / "train_stage2_loss.csv").read_text().startswith("step,loss")
     assert load_params(folder / "training" / "params.yaml") == evaluated_project.params
-    continued = champion_model(folder, workspace.root / "models" / "base", evaluated_project.params.model, {})
+    continued = champion_model(folder, workspace.root / "models" / "base", evaluated_project.params.model, {}, 0)
     assert continued.dtype == torch.float32
 
 
