@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -52,13 +54,24 @@ def composite(
 
 def _correction(new: Frame, old: Frame, hole: FrameRegion, distance: Floats, reach: float) -> Floats:
     """What is added to the generated pixels: the template's difference from them on the ring outside the hole, carried
-    inwards by a normalised convolution and fading with the distance from the border."""
+    inwards and fading with the distance from the border.
+
+    It is carried as a membrane would (Pérez et al. 2003, *Poisson Image Editing*): at the border a pixel takes what
+    its neighbours outside are off, further inside the mean over more of them. The mean is a normalised convolution, as
+    wide as the pixel is far from the border.
+    """
     size = 2 * round(reach) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     ring = (cv2.dilate(hole.astype(np.uint8), kernel) > 0) & ~hole
     weight = ring.astype(np.float32)
     difference = (old.astype(np.float32) - new) * weight[..., None]
-    carried = cv2.GaussianBlur(difference, (0, 0), reach)
-    amount = cv2.GaussianBlur(weight, (0, 0), reach)
-    fading = np.exp(-distance / reach)
-    return np.asarray(carried / (amount + 1e-3)[..., None] * fading[..., None], dtype=np.float32)
+    widths = 2.0 ** np.arange(max(1, math.ceil(math.log2(max(reach, 2)))) + 1)
+    level = np.log2(np.clip(distance, widths[0], widths[-1]))
+    correction = np.zeros_like(difference)
+    for number, width in enumerate(widths):
+        share = np.clip(1 - np.abs(level - number), 0, 1)
+        if share.any():
+            carried = cv2.GaussianBlur(difference, (0, 0), width)
+            amount = cv2.GaussianBlur(weight, (0, 0), width)
+            correction += carried / (amount + 1e-4)[..., None] * share[..., None]
+    return np.asarray(correction * np.exp(-distance / reach)[..., None], dtype=np.float32)
