@@ -106,7 +106,7 @@ def build_tiny_base(folder: Path, vae: VaeKind = "wan2.2", seed: int = 0) -> Pat
     return folder
 
 
-STARTS_AT_ZERO = ("gate", "mask_channels.embedding.weight", "template_frames.embedding.weight")
+STARTS_AT_ZERO = ("gate", *(f"{part}.embedding.weight" for part in ("mask_channels", "template_frames", "collage")))
 CONTEXT_STARTS_AT_ZERO = re.compile(r"parts\.context_blocks\..*proj_(in|out)\.weight")
 
 

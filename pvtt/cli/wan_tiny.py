@@ -166,7 +166,8 @@ def takes(products: int, jobs: int) -> None:
 
 @command.command()
 @click.argument("destination", type=click.Path(file_okay=False, path_type=Path))
-def workspace(destination: Path) -> None:
+@click.option("--more", is_flag=True, help="For a further round: training continues models/pvtt-tiny.")
+def workspace(destination: Path, more: bool) -> None:
     """Write the rendered takes as a workspace at DESTINATION.
 
     \b
@@ -176,11 +177,12 @@ def workspace(destination: Path) -> None:
       pvtt wan-tiny champion ../procedural
     """
     from pvtt.builtin.wan_tiny.takes import partner_of, rendered_takes
-    from pvtt.builtin.wan_tiny.workspace import write_workspace
+    from pvtt.builtin.wan_tiny.workspace import FIRST_ROUND, FURTHER_ROUND, write_workspace
 
     rendered = rendered_takes(_directory())
     whole = [index for index in rendered if partner_of(index) in set(rendered)]
-    count = write_workspace(_directory(), whole, find_workspace(), destination)
+    profile = FURTHER_ROUND if more else FIRST_ROUND
+    count = write_workspace(_directory(), whole, find_workspace(), destination, profile)
     click.echo(f"{destination}: {count} samples of {len(whole)} products")
 
 

@@ -16,6 +16,8 @@ from pydantic import Field
 from torch import Tensor
 
 from pvtt.encoding.augment import ColourChange
+from pvtt.encoding.collage import HoleShape, collage
+from pvtt.encoding.collage_tensors import collage_fields, collage_video
 from pvtt.encoding.crop import CropDraw
 from pvtt.encoding.masks import (
     MaskShape,
@@ -288,8 +290,13 @@ def _encode_variant(
         for window in (pair.truth, pair.template)
     )
     masked = fill_hole(shown, torch.from_numpy(mask)[None, None], params.mask.fill)
-    latents, masked_latents = encode_video(encoders.vae, torch.cat([video, masked]))
     changed = [change.apply(variant.colour.apply(photo)) for change, photo in zip(variant.photos, photos, strict=False)]
+    videos, made = [video, masked], None
+    if "collage" in extras:
+        template = variant.colour.apply(pair.template.pixels)
+        made = collage(template, mask, changed, HoleShape(variant.shape.kind, params.mask.dilation))
+        videos.append(collage_video(made, template, mask, params.mask.fill))
+    latents, masked_latents, *others = encode_video(encoders.vae, torch.cat(videos))  # one alone takes as long as two
 
     def views(background: int) -> npt.NDArray[np.uint8]:
         return np.stack([flatten_photo(photo, params.photo_size, background) for photo in changed])
@@ -308,6 +315,8 @@ def _encode_variant(
         tensors[name] = network(views(network.background)).float()
     if "template" in extras:
         tensors["template_latents"] = encode_video(encoders.vae, shown)[0]
+    if made is not None:
+        tensors |= collage_fields(made, mask, others[0], masked_latents)
     if "context" in extras:
         canvases = np.stack([flatten_photo(photo, min(mask.shape[1:]), CANVAS_BACKGROUND) for photo in changed])
         tensors |= {

@@ -203,17 +203,11 @@ def read_transfer(entry: DatasetEntry, root: Path, params: EncodeParams) -> tupl
     own = read_coverage(entry, root, params)
     before = read_masks(root / entry.template.mask_path)
     starts = window_starts(before, params)
-    place = WindowPlace(middle(starts), CropDraw.evaluation(params.crop))
-    shown = list(_frames_of(place, params))
-    covered = before.copy()
-    room = room_for(product_mask(before[shown]), read_photos(entry, root, params.max_photos))
-    covered[shown] = np.where(room, 255, covered[shown])
     if own.shape[1:] != before.shape[1:]:  # a truth is kept in its own size, a clip in the profile's
         size = before.shape[:0:-1]
         own = np.stack([np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8) for mask in own])
-    (template,) = read_windows(root / entry.template.clip_path, params, covered, [place])
-    (truth,) = read_windows(root / entry.clip_path, params, own, [place], covered)
-    return WindowPair(truth, template, template.product), len(starts)
+    (pair,) = read_transfers(entry, root, params, own, [WindowPlace(middle(starts), CropDraw.evaluation(params.crop))])
+    return pair, len(starts)
 
 
 def crop_path(coverage: MaskVideo, draw: CropDraw, params: EncodeParams) -> CropPath:
@@ -228,15 +222,16 @@ def crop_path(coverage: MaskVideo, draw: CropDraw, params: EncodeParams) -> Crop
 def read_transfers(
     entry: DatasetEntry, root: Path, params: EncodeParams, coverage: MaskVideo, places: Sequence[WindowPlace]
 ) -> list[WindowPair]:
-    """The windows at `places` of a sample's clip and of its template, each pair in one crop around both products.
+    """The windows at `places` of a sample's clip and of its template, as inference meets them.
 
-    The hole covers the old product and has room for the new one.
+    Hole and crop follow from the template and the photos alone: the hole covers the old product, and has room for the
+    new one.
 
     Args:
         entry: The sample, with the paths of its clip and of its template.
         root: The workspace's root, which the entry's paths are relative to.
         params: Size and length of a window.
-        coverage: The product's over the whole clip, as `read_coverage` gives it.
+        coverage: The product's over the whole clip, in the size of the template's masks.
         places: Where windows are wanted.
 
     Raises:
@@ -248,13 +243,15 @@ def read_transfers(
             "no_template", "no film of the same shot with another product: a model without a mask would learn to copy"
         )
     before = read_masks(root / entry.template.mask_path)
-    both = np.maximum(coverage, before)
-    truths = read_windows(root / entry.clip_path, params, coverage, places, both)
-    templates = read_windows(root / entry.template.clip_path, params, before, places, both)
-    return [
-        WindowPair(truth, template, truth.product | template.product)
-        for truth, template in zip(truths, templates, strict=True)
-    ]
+    photos = read_photos(entry, root, params.max_photos)
+    pairs = []
+    for place in places:
+        shown, covered = list(_frames_of(place, params)), before.copy()
+        covered[shown] = np.where(room_for(product_mask(before[shown]), photos), 255, covered[shown])
+        (template,) = read_windows(root / entry.template.clip_path, params, covered, [place])
+        (truth,) = read_windows(root / entry.clip_path, params, coverage, [place], covered)
+        pairs.append(WindowPair(truth, template, template.product))
+    return pairs
 
 
 def load_window(entry: DatasetEntry, root: Path, params: EncodeParams, from_template: bool = False) -> EvaluationWindow:

@@ -6,22 +6,23 @@ import csv
 import io
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from pvtt.encoding.collage import HoleShape
 from pvtt.encoding.masks import MaskShape
 from pvtt.encoding.windows import EvaluationWindow
 from pvtt.errors import PvttError
 from pvtt.evaluation.certify import certify
 from pvtt.evaluation.contenders import all as contenders
-from pvtt.evaluation.contenders.contender import HoleShape, Network, Sampler, Setting, Task
+from pvtt.evaluation.contenders.contender import Network, Sampler, Setting, Task
 from pvtt.evaluation.contenders.model import MODEL, SWAPPED, Sampled
 from pvtt.evaluation.fingerprint import fingerprint
-from pvtt.evaluation.generate import Generator, read_conditions, sampling
+from pvtt.evaluation.generate import Generator, Pasting, read_conditions, sampling
 from pvtt.evaluation.measure import load_networks, measure_sample
 from pvtt.evaluation.metrics.fvd import frechet_distance
 from pvtt.evaluation.metrics.identity import embed_photos
@@ -269,9 +270,7 @@ class Evaluation:
     ) -> Iterator[Scene]:
         """What all contenders make of a batch's samples."""
         windows = [self._windows.read(one.entry) for one in batch]
-        tasks = [
-            self._task(one, window, photos[one.entry.product_id]) for one, window in zip(batch, windows, strict=True)
-        ]
+        tasks = [self._task(one, window, photos, setting.hole) for one, window in zip(batch, windows, strict=True)]
         made = {contender.name: contender.videos(tasks, setting) for contender in contenders.CONTENDERS}
         for index, (one, window) in enumerate(zip(batch, windows, strict=True)):
             outputs = {
@@ -297,15 +296,21 @@ class Evaluation:
                 networks=self._networks,
             )
 
-    def _task(self, one: Chosen, window: EvaluationWindow, photos: Sequence[Rgba]) -> Task:
-        folder = self._workspace.out("encode")
+    def _task(
+        self, one: Chosen, window: EvaluationWindow, photos: Mapping[str, Sequence[Rgba]], shape: HoleShape
+    ) -> Task:
+        folder, fill = self._workspace.out("encode"), self._params.encode.mask.fill
+        partner = None
+        if one.partner is not None:
+            pasting = Pasting(window.template, window.mask, photos[one.partner.product_id], shape, fill)
+            partner = replace(read_conditions(folder, one.partner), pasting=pasting)
         return Task(
             key=one.entry.key,
-            template=masked_video(window.template, window.mask, self._params.encode.mask.fill),
+            template=masked_video(window.template, window.mask, fill),
             hole=window.mask,
-            photos=photos,
+            photos=photos[one.entry.product_id],
             conditions=read_conditions(folder, one.encoded),
-            partner=None if one.partner is None else read_conditions(folder, one.partner),
+            partner=partner,
         )
 
     def _keep(self, one: Chosen, scene: Scene, metrics: Mapping[str, float | None]) -> EvaluatedSample:

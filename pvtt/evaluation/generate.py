@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pvtt.encoding.collage import HoleShape, collage
+from pvtt.encoding.collage_tensors import encode_collage
 from pvtt.encoding.store import read_variant
 from pvtt.errors import PvttError
 from pvtt.evaluation.contenders.contender import Network
@@ -23,7 +25,7 @@ from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_bytes, sha256_file, sha256_json
 from pvtt.generation.conditioned import ConditionedPipeline
 from pvtt.items.cache import ItemCache
-from pvtt.media.arrays import Video
+from pvtt.media.arrays import Region, Rgba, Video
 from pvtt.models import origin
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.loading import is_vace, load_base_transformer, load_component
@@ -37,13 +39,41 @@ LATENTS = "latents"  # the tensor in it
 
 
 @dataclass(frozen=True)
+class Pasting:
+    """What a photo of another product is pasted into, and those photos.
+
+    Args:
+        template: (F, H, W, 3); what is in the hole is not looked at.
+        hole: (F, H, W).
+        photos: (S, S, 4) RGBA each.
+        shape: How the hole was made.
+        fill: Value of the hole, in [-1, 1].
+    """
+
+    template: Video
+    hole: Region
+    photos: Sequence[Rgba]
+    shape: HoleShape
+    fill: float
+
+
+@dataclass(frozen=True)
 class ConditionedSample:
-    """One sample's conditions and true latents, variant 0, float32 on the CPU, and the file that they come from."""
+    """One sample's conditions and true latents, variant 0, float32 on the CPU, and the file that they come from.
+
+    Args:
+        key: The sample's key.
+        path: Its file.
+        conditions: B = 1.
+        latents: Of the ground truth, (1, C, F', h, w).
+        pasting: How its photos are pasted into another sample's template, where they stand in for the other's.
+    """
 
     key: str
     path: Path
-    conditions: Conditions  # B = 1
-    latents: Tensor  # of the ground truth, (1, C, F', h, w)
+    conditions: Conditions
+    latents: Tensor
+    pasting: Pasting | None = None
 
 
 def read_conditions(folder: Path, encoded: EncodedSample) -> ConditionedSample:
@@ -51,6 +81,26 @@ def read_conditions(folder: Path, encoded: EncodedSample) -> ConditionedSample:
     variant = read_variant(folder, encoded)
     conditions = variant.conditions.to(dtype=torch.float32)
     return ConditionedSample(encoded.key, folder / encoded.path, conditions, variant.latents.float())
+
+
+@torch.inference_mode()
+def given_photos(sample: ConditionedSample, product: ConditionedSample, vae: Any) -> Conditions:
+    """A sample's conditions with a product's photos, its own or another's.
+
+    Args:
+        sample: The sample.
+        product: Whose photos it gets.
+        vae: An `AutoencoderKLWan`, for the collage of another's photo in the sample's template.
+    """
+    if product.path == sample.path:
+        return sample.conditions
+    swapped, pasting = sample.conditions.with_photos_of(product.conditions), product.pasting
+    if pasting is None or swapped.collage_latents is None:
+        return swapped
+    made = collage(pasting.template, pasting.hole, pasting.photos, pasting.shape)
+    masked = swapped.masked_latents[0].to(vae.device)
+    tensors = encode_collage(vae, made, pasting.template, pasting.hole, pasting.fill, masked)
+    return swapped.with_collage(tensors["collage_latents"][None], tensors["collage_mask"][None])
 
 
 def sampling(params: Params) -> dict[str, str | int | float | None]:
@@ -175,7 +225,10 @@ class Generator:
     def _sample(
         self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, network: Network
     ) -> Tensor:
-        conditions = Conditions.concatenate([one.conditions for one in samples])
+        given, vae = samples if products is None else products, self.pipeline.vae
+        conditions = Conditions.concatenate(
+            [given_photos(sample, product, vae) for sample, product in zip(samples, given, strict=True)]
+        )
         settings = SamplingSettings(
             self._params.evaluate.num_steps,
             self._params.evaluate.product_guidance,
@@ -183,8 +236,6 @@ class Generator:
         )
         if products is None:
             conditions = conditions.without_product()
-        else:
-            conditions = conditions.with_photos_of(Conditions.concatenate([one.conditions for one in products]))
         return self._pipelines[network].generate(conditions, self._noise(samples), settings).cpu()
 
     def _noise(self, batch: Sequence[ConditionedSample]) -> Tensor:

@@ -14,7 +14,9 @@ from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 from torch import Tensor
 
-from pvtt.encoding.masks import fill_hole, pack_mask, unpack_mask
+from pvtt.encoding.collage import HoleShape, collage
+from pvtt.encoding.collage_tensors import collage_fields, collage_video
+from pvtt.encoding.masks import MaskShape, fill_hole, pack_mask, unpack_mask
 from pvtt.errors import PvttError
 from pvtt.generation.composite import FEATHER, composite
 from pvtt.generation.conditioned import ConditionedPipeline
@@ -91,8 +93,7 @@ class ProductVideoPipeline(ConditionedPipeline):
         """
         device = self._execution_device
         pixels = to_unit_range(torch.from_numpy(np.stack([one.video for one in batch])).to(device))
-        hole = torch.from_numpy(np.stack([one.mask for one in batch]))[:, None].to(device)
-        masked_latents = encode_video(self.vae, fill_hole(pixels, hole, self.mask_contract.fill))
+        masked = self._masked(batch, pixels)
         templates = encode_video(self.vae, pixels) if "template_frames" in self._conditioning else None
         context: list[dict[str, Tensor]] = [{} for _ in batch]
         if "context_blocks" in self._conditioning:
@@ -107,12 +108,12 @@ class ProductVideoPipeline(ConditionedPipeline):
             samples.append(
                 Conditions(
                     mask=pack_mask(one.mask)[None].to(device),
-                    masked_latents=masked_latents[place : place + 1],
                     photo_latents=self._photo_latents(one.photos)[None].to(device),
                     view_mask=torch.ones(1, num_views, dtype=torch.bool, device=device),
                     text=text[place : place + 1].to(device),
                     **self._photo_tokens(one.photos, networks, device),
                     template_latents=None if templates is None else templates[place : place + 1],
+                    **masked[place],
                     **context[place],
                 )
             )
@@ -134,6 +135,24 @@ class ProductVideoPipeline(ConditionedPipeline):
         return {name: tensor[None].to(empty_latents) for name, tensor in tensors.items()} | {
             "reactive_latents": empty_latents
         }
+
+    def _masked(self, batch: Sequence[TemplateInput], pixels: Tensor) -> list[dict[str, Tensor]]:
+        """Each input's template with its hole, and with a photo in it where the model reads that; `pixels` are the
+        templates, (B, 3, F, H, W)."""
+        contract = self.mask_contract
+        hole = torch.from_numpy(np.stack([one.mask for one in batch]))[:, None].to(pixels.device)
+        shape = HoleShape(MaskShape.evaluation(contract).kind, contract.dilation)
+        given = batch if "collage" in self._conditioning else []
+        collages = [collage(one.video, one.mask, one.photos, shape) for one in given]
+        drawn = [
+            collage_video(made, one.video, one.mask, contract.fill).to(pixels.device)
+            for made, one in zip(collages, given, strict=True)
+        ]
+        latents = encode_video(self.vae, torch.cat([fill_hole(pixels, hole, contract.fill), *drawn]))
+        made_of: list[dict[str, Tensor]] = [{"masked_latents": one} for one in latents[: len(batch)]]
+        for fields, made, one, own in zip(made_of, collages, given, latents[len(batch) :], strict=False):
+            fields |= collage_fields(made, one.mask, own, fields["masked_latents"])
+        return [{name: tensor[None] for name, tensor in fields.items()} for fields in made_of]
 
     def _photo_latents(self, photos: Sequence[Rgba]) -> Tensor:
         """Latents of N photos, (N, C, y, x)."""
@@ -208,7 +227,7 @@ class ProductVideoPipeline(ConditionedPipeline):
             raise PvttError(f"output_type is {output_type!r}", "give np, pil or latent")
         if mask_contract is not None:
             self.mask_contract.require_equal(mask_contract, "this call")
-        if mask is None and not {"mask_channels", "context_blocks"}.isdisjoint(self._conditioning):
+        if mask is None and not {"mask_channels", "collage", "context_blocks"}.isdisjoint(self._conditioning):
             raise PvttError(
                 f"no mask, and {', '.join(self._conditioning)} are told where to generate by one", "give a mask"
             )

@@ -194,6 +194,8 @@ def dummy_conditions(params: Params, config: dict[str, Any]) -> Conditions:
         context_mask=torch.ones(1, MASK_CHANNELS, *shape[2:]),
         reactive_latents=torch.randn(shape),
         canvas_latents=torch.randn(1, views, channels, height, width),
+        collage_latents=torch.randn(shape),
+        collage_mask=torch.ones(1, TEMPORAL_FACTOR, *shape[2:]),
     )
 
 

@@ -38,7 +38,7 @@ from pvtt.models.vae import TEMPORAL_FACTOR
 __all__ = ["ModelMixin", "ProductTransformerOutput", "ProductVideoTransformer"]  # diffusers looks for ModelMixin here
 
 LATENT_CHANNELS = 16
-CONDITIONING = ("mask_channels", "reference_frames")
+CONDITIONING = ("mask_channels", "reference_frames", "collage")
 VACE_HINT = "set model.conditioning: [context_blocks], or model.base to a Wan2.1-T2V folder"
 Memory = list[dict[str, State]]  # a block: its parts' states, by name
 
@@ -287,7 +287,7 @@ class ProductVideoTransformer(WanTransformer3DModel):
             model = cls(**(of_base | config))
         weights = {as_part(name): tensor for name, tensor in base.state_dict().items()}
         missing, unexpected = model.load_state_dict(weights, strict=False)
-        if has_context and not is_vace:
+        if has_context and not is_vace and "context_blocks" not in base.config.get("conditioning", ()):
             cast(ContextBlocks, model.parts["context_blocks"]).copy_from(list(model.blocks))
         foreign = [*unexpected, *(name for name in missing if not is_product_parameter(name))]
         if foreign:

@@ -104,6 +104,7 @@ def count_parameters(shape: Architecture, params: Params) -> tuple[int, int]:
 
     parts = {
         "mask_channels": shape.condition_channels * shape.patch_volume * dim,
+        "collage": shape.condition_channels * shape.patch_volume * dim,
         "template_frames": patch * dim,
         "context_blocks": (2 * patch + 64 * shape.patch_volume) * dim
         + dim  # a patch

@@ -158,7 +158,8 @@ class Training:
         if self.job.stage == "train_stage1" and params.train.start == "base":
             return new_model(self.job.source, params.model, params.encode.max_photos, tokens, params.seed)
         if self.job.stage == "train_stage1":
-            return champion_model(self.job.source, self.job.workspace.root / params.model.base, params.model, tokens)
+            base = self.job.workspace.root / params.model.base
+            return champion_model(self.job.source, base, params.model, tokens, params.seed)
         return trained_model(self.job.source, tokens)
 
     def _new_optimizer(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,17 +48,19 @@ def new_model(
         seed: Seed of the new random parameters.
     """
     require_pipeline(base)
-    model = ProductVideoTransformer.from_base(
-        base / "transformer",
-        seed=seed,
-        conditioning=params.conditioning,
+    config = _config(params, tokens) | {"max_views": max_views}
+    return ProductVideoTransformer.from_base(base / "transformer", seed=seed, **config).float()
+
+
+def _config(params: ModelParams, tokens: Mapping[str, int]) -> dict[str, Any]:
+    """What a model has that its base has not, but for the views."""
+    return {
+        "conditioning": params.conditioning,
         **tokens,
-        num_product_tokens=params.num_product_tokens,
-        encoder_layers=params.encoder_layers,
-        product_heads=params.product_heads,
-        max_views=max_views,
-    )
-    return model.float()
+        "num_product_tokens": params.num_product_tokens,
+        "encoder_layers": params.encoder_layers,
+        "product_heads": params.product_heads,
+    }
 
 
 def tokens_of(conditions: Conditions) -> dict[str, int]:
@@ -93,22 +96,28 @@ def trained_model(folder: Path, tokens: Mapping[str, int]) -> ProductVideoTransf
     return model
 
 
-def champion_model(folder: Path, base: Path, params: ModelParams, tokens: Mapping[str, int]) -> ProductVideoTransformer:
+def champion_model(
+    folder: Path, base: Path, params: ModelParams, tokens: Mapping[str, int], seed: int
+) -> ProductVideoTransformer:
     """The transformer of the model promoted last, float32, to be trained on.
+
+    Parts of the conditioning that it does not have yet are new, and have no effect at the start.
 
     Args:
         folder: Its pipeline folder.
         base: The Diffusers Wan folder that the data are encoded with.
         params: The conditioning that is wanted.
         tokens: `tokens_of` the data.
+        seed: Seed of new parts' random parameters.
 
     Raises:
-        PvttError: It has another base's autoencoder or text encoder, is conditioned in another way, or as
+        PvttError: It has another base's autoencoder or text encoder, a part that `params` leaves out, or as
             `trained_model`.
     """
     model = trained_model(folder, tokens)
     start_from_base = "train it from model.base: `dvc exp run -S train.start=base`"
-    if list(model.config.conditioning) != list(params.conditioning):
+    missing = [name for name in model.config.conditioning if name not in params.conditioning]
+    if missing:
         raise PvttError(
             f"{folder} is conditioned by {', '.join(model.config.conditioning)}, "
             f"and model.conditioning asks for {', '.join(params.conditioning)}",
@@ -119,7 +128,9 @@ def champion_model(folder: Path, base: Path, params: ModelParams, tokens: Mappin
             raise PvttError(
                 f"{folder} and {base} differ in their {part}, so one's latents are not the other's", start_from_base
             )
-    return model
+    if list(model.config.conditioning) == list(params.conditioning):
+        return model
+    return ProductVideoTransformer.from_base(model, seed=seed, **_config(params, tokens)).float()
 
 
 @dataclass(frozen=True)

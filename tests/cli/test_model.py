@@ -26,7 +26,7 @@ def test_parameters_and_tokens_are_the_models_own(project_root: Path) -> None:
     model = ProductVideoTransformer.from_base(base, max_views=4)
     assert sum(part["parameters"] for part in shown["parts"]) == sum(p.numel() for p in model.parameters())
     names = [part["name"] for part in shown["parts"]]
-    assert names == ["base", "mask_channels", "reference_frames"]
+    assert names == ["base", "mask_channels", "reference_frames", "collage"]
     assert shown["parts"][2]["tokens"] == 4 * 8**2
     assert shown["poc"][2]["tokens"] == 4 * 24**2
     assert shown["poc"][0]["parameters"] == pytest.approx(1.42e9, rel=0.01)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from pvtt.encoding.collage import HoleShape
 from pvtt.evaluation.contenders.contender import Network
 from pvtt.evaluation.contenders.model import Sampled
 from pvtt.evaluation.evaluate import run_id
-from pvtt.evaluation.generate import LATENTS_FILE, ConditionedSample, Generator, read_conditions
+from pvtt.evaluation.generate import LATENTS_FILE, ConditionedSample, Generator, Pasting, given_photos, read_conditions
 from pvtt.evaluation.samples import Windows
 from pvtt.files import code
 from pvtt.files.code import code_of
 from pvtt.items.cache import ItemCache
+from pvtt.models.loading import load_vae
 from pvtt.params.file import Params
 from pvtt.records.base import read_jsonl
 from pvtt.records.dataset import ENCODED_FILE, EncodedSample
@@ -109,6 +113,29 @@ def test_a_changed_source_file_is_seen_if_latents_depend_on_it(
     (tmp_path / "pvtt" / file).write_text((tmp_path / "pvtt" / file).read_text() + "# a comment\n")
     for works in ((Generator,), (Generator, Windows, Sampled)):  # of the latents' key, of the run id
         assert (code_of(*works, root=tmp_path) == code_of(*works, root=code.running_root())) == same
+
+
+def test_another_products_photo_is_pasted_into_this_template(
+    evaluated_project: EvaluatedProject, samples: list[ConditionedSample]
+) -> None:
+    own, other = samples
+    vae = load_vae(evaluated_project.workspace.root / "models" / "base")
+    assert given_photos(own, own, vae) is own.conditions
+    bare = given_photos(own, other, vae)
+    assert torch.equal(bare.photo_latents, other.conditions.photo_latents)
+    assert torch.equal(bare.collage_latents, own.conditions.masked_latents)  # type: ignore[arg-type]
+
+    frames, height, width = 4 * own.latents.shape[2] - 3, *(8 * side for side in own.latents.shape[3:])
+    template, hole = np.full((frames, height, width, 3), 90, np.uint8), np.zeros((frames, height, width), np.bool_)
+    hole[:, 8:-8, 16:-16] = True
+    photo = np.zeros((64, 64, 4), np.uint8)
+    photo[8:56, 8:56] = [200, 40, 40, 255]
+    pasting = Pasting(template, hole, [photo], HoleShape("box", 0.03), 0.0)
+    pasted = given_photos(own, replace(other, pasting=pasting), vae)
+    assert pasted.collage_mask is not None
+    assert pasted.collage_mask.any()
+    assert not torch.equal(pasted.collage_latents, own.conditions.masked_latents)  # type: ignore[arg-type]
+    assert not torch.equal(pasted.collage_latents, other.conditions.collage_latents)  # type: ignore[arg-type]
 
 
 def test_damaged_latents_are_made_again(

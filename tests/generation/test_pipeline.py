@@ -77,7 +77,8 @@ def test_pixels_in_equal_encoded_tensors_in(tmp_path: Path) -> None:
     pipeline = build(tmp_path)
     entry = write_sample(tmp_path)
     encoders = load_encoders(tmp_path / "base", "vae", None)
-    tensors, _ = encode_sample(entry.model_copy(update={"split": "test"}), tmp_path, PARAMS, 0, encoders)
+    tensors, _ = encode_sample(entry.model_copy(update={"split": "test"}), tmp_path, PARAMS, 0, encoders, ["collage"])
+    assert not torch.equal(tensors["collage_latents"], tensors["masked_latents"])
     window = load_window(entry, tmp_path, PARAMS)
     noise = initial_noise((16, 3, 4, 6), [0])
     by_pixels = pipeline(
@@ -90,6 +91,8 @@ def test_pixels_in_equal_encoded_tensors_in(tmp_path: Path) -> None:
         photo_latents=tensors["photo_latents"],
         view_mask=torch.ones(1, 3, dtype=torch.bool),
         text=tensors["text"][None],
+        collage_latents=tensors["collage_latents"],
+        collage_mask=tensors["collage_mask"],
     )
     by_tensors = pipeline.generate(conditions, noise, SamplingSettings(2, product_guidance=3.0))
     assert torch.allclose(by_pixels.latents, by_tensors, atol=1e-3)

@@ -51,6 +51,8 @@ def conditions_of(batch_size: int) -> Conditions:
         photo_latents=torch.randn(batch_size, 3, 16, 6, 6),
         view_mask=torch.ones(batch_size, 3, dtype=torch.bool),
         text=torch.ones(batch_size, 5, TEXT_DIM),
+        collage_latents=torch.ones(batch_size, 16, 2, 4, 4),
+        collage_mask=torch.ones(batch_size, 4, 2, 4, 4),
     )
 
 

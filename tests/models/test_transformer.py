@@ -29,12 +29,13 @@ WAYS: tuple[tuple[str, ...], ...] = (
     ("template_frames",),
     ("reference_frames",),
     ("mask_channels", "reference_frames"),
+    ("mask_channels", "reference_frames", "collage"),
     ("mask_channels", "product_tokens"),
     ("template_frames", "reference_frames"),
     ("dual_encoder",),
     ("context_blocks",),
     ("context_blocks", "product_tokens", "dual_encoder"),
-    ("mask_channels", "template_frames", "reference_frames", "product_tokens", "dual_encoder"),
+    ("mask_channels", "template_frames", "reference_frames", "collage", "product_tokens", "dual_encoder"),
 )
 PRODUCT: dict[str, Any] = {"conditioning": WAYS[-1]} | SIZES
 
@@ -63,6 +64,8 @@ def inputs(
             context_mask=torch.randn(batch_size, 64, 3, *size, dtype=dtype),
             reactive_latents=torch.randn(batch_size, 16, 3, *size, dtype=dtype),
             canvas_latents=torch.randn(batch_size, num_views, 16, *size, dtype=dtype),
+            collage_latents=torch.randn(batch_size, 16, 3, *size, dtype=dtype),
+            collage_mask=torch.randn(batch_size, 4, 3, *size, dtype=dtype),
         ),
     }
 
@@ -126,7 +129,9 @@ def test_an_opened_model_uses_what_its_parts_read_and_nothing_else(conditioning:
         "image_tokens": not {"product_tokens", "dual_encoder"}.isdisjoint(conditioning),
         "dino_tokens": "dual_encoder" in conditioning,
         "mask": "mask_channels" in conditioning,
-        "masked_latents": not {"mask_channels", "context_blocks"}.isdisjoint(conditioning),
+        "masked_latents": not {"mask_channels", "collage", "context_blocks"}.isdisjoint(conditioning),
+        "collage_latents": "collage" in conditioning,
+        "collage_mask": "collage" in conditioning,
         "template_latents": "template_frames" in conditioning,
         "context_mask": "context_blocks" in conditioning,
         "reactive_latents": "context_blocks" in conditioning,
@@ -184,7 +189,11 @@ def test_no_view_at_all_is_a_dropped_product(conditioning: tuple[str, ...]) -> N
 
 @torch.no_grad()
 def test_what_a_part_reads_and_is_not_there_is_named() -> None:
-    for name, field in (("template_frames", "template_latents"), ("dual_encoder", "dino_tokens")):
+    for name, field in (
+        ("template_frames", "template_latents"),
+        ("dual_encoder", "dino_tokens"),
+        ("collage", "collage_latents"),
+    ):
         model = ProductVideoTransformer.from_base(tiny_transformer(), conditioning=(name,), **SIZES)
         given = inputs()
         with pytest.raises(ValueError, match=f"the conditions have no {field}"):

@@ -18,7 +18,7 @@ def prod(project_root: Path) -> Params:
 
 
 CONDITIONINGS: list[tuple[Conditioning, ...]] = [
-    ("mask_channels", "reference_frames"),
+    ("mask_channels", "reference_frames", "collage"),
     ("mask_channels", "product_tokens"),
     ("template_frames", "reference_frames"),
     ("context_blocks",),

@@ -87,6 +87,9 @@ def sample_tensors(
         "region": region,
         "photo_latents": photos,
         "text": normal(*shape.text),
+        # Pasted a row too high, so that it is no answer.
+        "collage_latents": torch.where(region.roll(-1, -2) > 0, colour[:, :, None, None, None], latents * (1 - region)),
+        "collage_mask": region.roll(-1, -2).expand(-1, 4, -1, -1, -1).contiguous(),
     }
     if extras:
         other = normal(num_variants, channels)

@@ -146,7 +146,7 @@ def test_a_champion_of_another_kind_is_refused(workspace: Workspace) -> None:
     champion = workspace.root / "models" / "champion"
     shutil.copytree(workspace.out("train_stage1") / "model", champion)
     other = params.model_copy(update={"model": params.model.model_copy(update={"conditioning": ("mask_channels",)})})
-    with pytest.raises(PvttError, match="is conditioned by mask_channels, reference_frames, and") as refused:
+    with pytest.raises(PvttError, match="is conditioned by mask_channels, reference_frames, collage, and") as refused:
         train_stage1.run(workspace, continuing(other), HERE)
     assert "train.start=base" in str(refused.value.hint)
     weights = champion / "vae" / "diffusion_pytorch_model.safetensors"
@@ -156,6 +156,19 @@ def test_a_champion_of_another_kind_is_refused(workspace: Workspace) -> None:
         train_stage1.run(workspace, continuing(params), HERE)
     with pytest.raises(MissingInputError, match="models/none does not exist"):
         train_stage1.run(workspace, continuing(params, "models/none"), HERE)
+
+
+def test_a_champion_may_lack_parts_that_are_new(workspace: Workspace) -> None:
+    """They start without effect: the first held-out losses are the champion's last."""
+    params = tiny_params(steps=2)
+    before = params.model_copy(update={"model": params.model.model_copy(update={"conditioning": ("mask_channels",)})})
+    train_stage1.run(workspace, before, HERE)
+    shutil.copytree(workspace.out("train_stage1") / "model", workspace.root / "models" / "champion")
+    ended = read_rows(workspace.out("train_stage1") / "validation.csv")[-5:]
+    train_stage1.run(workspace, continuing(params), HERE)
+    assert read_rows(workspace.out("train_stage1") / "validation.csv")[:5] == [row | {"step": 0} for row in ended]
+    config = json.loads((workspace.out("train_stage1") / "model" / "transformer" / "config.json").read_text())
+    assert config["conditioning"] == ["mask_channels", "reference_frames", "collage"]
 
 
 def losses_of(workspace: Workspace, params: Params) -> list[dict[str, float]]:

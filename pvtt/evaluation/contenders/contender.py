@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
@@ -10,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pvtt.encoding.collage import HoleShape
 from pvtt.media.arrays import Region, Rgba, Video
 
 Network: TypeAlias = Literal["model", "champion", "base"]
@@ -65,23 +65,6 @@ class Sampler(Protocol):
     def reconstructions(self, samples: Sequence[ConditionedSample]) -> list[Video]:
         """The true videos of these samples through the VAE, before compositing."""
         ...
-
-
-@dataclass(frozen=True)
-class HoleShape:
-    """How holes were made from the product's mask: what the mask contract says of them.
-
-    Args:
-        kind: `outline` (dilated only), `grid` (rounded outwards to cells), or `box` (a frame's bounding box).
-        dilation: As a fraction of the frame's short side.
-    """
-
-    kind: Literal["outline", "grid", "box"]
-    dilation: float
-
-    def radius(self, height: int, width: int) -> int:
-        """The dilation in pixels."""
-        return math.ceil(self.dilation * min(height, width))
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,9 @@ class Conditions:
         context_mask: `context_blocks`' own mask: every pixel of it, 1 = generate.
         reactive_latents: Normalised latents of what is shown in the hole for `context_blocks` to change: nothing.
         canvas_latents: Normalised latents of N photos on white, each as large as a frame, for `context_blocks`.
+        collage_latents: Normalised latents of the masked template with one of the photos in its hole, for `collage`;
+            where no photo is to be seen they are `masked_latents`.
+        collage_mask: 1 where that photo is, packed as `mask`.
 
     Raises:
         ValueError: The parts do not fit each other; names the one that does not.
@@ -55,6 +58,8 @@ class Conditions:
     context_mask: Tensor | None = field(default=None, metadata=_part("template", "B 64 F' h w"))
     reactive_latents: Tensor | None = field(default=None, metadata=_part("template", "B C F' h w"))
     canvas_latents: Tensor | None = field(default=None, metadata=_part("photos", "B N C h w"))
+    collage_latents: Tensor | None = field(default=None, metadata=_part("template", "B C F' h w"))
+    collage_mask: Tensor | None = field(default=None, metadata=_part("template", "B 4 F' h w"))
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -149,15 +154,29 @@ class Conditions:
 
     def with_views(self, views: Sequence[int]) -> Self:
         """The same with these of its views, in this order; without any the product is dropped."""
-        return self._map(lambda tensor: tensor[:, list(views)], "photos")
+        chosen = self._map(lambda tensor: tensor[:, list(views)], "photos")
+        return chosen if views else chosen.without_collage()
 
     def with_photos_of(self, other: Self) -> Self:
-        """The same template and text with another batch's photos, sample by sample."""
-        return replace(self, **other._parts("photos"))
+        """The same template and text with another batch's photos, sample by sample.
+
+        Their collage in this template is not known: `with_collage` adds it.
+        """
+        return replace(self.without_collage(), **other._parts("photos"))
+
+    def with_collage(self, latents: Tensor, mask: Tensor) -> Self:
+        """The same with another collage: (B, C, F', h, w) and (B, 4, F', h, w)."""
+        return replace(self, collage_latents=latents.to(self.masked_latents), collage_mask=mask.to(self.mask))
+
+    def without_collage(self) -> Self:
+        """The same with no photo in the hole."""
+        if self.collage_latents is None:
+            return self
+        return self.with_collage(self.masked_latents, torch.zeros_like(self.mask))
 
     def without_product(self) -> Self:
         """The same with every view missing."""
-        return replace(self, view_mask=torch.zeros_like(self.view_mask))
+        return replace(self.without_collage(), view_mask=torch.zeros_like(self.view_mask))
 
     def with_text(self, text: Tensor) -> Self:
         """The same with another text: an embedding for all, (T, Dt), or one a sample, (B, T, Dt)."""
@@ -170,10 +189,11 @@ class Conditions:
             empty_latents: Normalised latents of a video that is all hole, (C, F', h, w).
         """
         empty = empty_latents.to(self.masked_latents).expand_as(self.masked_latents)
-        return replace(
+        whole = replace(
             self,
             mask=torch.ones_like(self.mask),
             masked_latents=empty,
             template_latents=None if self.template_latents is None else empty,
             context_mask=None if self.context_mask is None else torch.ones_like(self.context_mask),
         )
+        return whole.without_collage()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pvtt.errors import PvttError
+from pvtt.models.conditioning.collage import CollageChannels
 from pvtt.models.conditioning.context_blocks import ContextBlocks, ContextHint
 from pvtt.models.conditioning.dual_encoder import DualEncoder
 from pvtt.models.conditioning.mask_channels import MaskChannels
@@ -15,6 +16,7 @@ PARTS: dict[str, tuple[type[ModelPart], type[BlockPart]]] = {
     "mask_channels": (MaskChannels, BlockPart),  # the blocks see the channels in the embedded patches
     "template_frames": (TemplateFrames, BlockPart),
     "reference_frames": (ReferenceFrames, ReferenceAttention),
+    "collage": (CollageChannels, BlockPart),
     "context_blocks": (ContextBlocks, ContextHint),
     "product_tokens": (ProductTokens, ProductAttention),
     "dual_encoder": (DualEncoder, ProductAttention),

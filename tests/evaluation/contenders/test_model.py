@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from pvtt.evaluation.contenders.contender import HoleShape, Network, Setting, Task
+from pvtt.encoding.collage import HoleShape
+from pvtt.evaluation.contenders.contender import Network, Setting, Task
 from pvtt.evaluation.contenders.model import VACE
 from pvtt.evaluation.generate import ConditionedSample, Generator
 from pvtt.items.cache import ItemCache

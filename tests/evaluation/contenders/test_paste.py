@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pvtt.encoding.collage import HoleShape, cell_size
 from pvtt.encoding.masks import MaskShape, conditioning_mask
-from pvtt.evaluation.contenders.contender import HoleShape
 from pvtt.evaluation.contenders.inpaint import inpaint
-from pvtt.evaluation.contenders.paste import cell_size, paste
+from pvtt.evaluation.contenders.paste import paste
 from pvtt.media.arrays import Region, Rgba, Video
 
 HEIGHT, WIDTH, NUM_FRAMES = 96, 144, 9

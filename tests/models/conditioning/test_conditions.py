@@ -25,7 +25,15 @@ def conditions_of(num_views: int, batch_size: int = 1, seed: int = 0, dtype: tor
         photo_latents=normal(batch_size, num_views, 16, 2, 2),
         view_mask=torch.ones(batch_size, num_views, dtype=torch.bool),
         text=normal(batch_size, 5, 8),
+        collage_latents=normal(batch_size, 16, 3, 4, 6),
+        collage_mask=normal(batch_size, 4, 3, 4, 6),
     )
+
+
+def shows_no_photo(conditions: Conditions) -> bool:
+    assert conditions.collage_latents is not None
+    assert conditions.collage_mask is not None
+    return torch.equal(conditions.collage_latents, conditions.masked_latents) and not conditions.collage_mask.any()
 
 
 def test_samples_with_different_numbers_of_photos_share_a_batch() -> None:
@@ -77,6 +85,19 @@ def test_another_products_photos_go_into_the_same_template() -> None:
         assert torch.equal(getattr(swapped, name), getattr(own, name))
     with pytest.raises(ValueError, match=r"photo_latents is \(1, 2, 16, 2, 2\), not \(B=2, N, C=16, y, x\)"):
         own.with_photos_of(conditions_of(2))
+
+
+def test_a_collage_goes_with_its_product_and_its_template() -> None:
+    own, other = conditions_of(2, seed=1), conditions_of(2, seed=2)
+    empty = own.all_hole(torch.full((16, 3, 4, 6), 0.25))
+    for changed in (own.without_product(), own.with_views(()), own.with_photos_of(other), empty):
+        assert shows_no_photo(changed)
+    assert not shows_no_photo(own.with_views((1,)))
+    latents, mask = torch.full((1, 16, 3, 4, 6), 0.5), torch.ones(1, 4, 3, 4, 6)
+    pasted = own.with_photos_of(other).with_collage(latents, mask)
+    assert torch.equal(pasted.collage_latents, latents)  # type: ignore[arg-type]
+    bare = replace(own, collage_latents=None, collage_mask=None)
+    assert bare.without_product().collage_latents is None
 
 
 def test_one_text_stands_for_all_samples() -> None:
