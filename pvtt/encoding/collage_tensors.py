@@ -11,6 +11,7 @@ from torch import Tensor
 from pvtt.encoding.collage import Collage
 from pvtt.encoding.masks import fill_hole, pack_mask
 from pvtt.media.arrays import Region, Video
+from pvtt.media.inpaint import inpaint
 from pvtt.models.vae import encode_video, to_unit_range
 
 
@@ -46,3 +47,13 @@ def collage_fields(made: Collage, hole: Region, latents: Tensor, masked_latents:
     region = made.inside(hole).region
     mask = pack_mask(region).to(masked_latents.device)
     return {"collage_latents": latents if region.any() else masked_latents, "collage_mask": mask}
+
+
+def encode_draft(vae: Any, made: Collage, template: Video, hole: Region) -> Tensor:
+    """`Conditions.draft_latents`, (1, C, F', h, w): the template, its hole filled from around it, with the photo in it.
+
+    Arguments as for `encode_collage`.
+    """
+    drawn = made.inside(hole).over(inpaint(template, hole))
+    pixels = to_unit_range(torch.from_numpy(drawn)[None])
+    return encode_video(vae, pixels.to(vae.device))

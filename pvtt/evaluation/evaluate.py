@@ -22,7 +22,7 @@ from pvtt.evaluation.contenders import all as contenders
 from pvtt.evaluation.contenders.contender import Network, Sampler, Setting, Task
 from pvtt.evaluation.contenders.model import MODEL, SWAPPED, Sampled
 from pvtt.evaluation.fingerprint import fingerprint
-from pvtt.evaluation.generate import Generator, Pasting, read_conditions, sampling
+from pvtt.evaluation.generate import ConditionedSample, Generator, Pasting, read_conditions, sampling
 from pvtt.evaluation.measure import load_networks, measure_sample
 from pvtt.evaluation.metrics.fvd import frechet_distance
 from pvtt.evaluation.metrics.identity import embed_photos
@@ -42,7 +42,7 @@ from pvtt.models.contracts import Contracts
 from pvtt.models.origin import model_sha256
 from pvtt.params.file import Params
 from pvtt.records.base import write_jsonl
-from pvtt.records.dataset import read_transfers
+from pvtt.records.dataset import EncodedSample, read_transfers
 from pvtt.records.evaluation import (
     EVALUATED_FILE,
     PARTS,
@@ -300,17 +300,18 @@ class Evaluation:
         self, one: Chosen, window: EvaluationWindow, photos: Mapping[str, Sequence[Rgba]], shape: HoleShape
     ) -> Task:
         folder, fill = self._workspace.out("encode"), self._params.encode.mask.fill
-        partner = None
-        if one.partner is not None:
-            pasting = Pasting(window.template, window.mask, photos[one.partner.product_id], shape, fill)
-            partner = replace(read_conditions(folder, one.partner), pasting=pasting)
+
+        def sample(encoded: EncodedSample) -> ConditionedSample:
+            pasting = Pasting(window.template, window.mask, photos[encoded.product_id], shape, fill)
+            return replace(read_conditions(folder, encoded), pasting=pasting)
+
         return Task(
             key=one.entry.key,
             template=masked_video(window.template, window.mask, fill),
             hole=window.mask,
             photos=photos[one.entry.product_id],
-            conditions=read_conditions(folder, one.encoded),
-            partner=partner,
+            conditions=sample(one.encoded),
+            partner=None if one.partner is None else sample(one.partner),
         )
 
     def _keep(self, one: Chosen, scene: Scene, metrics: Mapping[str, float | None]) -> EvaluatedSample:

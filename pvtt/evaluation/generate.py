@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pvtt.encoding.collage import HoleShape, collage
-from pvtt.encoding.collage_tensors import encode_collage
+from pvtt.encoding.collage_tensors import encode_collage, encode_draft
 from pvtt.encoding.store import read_variant
 from pvtt.errors import PvttError
 from pvtt.evaluation.contenders.contender import Network
@@ -40,7 +40,7 @@ LATENTS = "latents"  # the tensor in it
 
 @dataclass(frozen=True)
 class Pasting:
-    """What a photo of another product is pasted into, and those photos.
+    """What a photo is pasted into, and the photos to choose from.
 
     Args:
         template: (F, H, W, 3); what is in the hole is not looked at.
@@ -66,7 +66,7 @@ class ConditionedSample:
         path: Its file.
         conditions: B = 1.
         latents: Of the ground truth, (1, C, F', h, w).
-        pasting: How its photos are pasted into another sample's template, where they stand in for the other's.
+        pasting: How its photos are pasted into the template that they are asked for in: its own, or another's.
     """
 
     key: str
@@ -84,23 +84,26 @@ def read_conditions(folder: Path, encoded: EncodedSample) -> ConditionedSample:
 
 
 @torch.inference_mode()
-def given_photos(sample: ConditionedSample, product: ConditionedSample, vae: Any) -> Conditions:
+def given_photos(sample: ConditionedSample, product: ConditionedSample, vae: Any, drafted: bool = False) -> Conditions:
     """A sample's conditions with a product's photos, its own or another's.
 
     Args:
         sample: The sample.
         product: Whose photos it gets.
-        vae: An `AutoencoderKLWan`, for the collage of another's photo in the sample's template.
+        vae: An `AutoencoderKLWan`, for the collage of another's photo in the sample's template, and for drafts.
+        drafted: With a draft to start from, where the product's `pasting` says how to make one.
     """
-    if product.path == sample.path:
-        return sample.conditions
-    swapped, pasting = sample.conditions.with_photos_of(product.conditions), product.pasting
-    if pasting is None or swapped.collage_latents is None:
-        return swapped
+    is_own, pasting = product.path == sample.path, product.pasting
+    conditions = sample.conditions if is_own else sample.conditions.with_photos_of(product.conditions)
+    pastes_collage = conditions.collage_latents is not None and not is_own
+    if pasting is None or not (drafted or pastes_collage):
+        return conditions
     made = collage(pasting.template, pasting.hole, pasting.photos, pasting.shape)
-    masked = swapped.masked_latents[0].to(vae.device)
-    tensors = encode_collage(vae, made, pasting.template, pasting.hole, pasting.fill, masked)
-    return swapped.with_collage(tensors["collage_latents"][None], tensors["collage_mask"][None])
+    if pastes_collage:
+        masked = conditions.masked_latents[0].to(vae.device)
+        tensors = encode_collage(vae, made, pasting.template, pasting.hole, pasting.fill, masked)
+        conditions = conditions.with_collage(tensors["collage_latents"][None], tensors["collage_mask"][None])
+    return conditions.with_draft(encode_draft(vae, made, pasting.template, pasting.hole)) if drafted else conditions
 
 
 def sampling(params: Params) -> dict[str, str | int | float | None]:
@@ -110,6 +113,7 @@ def sampling(params: Params) -> dict[str, str | int | float | None]:
         "num_steps": evaluate.num_steps,
         "product_guidance": evaluate.product_guidance,
         "text_guidance": evaluate.text_guidance,
+        "strength": evaluate.strength,
         "seed": params.seed,
         "precision": params.train.precision,
     }
@@ -146,6 +150,7 @@ class Generator:
         options: dict[str, Any] = {"torch_dtype": {"transformer": torch.bfloat16}} if half else {}
         self.pipeline = ConditionedPipeline.from_pretrained(model, **options).to(device)
         self.base_swaps = is_vace(base / "transformer")
+        self.drafts = params.evaluate.strength < 1
         dtype = torch.bfloat16 if half else torch.float32
         stock = load_base_transformer(base / "transformer", torch_dtype=dtype)
         untrained = ProductVideoTransformer.from_base(stock, **self.pipeline.transformer.product_config)
@@ -226,13 +231,15 @@ class Generator:
         self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, network: Network
     ) -> Tensor:
         given, vae = samples if products is None else products, self.pipeline.vae
+        drafted = products is not None and self._params.evaluate.strength < 1
         conditions = Conditions.concatenate(
-            [given_photos(sample, product, vae) for sample, product in zip(samples, given, strict=True)]
+            [given_photos(sample, product, vae, drafted) for sample, product in zip(samples, given, strict=True)]
         )
         settings = SamplingSettings(
             self._params.evaluate.num_steps,
             self._params.evaluate.product_guidance,
             self._params.evaluate.text_guidance,
+            strength=self._params.evaluate.strength,
         )
         if products is None:
             conditions = conditions.without_product()

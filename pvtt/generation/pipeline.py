@@ -14,8 +14,8 @@ from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 from torch import Tensor
 
-from pvtt.encoding.collage import HoleShape, collage
-from pvtt.encoding.collage_tensors import collage_fields, collage_video
+from pvtt.encoding.collage import Collage, HoleShape, collage
+from pvtt.encoding.collage_tensors import collage_fields, collage_video, encode_draft
 from pvtt.encoding.masks import MaskShape, fill_hole, pack_mask, unpack_mask
 from pvtt.errors import PvttError
 from pvtt.generation.composite import FEATHER, composite
@@ -141,9 +141,8 @@ class ProductVideoPipeline(ConditionedPipeline):
         templates, (B, 3, F, H, W)."""
         contract = self.mask_contract
         hole = torch.from_numpy(np.stack([one.mask for one in batch]))[:, None].to(pixels.device)
-        shape = HoleShape(MaskShape.evaluation(contract).kind, contract.dilation)
         given = batch if "collage" in self._conditioning else []
-        collages = [collage(one.video, one.mask, one.photos, shape) for one in given]
+        collages = [self._collage(one) for one in given]
         drawn = [
             collage_video(made, one.video, one.mask, contract.fill).to(pixels.device)
             for made, one in zip(collages, given, strict=True)
@@ -153,6 +152,15 @@ class ProductVideoPipeline(ConditionedPipeline):
         for fields, made, one, own in zip(made_of, collages, given, latents[len(batch) :], strict=False):
             fields |= collage_fields(made, one.mask, own, fields["masked_latents"])
         return [{name: tensor[None] for name, tensor in fields.items()} for fields in made_of]
+
+    @torch.no_grad()
+    def _drafts(self, batch: Sequence[TemplateInput]) -> Tensor:
+        return torch.cat([encode_draft(self.vae, self._collage(one), one.video, one.mask) for one in batch])
+
+    def _collage(self, one: TemplateInput) -> Collage:
+        contract = self.mask_contract
+        shape = HoleShape(MaskShape.evaluation(contract).kind, contract.dilation)
+        return collage(one.video, one.mask, one.photos, shape)
 
     def _photo_latents(self, photos: Sequence[Rgba]) -> Tensor:
         """Latents of N photos, (N, C, y, x)."""
@@ -186,6 +194,7 @@ class ProductVideoPipeline(ConditionedPipeline):
         num_inference_steps: int = 50,
         product_guidance: float = 3.0,
         text_guidance: float = 1.0,
+        strength: float = 1.0,
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: Tensor | None = None,
         feather: float = FEATHER,
@@ -212,6 +221,8 @@ class ProductVideoPipeline(ConditionedPipeline):
             num_inference_steps: Steps of the scheduler.
             product_guidance: Strength of the product; 1 is as it is.
             text_guidance: Strength of the text; 1 is as it is.
+            strength: Noise level that sampling starts from. Below 1 it starts from a draft, the photo that fits best
+                pasted into the hole, with so much noise: the lower, the more of the photo stays.
             generator: Of the starting noise; a list has one for each video, which then does not depend on its batch.
             latents: In place of `generator`: the starting noise itself, (B, C, F', h, w).
             feather: Width of the blended edge as a fraction of the short side.
@@ -232,9 +243,13 @@ class ProductVideoPipeline(ConditionedPipeline):
                 f"no mask, and {', '.join(self._conditioning)} are told where to generate by one", "give a mask"
             )
         batch = read_batch(video, mask, photos, prompt)
+        if not 0 < strength <= 1:
+            raise PvttError(f"strength is {strength}", "give a noise level above 0, at most 1")
         conditions = self.encode(batch, image_encoder, dino_encoder)
+        if strength < 1:
+            conditions = conditions.with_draft(self._drafts(batch))
         noise = self._noise(conditions, generator, latents)
-        settings = SamplingSettings(num_inference_steps, product_guidance, text_guidance)
+        settings = SamplingSettings(num_inference_steps, product_guidance, text_guidance, strength=strength)
         generated = self.generate(conditions, noise, settings)
         if output_type == "latent":
             return ProductVideoOutput(frames=None, latents=generated)

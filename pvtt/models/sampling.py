@@ -1,9 +1,9 @@
-"""Noise → latents, with guidance over product and text separately."""
+"""Noise, or a noised draft, → latents, with guidance over product and text separately."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -49,12 +49,29 @@ class SamplingSettings:
             has a product it changes nothing and costs nothing.
         text_guidance: The same for the text.
         camera: Moves the camera; None leaves it to the model.
+        strength: Noise level, in (0, 1], that sampling starts from: at 1 from noise, below from a draft with so much
+            noise, where the conditions have one (SDEdit, arXiv:2108.01073). The lower, the more of the draft stays.
     """
 
     num_steps: int
     product_guidance: float = 1.0
     text_guidance: float = 1.0
     camera: CameraShift | None = None
+    strength: float = 1.0
+
+
+def first_step(scheduler: Any, settings: SamplingSettings, device: torch.device) -> int:
+    """Set a scheduler's steps; returns the first of them, the largest σ that is no greater than the strength.
+
+    Always `settings.num_steps` are left to take, so that a draft costs what noise costs.
+    """
+    most = max(settings.num_steps, scheduler.config.num_train_timesteps)
+    for total in range(settings.num_steps, most + 1):
+        scheduler.set_timesteps(total, device=device)
+        above = int((scheduler.sigmas[:-1] > settings.strength + 1e-6).sum())
+        if settings.strength >= 1 or total - above >= settings.num_steps:
+            break
+    return total - settings.num_steps
 
 
 @torch.no_grad()
@@ -71,7 +88,7 @@ def sample(
     Args:
         transformer: A `ProductVideoTransformer`, in evaluation mode.
         scheduler: A flow-matching scheduler; it is copied, so that a call leaves no state behind.
-        noise: (B, C, F', h, w); it says on which device the work is done.
+        noise: (B, C, F', h, w); it says on which device the work is done. A draft in the conditions gets it too.
         conditions: What each of the B samples is generated from.
         empty_text: The empty text's embedding, (T, Dt) or (B, T, Dt).
         settings: Steps and guidance.
@@ -80,7 +97,15 @@ def sample(
         Normalised latents, (B, C, F', h, w), float32.
     """
     scheduler = type(scheduler).from_config(scheduler.config)
-    scheduler.set_timesteps(settings.num_steps, device=noise.device)
+    draft, conditions = conditions.draft_latents, conditions.with_draft(None)
+    settings = settings if draft is not None else replace(settings, strength=1.0)
+    start = first_step(scheduler, settings, noise.device)
+    timesteps = scheduler.timesteps[start:]
+    latents = noise.float()
+    if draft is not None and settings.strength < 1:
+        scheduler.set_begin_index(start)
+        sigma = float(scheduler.sigmas[start])
+        latents = (1 - sigma) * draft.to(latents) + sigma * latents
     dtype = transformer.dtype
     without_product = conditions.without_product()
     product_guidance = settings.product_guidance if conditions.has_product.any() else 0.0
@@ -97,11 +122,10 @@ def sample(
     together = Conditions.concatenate([branch for _, branch in branches]).to(noise.device, dtype)
 
     memory = transformer.remember(together)
-    latents = noise.float()
-    for step, timestep in enumerate(scheduler.timesteps):
+    for step, timestep in enumerate(timesteps):
         if settings.camera is not None:
             num_frames, height, width = latents.shape[2:]
-            sources = settings.camera.sources(step, len(scheduler.timesteps), (num_frames, height, width))
+            sources = settings.camera.sources(step, len(timesteps), (num_frames, height, width))
             if sources is not None:
                 latents = shift(latents, sources)
                 shift_history(scheduler, sources)

@@ -270,7 +270,7 @@ class ProductVideoTransformer(WanTransformer3DModel):
             base = load_base_transformer(Path(base))
         names = set(cls._get_init_keys(cls)) - {"self"}
         of_base = {name: value for name, value in base.config.items() if name in names}
-        if base.config.in_channels != base.config.out_channels or base.config.image_dim is not None:
+        if base.config.in_channels != base.config.out_channels or base.config.get("image_dim") is not None:
             raise PvttError(
                 f"the base takes {base.config.in_channels} channels and gives {base.config.out_channels}: "
                 "it is not a text-to-video model",

@@ -59,6 +59,7 @@ def test_whatever_changes_latents_changes_their_key_and_the_run_id(
         params,
         with_changes(params, "evaluate", product_guidance=3.5),
         with_changes(params, "evaluate", num_steps=3),
+        with_changes(params, "evaluate", strength=0.5),
         with_changes(params, "train", precision="bf16"),
         params.model_copy(update={"seed": 1}),
     ]
@@ -136,6 +137,13 @@ def test_another_products_photo_is_pasted_into_this_template(
     assert pasted.collage_mask.any()
     assert not torch.equal(pasted.collage_latents, own.conditions.masked_latents)  # type: ignore[arg-type]
     assert not torch.equal(pasted.collage_latents, other.conditions.collage_latents)  # type: ignore[arg-type]
+    assert pasted.draft_latents is None
+
+    drafts = [given_photos(own, replace(one, pasting=pasting), vae, drafted=True) for one in (own, other)]
+    assert all(drawn.draft_latents is not None for drawn in drafts)
+    assert torch.equal(drafts[0].collage_latents, own.conditions.collage_latents)  # type: ignore[arg-type]
+    assert torch.equal(drafts[0].draft_latents, drafts[1].draft_latents)  # type: ignore[arg-type]  # of one pasting
+    assert drafts[0].without_product().draft_latents is None
 
 
 def test_damaged_latents_are_made_again(

@@ -85,6 +85,39 @@ def test_without_any_product_guiding_towards_it_costs_nothing() -> None:
     assert torch.allclose(latents, torch.full_like(latents, 2.0), atol=0.15)
 
 
+@pytest.mark.parametrize("scheduler", SCHEDULERS, ids=["euler", "unipc"])
+@pytest.mark.parametrize("strength", [0.1, 0.4, 0.8])
+def test_a_draft_is_noised_to_the_strength_and_costs_as_many_steps(scheduler: Any, strength: float) -> None:
+    """A model that finds the noise exactly gives the draft back, whatever the strength."""
+    noise, draft = initial_noise((16, 2, 4, 4), range(2)), torch.full((2, 16, 2, 4, 4), 0.7)
+    seen: list[torch.Tensor] = []
+
+    class Exact(Oracle):
+        def __call__(
+            self, hidden_states: torch.Tensor, timestep: torch.Tensor, conditions: Conditions, memory: None
+        ) -> SimpleNamespace:
+            assert float(timestep[0]) <= 1000 * strength + 1
+            assert conditions.draft_latents is None  # no part reads it
+            seen.append(hidden_states)
+            return SimpleNamespace(sample=noise - draft)
+
+    settings = SamplingSettings(4, strength=strength)
+    latents = sample(Exact(), scheduler, noise, conditions_of(2).with_draft(draft), EMPTY_TEXT, settings)
+    assert len(seen) == 4
+    assert torch.allclose(latents, draft, atol=0.02)
+    start = (seen[0] - draft).std() / (noise - draft).std()
+    assert 0.5 * strength < start <= strength + 1e-3
+
+
+def test_without_a_draft_the_strength_changes_nothing() -> None:
+    noise, conditions = initial_noise((16, 2, 4, 4), range(2)), conditions_of(2)
+    whole, weak = (
+        sample(Oracle(), SCHEDULERS[1], noise, conditions, EMPTY_TEXT, SamplingSettings(5, strength=strength))
+        for strength in (1.0, 0.3)
+    )
+    assert torch.equal(whole, weak)
+
+
 def test_the_weights_add_up_to_one() -> None:
     assert sum(guidance_weights(3.0, 1.5)) == pytest.approx(1)
 

@@ -161,7 +161,8 @@ def test_a_champion_of_another_kind_is_refused(workspace: Workspace) -> None:
 def test_a_champion_may_lack_parts_that_are_new(workspace: Workspace) -> None:
     """They start without effect: the first held-out losses are the champion's last."""
     params = tiny_params(steps=2)
-    before = params.model_copy(update={"model": params.model.model_copy(update={"conditioning": ("mask_channels",)})})
+    fewer = ("mask_channels", "reference_frames")
+    before = params.model_copy(update={"model": params.model.model_copy(update={"conditioning": fewer})})
     train_stage1.run(workspace, before, HERE)
     shutil.copytree(workspace.out("train_stage1") / "model", workspace.root / "models" / "champion")
     ended = read_rows(workspace.out("train_stage1") / "validation.csv")[-5:]

@@ -6,7 +6,7 @@ from pvtt.evaluation.contenders.ceiling import Ceiling
 from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.contenders.inpaint import Inpaint
 from pvtt.evaluation.contenders.mean_fill import MeanFill
-from pvtt.evaluation.contenders.model import BLANK, CHAMPION, MODEL, SWAPPED, UNTRAINED, VACE
+from pvtt.evaluation.contenders.model import BLANK, CHAMPION, MODEL, REDRAWN, SWAPPED, UNTRAINED, VACE
 from pvtt.evaluation.contenders.paste import Paste
 
 CONTENDERS: tuple[Contender, ...] = (
@@ -14,6 +14,7 @@ CONTENDERS: tuple[Contender, ...] = (
     SWAPPED,
     BLANK,
     CHAMPION,
+    REDRAWN,
     UNTRAINED,
     VACE,
     MeanFill(),

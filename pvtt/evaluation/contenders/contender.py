@@ -43,9 +43,11 @@ class Sampler(Protocol):
     Attributes:
         networks: Those that there are; a champion only where training continued it.
         base_swaps: The base, a VACE, puts products into videos without any training.
+        drafts: Sampling with photos starts from a draft.
     """
 
     base_swaps: bool
+    drafts: bool
 
     @property
     def networks(self) -> frozenset[Network]: ...

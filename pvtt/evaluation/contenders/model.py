@@ -24,6 +24,7 @@ class Sampled(Contender):
         photos: Whose it is given.
         network: Which one.
         base_must_swap: It makes videos only where the base is a VACE, which swaps products without training.
+        needs_draft: It makes videos only where sampling starts from a draft.
         optional: As `Contender`.
         must_be_beaten: As `Contender`.
     """
@@ -33,6 +34,7 @@ class Sampled(Contender):
     photos: Literal["own", "another's", "none"] = "own"
     network: Network = "model"
     base_must_swap: bool = False
+    needs_draft: bool = False
     optional: bool = False
     must_be_beaten: bool = True
 
@@ -42,7 +44,8 @@ class Sampled(Contender):
 
     def videos(self, tasks: Sequence[Task], setting: Setting) -> list[Video | None]:
         sampler = setting.sampler
-        if self.network not in sampler.networks or (self.base_must_swap and not sampler.base_swaps):
+        can = self.network in sampler.networks and (sampler.base_swaps or not self.base_must_swap)
+        if not can or (self.needs_draft and not sampler.drafts):
             return [None] * len(tasks)
         samples = {task.key: task.conditions for task in tasks}
         products = None if self.photos == "none" else list(samples.values())
@@ -74,6 +77,13 @@ VACE = Sampled(
     "the base, a VACE, with the product's own photos and no training",
     network="base",
     base_must_swap=True,
+    optional=True,
+)
+REDRAWN = Sampled(
+    "redrawn",
+    "the base, untrained, from the same draft: what pasting a photo and adding noise bring by themselves",
+    network="base",
+    needs_draft=True,
     optional=True,
 )
 UNTRAINED = Sampled(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from pvtt.encoding.collage import HoleShape, collage
 from pvtt.evaluation.contenders.contender import Contender, Setting, Task
-from pvtt.evaluation.contenders.inpaint import inpaint
 from pvtt.media.arrays import Region, Rgba, Video
+from pvtt.media.inpaint import inpaint
 
 
 class Paste(Contender):

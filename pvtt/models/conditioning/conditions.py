@@ -42,6 +42,8 @@ class Conditions:
         collage_latents: Normalised latents of the masked template with one of the photos in its hole, for `collage`;
             where no photo is to be seen they are `masked_latents`.
         collage_mask: 1 where that photo is, packed as `mask`.
+        draft_latents: Normalised latents of what sampling starts from instead of noise alone: the template with its
+            hole filled from around it and one of the photos pasted in. No part of a model reads it.
 
     Raises:
         ValueError: The parts do not fit each other; names the one that does not.
@@ -60,6 +62,7 @@ class Conditions:
     canvas_latents: Tensor | None = field(default=None, metadata=_part("photos", "B N C h w"))
     collage_latents: Tensor | None = field(default=None, metadata=_part("template", "B C F' h w"))
     collage_mask: Tensor | None = field(default=None, metadata=_part("template", "B 4 F' h w"))
+    draft_latents: Tensor | None = field(default=None, metadata=_part("template", "B C F' h w"))
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -169,10 +172,15 @@ class Conditions:
         return replace(self, collage_latents=latents.to(self.masked_latents), collage_mask=mask.to(self.mask))
 
     def without_collage(self) -> Self:
-        """The same with no photo in the hole."""
+        """The same with no photo in the hole, and no draft with one."""
+        bare = self.with_draft(None)
         if self.collage_latents is None:
-            return self
-        return self.with_collage(self.masked_latents, torch.zeros_like(self.mask))
+            return bare
+        return bare.with_collage(self.masked_latents, torch.zeros_like(self.mask))
+
+    def with_draft(self, latents: Tensor | None) -> Self:
+        """The same with another draft, (B, C, F', h, w), or without any."""
+        return replace(self, draft_latents=None if latents is None else latents.to(self.masked_latents))
 
     def without_product(self) -> Self:
         """The same with every view missing."""
