@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from pvtt.generation.ad.record import AdRecord
@@ -106,7 +107,9 @@ def command(
         click.echo(line, err=True)
 
     if record is not None:
-        if template or photos or more_photos or model or mask or shots or box or preview or dry_run:
+        context = click.get_current_context()
+        given = [name for name in context.params if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
+        if set(given) - {"record", "output", "as_json"}:
             raise click.UsageError("--from repeats a run with its own inputs and settings: give it only -o")
         if output is None:
             raise click.UsageError("--from needs -o, the new film")

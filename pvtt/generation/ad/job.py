@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pvtt import __version__
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.atomic import atomic_path, atomic_write_text
-from pvtt.files.code import code_of, running_root
+from pvtt.files.code import running_root
 from pvtt.files.hashing import sha256_file
 from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
 from pvtt.files.workspace import find_workspace
@@ -27,7 +27,7 @@ from pvtt.generation.ad.settings import PREVIEW_STEPS, AdSettings, ModelFormat, 
 from pvtt.generation.ad.sheet import SheetRow, draw_sheet, reduced_row
 from pvtt.generation.ad.stitch import box_of, match_colours
 from pvtt.generation.ad.template import ShotSpan, Template, read_template
-from pvtt.generation.ad.windows import WindowMaker
+from pvtt.generation.ad.windows import WindowMaker, windows_code
 from pvtt.generation.ad.write import CONTAINERS, LABEL, SOURCE_TYPE, AdWriter, greatest_shift
 from pvtt.generation.inputs import read_photo
 from pvtt.items.cache import ItemCache
@@ -234,7 +234,7 @@ class _Found:
             window_frames=model.num_frames,
             choice=self.choice.says,
             shots=tuple(self._shot(index, preview) for index in range(len(template.shots))),
-            versions={"pvtt": __version__, "code": code_of(generate)} | {name: version(name) for name in LIBRARIES},
+            versions={"pvtt": __version__, "code": windows_code()} | {name: version(name) for name in LIBRARIES},
             preview=preview,
         )
 
@@ -270,9 +270,8 @@ class _Found:
         stretch = next(one for one in plan.stretches if one.first <= middle <= one.last)
         if stretch.view is None:
             return None
-        empty = np.zeros((self.template.height, self.template.width, 3), np.uint8)
-        window = np.zeros((*stretch.holes.shape[1:], 3), np.uint8)
-        _, region = stretch.view.put_back(empty, middle - stretch.first, window, stretch.hole(middle))
+        size = (self.template.width, self.template.height)
+        region = stretch.view.region(size, middle - stretch.first, stretch.hole(middle))
         return box_of(region)
 
 

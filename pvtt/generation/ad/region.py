@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 
 from pvtt.encoding.crop import MARGIN, CropDraw, CropPath, bounding_box
 from pvtt.encoding.masks import MaskShape, conditioning_mask, product_mask
@@ -30,6 +31,7 @@ ROOM_REACH_S = 0.5  # the room's place is a straight line through the frames thi
 LOOSER = (1.0, 1.5, 2.25)  # how much larger a crop may get to hold the product all along its path
 MIN_RELATIVE_AREA = 0.4  # of a stretch's largest product box its smallest may have, so that the product is seen large
 MAX_REGION = 0.9  # of the frame, on average: with more, nothing of the template is left
+NUM_LOOKS = 5  # frames of a stretch at which that is looked
 FINE = 1000  # parts of a pixel in which a crop's ratio is given where pixels are not square
 
 
@@ -142,15 +144,14 @@ def smooth_room(product: Region, photos: Sequence[Rgba], reach: int) -> Region:
 
 
 def _share(stretches: Sequence[Stretch], frame_size: tuple[int, int]) -> float:
-    """Of the frame that holes cover, on average over the frames that have one."""
-    shares = [
-        float(hole.mean()) * stretch.view.path.crop_size[0] * stretch.view.path.crop_size[1]
-        for stretch in stretches
-        if stretch.view is not None
-        for hole in stretch.holes
-        if hole.any()
-    ]
-    return float(np.mean(shares)) / (frame_size[0] * frame_size[1]) if shares else 0.0
+    """Of the frame that regions cover, on average over some of the frames that have one."""
+    shares = []
+    for stretch in stretches:
+        shown = np.flatnonzero(stretch.holes.any(axis=(1, 2)))
+        if stretch.view is not None:
+            looked_at = shown[:: max(1, len(shown) // NUM_LOOKS)]
+            shares += [stretch.view.region(frame_size, place, stretch.holes[place]).mean() for place in looked_at]
+    return float(np.mean(shares)) if shares else 0.0
 
 
 class _Planner:
@@ -211,7 +212,7 @@ class _Planner:
                 break
         return replace(path, size=self._model.size), pad, bool(holds and even)
 
-    def _padding(self, extent: np.ndarray) -> tuple[int, int]:
+    def _padding(self, extent: npt.NDArray[np.float64]) -> tuple[int, int]:
         """Pixels to add on both sides, and above and below: none where a crop inside the frame holds the product."""
         height, width = self._covered.shape[1:]
         aspect = self._ratio_size[0] / self._ratio_size[1]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from pvtt.encoding.crop import CropPath
 from pvtt.generation.composite import composite
@@ -39,6 +40,16 @@ class View:
             return frame
         return np.asarray(cv2.copyMakeBorder(frame, down, down, across, across, cv2.BORDER_REPLICATE), np.uint8)
 
+    def region(self, frame_size: tuple[int, int], place: int, hole: FrameRegion) -> FrameRegion:
+        """A hole of the window, (window height, window width), in a frame of this width and height, (H, W)."""
+        region = np.zeros(frame_size[::-1], np.bool_)
+        (left, top, right, bottom), move = self._placement(frame_size, place)
+        if hole.any() and left < right and top < bottom:
+            flags = cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
+            inside = cv2.warpAffine(hole.astype(np.uint8), move, (right - left, bottom - top), flags=flags)
+            region[top:bottom, left:right] = inside > 0
+        return region
+
     def put_back(self, frame: Frame, place: int, made: Frame, hole: FrameRegion) -> tuple[Frame, FrameRegion]:
         """A frame with what was made in its hole.
 
@@ -51,27 +62,27 @@ class View:
         Returns:
             The frame, whose pixels outside the region are the given ones, and the region, (H, W).
         """
-        region = np.zeros(frame.shape[:2], np.bool_)
-        (left, top, right, bottom), move = self._placement(frame, place)
-        size = (right - left, bottom - top)
-        if not hole.any() or min(size) < 1:
+        size = (frame.shape[1], frame.shape[0])
+        region = self.region(size, place, hole)
+        if not region.any():
             return frame, region
-        flags = cv2.WARP_INVERSE_MAP
-        new = cv2.warpAffine(made, move, size, flags=flags | cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        inside = cv2.warpAffine(hole.astype(np.uint8), move, size, flags=flags | cv2.INTER_NEAREST) > 0
-        region[top:bottom, left:right] = inside
+        (left, top, right, bottom), move = self._placement(size, place)
+        flags = cv2.WARP_INVERSE_MAP | cv2.INTER_CUBIC
+        new = cv2.warpAffine(made, move, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_REPLICATE)
         result = frame.copy()
-        old = frame[top:bottom, left:right]
+        old, inside = frame[top:bottom, left:right], region[top:bottom, left:right]
         blended = composite(np.asarray(new, np.uint8)[None], old[None], inside[None], match_colours=False)
         result[top:bottom, left:right] = blended[0]
         return result, region
 
-    def _placement(self, frame: Frame, place: int) -> tuple[tuple[int, int, int, int], np.ndarray]:
+    def _placement(
+        self, frame_size: tuple[int, int], place: int
+    ) -> tuple[tuple[int, int, int, int], npt.NDArray[np.float64]]:
         """The crop's rectangle in the frame (left, top, right, bottom), and where its pixels lie in the window.
 
         The arithmetic is that of `CropPath.cut`, which first scales the whole frame, then moves it.
         """
-        height, width = frame.shape[:2]
+        width, height = frame_size
         canvas = np.array([width + 2 * self.pad[0], height + 2 * self.pad[1]], np.float64)
         size, crop_size = np.array(self.path.size), np.array(self.path.crop_size)
         scaled = np.maximum(size, np.rint(canvas * size / crop_size))

@@ -13,6 +13,7 @@ killed continues, and a changed setting makes anew what depends on it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ class WindowMaker:
         self._cache = cache
         self._pipeline: ProductVideoPipeline | None = None
         self._common: list[Any] = [
-            code_of("pvtt.generation.ad.windows:WindowMaker"),
+            windows_code(),
             [version(name) for name in ("torch", "diffusers", "transformers")],
             model_sha256,
             [sha256_bytes(photo.tobytes()) for photo in photos],
@@ -86,9 +87,7 @@ class WindowMaker:
             StorageError: The cache cannot be written.
         """
         arrays = [pixels, holes, *([] if known is None else [known])]
-        key = sha256_json(
-            [*self._common, *([list(array.shape), sha256_bytes(array.tobytes())] for array in arrays)]
-        )
+        key = sha256_json([*self._common, *([list(array.shape), sha256_bytes(array.tobytes())] for array in arrays)])
         entry = self._cache.read(key)
         if entry is not None:
             return Made(np.load(entry.directory / WINDOW_FILE), cached=True)
@@ -116,6 +115,12 @@ class WindowMaker:
         latents = sample(pipeline.transformer, scheduler, noise, conditions, pipeline.empty_text(), settings)
         (video,) = pipeline.decode(latents)
         return video
+
+
+@cache  # reading all the source takes a second
+def windows_code() -> str:
+    """Of all the code that a window depends on."""
+    return code_of("pvtt.generation.ad.windows:WindowMaker")
 
 
 def _load(model: ModelFormat) -> ProductVideoPipeline:

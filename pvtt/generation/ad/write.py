@@ -56,7 +56,9 @@ class AdWriter:
 
         self._source = av.open(str(self._template.path))
         options = {"fflags": "+bitexact"}
-        if self._path.suffix != ".mkv":
+        if self._path.suffix == ".mkv":
+            options["avoid_negative_ts"] = "disabled"  # sound may begin before 0, and pictures stay where they are
+        else:
             options["movflags"] = "+faststart+use_metadata_tags"
         self._container = av.open(str(self._path), "w", container_options=options)
         self._times, self._durations, self._time_base = _in_ticks(self._template)
