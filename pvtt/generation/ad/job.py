@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -39,6 +40,7 @@ from pvtt.records.base import first_fault
 
 DEFAULT_MODEL = Path("models") / "pvtt-tiny"
 NO_CHANGE = 1.0  # of 255, mean in the region: with less, the output is the template, compressed once more
+LEFT_S = 24 * 3600  # after which nobody is still writing an unfinished film
 LIBRARIES = ("av", "diffusers", "numpy", "opencv-python-headless", "torch", "transformers")
 
 Place = str | Path
@@ -85,7 +87,7 @@ def generate(
             `shots`, or of the first shot where none are given.
         preview: Generate one window a shot in two steps, and write the contact sheet alone.
         dry_run: Find shots, products and regions, and write nothing.
-        say: Is told the choice of shots, in a line, before the work begins.
+        say: Is told in lines what is being done, and the choice of shots before the work begins.
 
     Returns:
         The record, as it is written.
@@ -120,6 +122,8 @@ def generate(
         _check_output(target, [Path(template), *paths])
     cutouts = _read_photos(paths)
     folder = Path(model) if model is not None else default_model()
+    if say is not None:
+        say(f"looking for shots and products in {template}")
     found = _prepare(Path(template), cutouts, folder, None if mask is None else Path(mask), settings)
     record = found.record(paths, preview)
     if say is not None:
@@ -188,6 +192,9 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
     if not above.is_dir():
         raise PvttError(f"{above} is no folder, so {output} cannot be written", "give -o another place")
     with storage_errors(output):
+        for left in output.parent.glob(f"{TEMPORARY_PREFIX}????????{output.suffix}"):  # by a run that was killed
+            if left.is_file() and left.stat().st_mtime < time.time() - LEFT_S:
+                left.unlink(missing_ok=True)
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=output.parent, prefix=TEMPORARY_PREFIX):
             pass
@@ -283,7 +290,7 @@ def _prepare(template: Path, photos: tuple[Rgba, ...], folder: Path, mask: Path 
     model = read_model_format(folder, settings)
     film = read_template(template)
     looked_at = survey(film, settings, mask, ItemCache(cache_folder() / "surveys"))
-    choice = choose(looked_at, settings)
+    choice = choose(looked_at, settings, masked=mask is not None)
     plans = {}
     for shot in looked_at.shots:
         if shot.span.number in choice.chosen:

@@ -152,8 +152,10 @@ def _code() -> str:
     return code_of(survey)
 
 
-def choose(found: Survey, settings: AdSettings) -> Choice:
+def choose(found: Survey, settings: AdSettings, masked: bool = False) -> Choice:
     """Decide in which shots to generate: the given ones, or all that show the product that is shown longest.
+
+    Where a mask says what the product is (`masked`), it is all in which it has a place.
 
     Raises:
         PvttError: No shot, or a given one, shows a product; or there is no such shot.
@@ -179,6 +181,8 @@ def choose(found: Survey, settings: AdSettings) -> Choice:
             f"no product was found in the template's {len(by_number)} shots: {_why_not(found.shots)}",
             "say where it is with --box x,y,width,height (in the shot's first frame) or --mask FILE",
         )
+    if masked:
+        return Choice(labels, tuple(labels), f"the mask has a product in shots {_listed(labels)}")
     chosen = tuple(number for number, label in labels.items() if label == "A")
     others = tuple(number for number, label in labels.items() if label != "A")
     says = f"product A is shown longest, in shots {_listed(chosen)}, and is replaced"
@@ -189,7 +193,7 @@ def choose(found: Survey, settings: AdSettings) -> Choice:
     return Choice(labels, chosen, says)
 
 
-def _listed(numbers: Sequence[int]) -> str:
+def _listed(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, numbers))
 
 

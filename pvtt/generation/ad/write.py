@@ -61,12 +61,17 @@ class AdWriter:
         else:
             options["movflags"] = "+faststart+use_metadata_tags"
         self._container = av.open(str(self._path), "w", container_options=options)
-        self._times, self._durations, self._time_base = _in_ticks(self._template)
-        self._stream: Any = self._open_pictures()
-        self._copied: dict[int, Any] = dict(self._open_copies())
-        self._packets = self._read_packets()
-        self._next = next(self._packets, None)
-        self._container.metadata.update(self._kept_metadata() | label_fields())
+        try:
+            self._times, self._durations, self._time_base = _in_ticks(self._template)
+            self._stream: Any = self._open_pictures()
+            self._copied: dict[int, Any] = dict(self._open_copies())
+            self._packets = self._read_packets()
+            self._next = next(self._packets, None)
+            self._container.metadata.update(self._kept_metadata() | label_fields())
+        except BaseException:
+            self._container.close()
+            self._source.close()
+            raise
         return self
 
     def __exit__(

@@ -202,7 +202,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(ad: Ad, tmp_path: 
     assert [shot.generated for shot in record.shots] == [False, False, True]
     assert record.num_windows == 4
     assert record.output_sha256 is None
-    assert told == ["generating in the given shots 3"]
+    assert told[-1] == "generating in the given shots 3"
     assert list(tmp_path.iterdir()) == []
 
 
