@@ -116,7 +116,7 @@ def test_the_pages_line_for_the_sample_shop_is_one_that_runs(
     (line,) = re.findall(r"^pvtt (generate --template pvtt/.*?[^\\])$", page, flags=re.M | re.S)
     monkeypatch.chdir(project_root)
     words: list[str] = []
-    for word in shlex.split(line)[1:]:
+    for word in shlex.split(line.replace("\\\n", ""))[1:]:
         words += sorted(map(str, project_root.glob(word))) if "*" in word else [word]
     given = command.make_context("generate", words).params
     photos = (*given["photos"], *given["more_photos"])
