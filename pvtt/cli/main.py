@@ -24,6 +24,7 @@ OTHER_COMMANDS = {
     "crawl": ("pvtt.cli.crawl", "Fetch products from a shop, a feed or a folder into data/."),
     "export": ("pvtt.cli.export", "Write the dataset in the experiment document's folder layout."),
     "figure": ("pvtt.cli.figure", "Draw template, mask, photos and output side by side."),
+    "generate": ("pvtt.cli.generate", "Make a new ad from a template film and photos of another product."),
     "model": ("pvtt.cli.model", "What the model is made of, and what its parts cost."),
     "params": ("pvtt.cli.params", "Check params.yaml, or switch it to another profile."),
     "rate": ("pvtt.cli.rate", "Rate generated videos 1-5 on a local page."),

@@ -1,0 +1,162 @@
+"""`pvtt generate`: a whole ad with another product in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from pvtt.generation.ad.record import AdRecord
+
+
+class Numbers(click.ParamType):
+    """Whole numbers with commas between, such as 1,3; `count` of them where it is given."""
+
+    def __init__(self, name: str, count: int | None = None) -> None:
+        self.name = name
+        self._count = count
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """See `click.ParamType.convert`."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not {self.name}", param, ctx)
+        if self._count is not None and len(numbers) != self._count:
+            self.fail(f"{value!r} is not {self.name}", param, ctx)
+        return numbers
+
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--template", type=FILE, help="The film whose product is replaced.")
+@click.option(
+    "--photos", type=FILE, multiple=True, metavar="PHOTO...", help="Pictures of the new product, one to five."
+)
+@click.argument("more_photos", type=FILE, nargs=-1, metavar="[PHOTO]...")
+@click.option("-o", "--output", type=FILE, help="The new film: .mp4, .mov or .mkv.")
+@click.option("--model", type=FILE, help="A trained model's folder.  [default: models/pvtt-tiny]")
+@click.option("--prompt", default="", help="The new product in words, such as 'a gold ring'.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Another seed, another take.")
+@click.option("--steps", type=click.IntRange(1), help="Of the sampler.  [default: as the model was measured with]")
+@click.option("--guidance", type=float, help="1 takes the photos as they are, more exaggerates them.")
+@click.option(
+    "--shots", type=Numbers("shots such as 1,3"), metavar="1,3", help="Generate in these shots only, counted from 1."
+)
+@click.option(
+    "--box",
+    type=Numbers("a box x,y,width,height", count=4),
+    metavar="X,Y,W,H",
+    help="Where the old product is in the first frame of --shots: left, top, width, height in pixels.",
+)
+@click.option("--mask", type=FILE, help="A film or a picture, white where the old product is.")
+@click.option("--preview", is_flag=True, help="One window a shot in two steps; writes the contact sheet alone.")
+@click.option("--dry-run", is_flag=True, help="Show shots, products and regions; generate and write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+@click.option("--from", "record", type=FILE, help="Repeat the run of an earlier ad's .json; give -o with it.")
+def command(
+    template: Path | None,
+    photos: tuple[Path, ...],
+    more_photos: tuple[Path, ...],
+    output: Path | None,
+    model: Path | None,
+    prompt: str,
+    seed: int,
+    steps: int | None,
+    guidance: float | None,
+    shots: tuple[int, ...] | None,
+    box: tuple[int, ...] | None,
+    mask: Path | None,
+    preview: bool,
+    dry_run: bool,
+    as_json: bool,
+    record: Path | None,
+) -> None:
+    """Make a new ad: a template's shots, cuts, times and sound, with another product in it.
+
+    \b
+      pvtt generate --template ad.mp4 --photos front.jpg side.jpg -o new.mp4
+
+    The product that is shown longest is found, tracked and replaced in every shot that shows it; all else stays as it
+    is. Beside new.mp4 it writes new.png, the contact sheet, and new.json, the record of the run.
+
+    \b
+    A good order:
+      --dry-run            which shots are there, which show the product, where will the new one be?
+      --preview            a look at one window of each shot, in a minute
+      (neither)            the film; stopped at any moment, the same command goes on
+      --from new.json      the same film again
+
+    \b
+    Where the wrong thing is replaced:
+      --shots 2,3          these shots, whatever product is in them
+      --box 300,80,200,260 --shots 2
+                           the product is in this box in the first frame of shot 2
+      --mask mask.mkv      the product is where this film (or picture) is white
+    """
+    from pvtt.generation.ad.job import generate, repeat
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    if record is not None:
+        context = click.get_current_context()
+        given = [name for name in context.params if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
+        if set(given) - {"record", "output", "as_json"}:
+            raise click.UsageError("--from repeats a run with its own inputs and settings: give it only -o")
+        if output is None:
+            raise click.UsageError("--from needs -o, the new film")
+        made = repeat(record, output, say)
+    else:
+        if template is None:
+            raise click.UsageError("--template is missing: the film whose product is replaced")
+        if output is None and not dry_run:
+            raise click.UsageError("-o is missing: the new film")
+        made = generate(
+            template,
+            (*photos, *more_photos),
+            output,
+            model=model,
+            mask=mask,
+            prompt=prompt,
+            seed=seed,
+            steps=steps,
+            guidance=guidance,
+            shots=shots,
+            box=box,
+            preview=preview,
+            dry_run=dry_run,
+            say=say,
+        )
+    if as_json:
+        click.echo(made.to_json(indent=2))
+        return
+    click.echo(table(made))
+    if output is not None and not dry_run:
+        written = [output, *(output.with_suffix(suffix) for suffix in (".png", ".json"))]
+        click.echo(f"Wrote {', '.join(str(path) for path in (written[1:] if made.preview else written))}")
+        for note in made.notes:
+            click.echo(f"Note: {note}")
+
+
+def table(record: AdRecord) -> str:
+    """The shots of an ad as a table."""
+    lines = [f"{'shot':>4}  {'seconds':<13} {'frames':>6}  {'product':<7} {'windows':>7}  what"]
+    for shot in record.shots:
+        what = shot.reason or "generated"
+        if shot.generated and shot.region is not None:
+            left, top, width, height = shot.region
+            what = f"region {width}×{height} at {left},{top} in its middle frame"
+        seconds = f"{shot.start_s:.2f}-{shot.end_s:.2f}"
+        lines.append(
+            f"{shot.number:>4}  {seconds:<13} {shot.num_frames:>6}  {shot.product or '-':<7} {shot.windows:>7}  {what}"
+        )
+    lines.append(f"{record.num_windows} windows of {record.window_frames} frames, {record.steps} steps each")
+    return "\n".join(lines)

@@ -1,0 +1,13 @@
+"""A whole ad with another product in it: a template film and photos in, a film and its record out.
+
+job.py       `generate`: the whole way, from files to files
+settings.py  what a person chooses; what the model's folder says about windows
+template.py  the template: its frames, their times, its shots
+product.py   where the old product is: found and tracked shot by shot, and matched between shots
+region.py    where the new product comes: crop and hole of each frame, shot by shot
+windows.py   a crop's frames → generated frames, window by window, each kept in the item cache
+stitch.py    generated frames back into the template's own
+write.py     frames → a film with the template's times and sound
+record.py    what is written beside it, from which the run can be repeated
+sheet.py     the contact sheet
+"""

@@ -1,0 +1,449 @@
+"""`generate`: a template and photos → a new ad, its contact sheet and its record."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from pvtt import __version__
+from pvtt.errors import MissingInputError, PvttError
+from pvtt.files.atomic import atomic_path, atomic_write_text
+from pvtt.files.code import running_root
+from pvtt.files.hashing import sha256_file
+from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
+from pvtt.files.workspace import find_workspace
+from pvtt.generation.ad.product import Choice, Survey, choose, survey
+from pvtt.generation.ad.record import AdRecord, AdShot, InputFile, read_record
+from pvtt.generation.ad.region import ShotPlan, plan_shot
+from pvtt.generation.ad.settings import PREVIEW_STEPS, AdSettings, ModelFormat, read_model_format
+from pvtt.generation.ad.sheet import SheetRow, draw_sheet, reduced_row
+from pvtt.generation.ad.stitch import box_of, match_colours
+from pvtt.generation.ad.template import ShotSpan, Template, read_template
+from pvtt.generation.ad.windows import WindowMaker, windows_code
+from pvtt.generation.ad.write import CONTAINERS, LABEL, SOURCE_TYPE, AdWriter, greatest_shift
+from pvtt.generation.inputs import read_photo
+from pvtt.items.cache import ItemCache
+from pvtt.items.progress import Progress
+from pvtt.media.arrays import Frame, FrameRegion, Rgba
+from pvtt.media.images import write_png
+from pvtt.models.origin import model_sha256
+from pvtt.records.base import first_fault
+
+DEFAULT_MODEL = Path("models") / "pvtt-tiny"
+NO_CHANGE = 1.0  # of 255, mean in the region: with less, the output is the template, compressed once more
+LEFT_S = 24 * 3600  # after which nobody is still writing an unfinished film
+LIBRARIES = ("av", "diffusers", "numpy", "opencv-python-headless", "torch", "transformers")
+
+Place = str | Path
+
+
+def generate(
+    template: Place,
+    photos: Sequence[Place],
+    output: Place | None = None,
+    *,
+    model: Place | None = None,
+    mask: Place | None = None,
+    prompt: str = "",
+    seed: int = 0,
+    steps: int | None = None,
+    guidance: float | None = None,
+    text_guidance: float | None = None,
+    frames: int | None = None,
+    shots: Sequence[int] | None = None,
+    box: Sequence[int] | None = None,
+    preview: bool = False,
+    dry_run: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> AdRecord:
+    """Make a new ad: the template with the photos' product in the old one's place.
+
+        record = pvtt.generate("ad.mp4", ["front.jpg", "side.jpg"], "new.mp4", prompt="a gold ring")
+
+    Beside `new.mp4` it writes `new.png`, the contact sheet, and `new.json`, the record. What a killed run has made is
+    in the item cache; the same call goes on from there.
+
+    Args:
+        template: The film.
+        photos: Of the new product.
+        output: The new film, .mp4, .mov, .m4v or .mkv; None only with `dry_run`.
+        model: A folder that a training or `save_pretrained` wrote; None takes the champion that the project ships.
+        mask: A film or a picture, white where the old product is; None looks for it.
+        prompt: What the new product is, in words; empty is legal.
+        seed: Of the noise.
+        steps, guidance, text_guidance: Of the sampler; None takes what the model's folder says.
+        frames: Of a window, 4n+1; None takes what the model's folder says.
+        shots: Numbers, from 1, of the shots to generate in; None takes those of the product that is shown longest.
+        box: x, y, width, height, in the template's pixels, around the old product in the first frame of each of
+            `shots`, or of the first shot where none are given.
+        preview: Generate one window a shot in two steps, and write the contact sheet alone.
+        dry_run: Find shots, products and regions, and write nothing.
+        say: Is told in lines what is being done, and the choice of shots before the work begins.
+
+    Returns:
+        The record, as it is written.
+
+    Raises:
+        MissingInputError: A file or the model is not there.
+        VideoError: The template is no whole film.
+        PvttError: A photo shows nothing, no product is found, the region is too large, a setting is out of range, or
+            the output would be the template.
+        StorageError: The machine's storage does not take the output or the cache.
+    """
+    if shots is None and box is not None:
+        shots = (1,)
+    try:
+        settings = AdSettings(
+            prompt=prompt,
+            seed=seed,
+            steps=steps,
+            product_guidance=guidance,
+            text_guidance=text_guidance,
+            frames=frames,
+            shots=None if shots is None else tuple(shots),
+            box=None if box is None else tuple(box),  # type: ignore[arg-type]
+        )
+    except ValidationError as error:
+        raise PvttError(f"wrong setting: {first_fault(error)}", "see `pvtt generate --help`") from None
+    paths = [Path(photo) for photo in photos]
+    target = None if output is None else Path(output)
+    if target is None and not dry_run:
+        raise PvttError("no output is given", "give -o the name of the new film")
+    if target is not None:
+        _check_output(target, [Path(template), *paths])
+    cutouts = _read_photos(paths)
+    folder = Path(model) if model is not None else default_model()
+    if say is not None:
+        say(f"looking for shots and products in {template}")
+    found = _prepare(Path(template), cutouts, folder, None if mask is None else Path(mask), settings)
+    record = found.record(paths, preview)
+    if say is not None:
+        say(found.choice.says)
+    if dry_run or target is None:
+        return record
+    return _Run(found, record, cutouts, preview).write(target)
+
+
+def repeat(record: Place, output: Place, say: Callable[[str], None] | None = None) -> AdRecord:
+    """Make the ad of an earlier run's record again: on one machine, the same bytes.
+
+    Raises:
+        MissingInputError, PvttError: As `read_record`; or the model is another one; otherwise as `generate`.
+    """
+    earlier = read_record(Path(record))
+    folder = Path(earlier.model.path)
+    if folder.is_dir() and model_sha256(folder) != earlier.model.sha256:
+        raise PvttError(f"{folder} holds another model than {record} was made with", "put back the model of then")
+    settings = earlier.settings
+    return generate(
+        earlier.template.path,
+        [photo.path for photo in earlier.photos],
+        output,
+        model=folder,
+        mask=None if earlier.mask is None else earlier.mask.path,
+        prompt=settings.prompt,
+        seed=settings.seed,
+        steps=settings.steps,
+        guidance=settings.product_guidance,
+        text_guidance=settings.text_guidance,
+        frames=settings.frames,
+        shots=settings.shots,
+        box=settings.box,
+        preview=earlier.preview,
+        say=say,
+    )
+
+
+def default_model() -> Path:
+    """The folder of the champion that the project ships: the workspace's, or that of the code that runs."""
+    own = find_workspace().root / DEFAULT_MODEL
+    return own if own.is_dir() else running_root() / DEFAULT_MODEL
+
+
+def cache_folder() -> Path:
+    """Where finished windows are: the workspace's item cache; outside of one, the user's cache directory."""
+    workspace = find_workspace()
+    if workspace.params_file.is_file() or os.environ.get("PVTT_CACHE_DIR"):
+        return workspace.cache / "generate"
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "pvtt" / "generate"
+
+
+def _check_output(output: Path, inputs: Sequence[Path]) -> None:
+    """Find out before hours of work that the output cannot be written."""
+    if output.suffix.lower() not in CONTAINERS:
+        raise PvttError(f"{output} is no name of a film", f"give -o a name that ends in {', '.join(CONTAINERS)}")
+    if output.is_dir():
+        raise PvttError(f"{output} is a folder", "give -o the name of a file")
+    beside = (output.with_suffix(suffix) for suffix in (output.suffix, ".json", ".png"))
+    taken = {file.resolve() for file in inputs}
+    if clash := next((file for file in beside if file.resolve() in taken), None):
+        raise PvttError(f"{clash} is one of the inputs, and would be overwritten", "give -o another name")
+    above = next(folder for folder in output.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise PvttError(f"{above} is no folder, so {output} cannot be written", "give -o another place")
+    with storage_errors(output):
+        for left in output.parent.glob(f"{TEMPORARY_PREFIX}????????{output.suffix}"):  # by a run that was killed
+            if left.is_file() and left.stat().st_mtime < time.time() - LEFT_S:
+                left.unlink(missing_ok=True)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=output.parent, prefix=TEMPORARY_PREFIX):
+            pass
+
+
+def _read_photos(paths: Sequence[Path]) -> tuple[Rgba, ...]:
+    if not paths:
+        raise PvttError("no photo of the new product is given", "give --photos one to five pictures of it")
+    for path in paths:
+        if not path.is_file():
+            raise MissingInputError(f"the photo {path} does not exist", "give --photos pictures of the new product")
+    return tuple(read_photo(path) for path in paths)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """All that is known before the first window is made."""
+
+    template: Template
+    model: ModelFormat
+    mask: Path | None
+    settings: AdSettings
+    survey: Survey
+    choice: Choice
+    plans: dict[int, ShotPlan]
+
+    def record(self, photos: Sequence[Path], preview: bool) -> AdRecord:
+        template, model = self.template, self.model
+        return AdRecord(
+            label=LABEL,
+            digital_source_type=SOURCE_TYPE,
+            template=InputFile(path=str(template.path.resolve()), sha256=template.sha256),
+            width=template.width,
+            height=template.height,
+            num_frames=template.num_frames,
+            duration_s=float(template.end - template.times[0]),
+            photos=tuple(_input(path) for path in photos),
+            model=InputFile(path=str(model.folder.resolve()), sha256=model_sha256(model.folder)),
+            mask=None if self.mask is None else _input(self.mask),
+            settings=self.settings,
+            steps=PREVIEW_STEPS if preview else model.steps,
+            product_guidance=model.product_guidance,
+            text_guidance=model.text_guidance,
+            window_frames=model.num_frames,
+            choice=self.choice.says,
+            shots=tuple(self._shot(index, preview) for index in range(len(template.shots))),
+            versions={"pvtt": __version__, "code": windows_code()} | {name: version(name) for name in LIBRARIES},
+            preview=preview,
+        )
+
+    def _shot(self, index: int, preview: bool) -> AdShot:
+        shot = self.survey.shots[index]
+        span = shot.span
+        plan = self.plans.get(span.number)
+        start, end = self.template.span_s(span)
+        reason = ""
+        if plan is None:
+            reason = shot.message or shot.reason or ""
+            if not reason:
+                label = self.choice.labels.get(span.number)
+                reason = "not chosen" if self.settings.shots else f"shows another product, {label}"
+        windows = 0 if plan is None else plan.num_generated
+        return AdShot(
+            number=span.number,
+            first_frame=span.first,
+            num_frames=span.num_frames,
+            start_s=start,
+            end_s=end,
+            product=self.choice.labels.get(span.number),
+            generated=plan is not None,
+            reason=reason,
+            product_area=shot.area,
+            region=None if plan is None else self._region(plan),
+            windows=min(windows, 1) if preview else windows,
+        )
+
+    def _region(self, plan: ShotPlan) -> tuple[int, int, int, int] | None:
+        """Of the middle frame."""
+        middle = plan.num_frames // 2
+        stretch = next(one for one in plan.stretches if one.first <= middle <= one.last)
+        if stretch.view is None:
+            return None
+        size = (self.template.width, self.template.height)
+        region = stretch.view.region(size, middle - stretch.first, stretch.hole(middle))
+        return box_of(region)
+
+
+def _input(path: Path) -> InputFile:
+    return InputFile(path=str(path.resolve()), sha256=sha256_file(path))
+
+
+def _prepare(template: Path, photos: tuple[Rgba, ...], folder: Path, mask: Path | None, settings: AdSettings) -> _Found:
+    model = read_model_format(folder, settings)
+    film = read_template(template)
+    looked_at = survey(film, settings, mask, ItemCache(cache_folder() / "surveys"))
+    choice = choose(looked_at, settings, masked=mask is not None)
+    plans = {}
+    for shot in looked_at.shots:
+        if shot.span.number in choice.chosen:
+            masks = looked_at.masks(shot)
+            size = (film.width, film.height)
+            plans[shot.span.number] = plan_shot(masks, photos, model, size, film.pixel_aspect, film.rate)
+    return _Found(film, model, mask, settings, looked_at, choice, plans)
+
+
+@dataclass
+class _Change:
+    """How far a shot's output is from its template in the region."""
+
+    total: float = 0.0
+    count: int = 0
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count if self.count else 0.0
+
+
+@dataclass
+class _Run:
+    """One ad in the making: frames stream through, a window's at a time."""
+
+    found: _Found
+    record: AdRecord
+    photos: tuple[Rgba, ...]
+    preview: bool
+    rows: list[SheetRow] = field(default_factory=list)
+    changes: dict[int, _Change] = field(default_factory=dict)
+
+    def write(self, output: Path) -> AdRecord:
+        """Make everything, then put it in place: the film, its sheet, its record."""
+        found, record = self.found, self.record
+        cache = ItemCache(cache_folder() / "windows")
+        cache.sweep()
+        maker = WindowMaker(found.model, record.model.sha256, self.photos, found.settings, record.steps, cache)
+        with Progress("generate", record.num_windows, unit="windows") as progress:
+            frames = self._frames(maker, progress)
+            if self.preview:
+                for _ in frames:
+                    pass
+                self._require_change()
+            else:
+                with atomic_path(output) as temporary:
+                    with AdWriter(temporary, found.template) as writer:
+                        for frame in frames:
+                            writer.write(frame)
+                    self._require_change()
+                    shift = greatest_shift(temporary, found.template)
+                    record = record.model_copy(
+                        update={
+                            "output_sha256": sha256_file(temporary),
+                            "time_shift_s": float(shift),
+                            "notes": tuple(writer.notes),
+                        }
+                    )
+        shots = [
+            shot.model_copy(update={"change": self.changes[shot.number].mean}) if shot.number in self.changes else shot
+            for shot in record.shots
+        ]
+        record = record.model_copy(update={"shots": tuple(shots)})
+        with atomic_path(output.with_suffix(".png")) as temporary:
+            write_png(temporary, draw_sheet(self.rows))
+        atomic_write_text(output.with_suffix(".json"), record.to_json(indent=2) + "\n")
+        return record
+
+    def _require_change(self) -> None:
+        changes = [change for change in self.changes.values() if change.count]
+        if not changes:
+            raise PvttError(
+                "nothing was generated: the region is empty in every chosen shot",
+                "say where the product is with --box or --mask, or choose other shots with --shots",
+            )
+        if max(change.mean for change in changes) < NO_CHANGE:
+            raise PvttError(
+                "the output equals the template: the model put back what was there",
+                "give photos of another product, another --seed, or more --guidance",
+            )
+
+    def _frames(self, maker: WindowMaker, progress: Progress) -> Iterator[Frame]:
+        """The ad's frames, in order."""
+        for span, source in self.found.template.frames_by_shot():
+            plan = self.found.plans.get(span.number)
+            made = self._passed(source) if plan is None else self._shot(span, plan, source, maker, progress)
+            for index, (old, new, region) in enumerate(made):
+                if index == span.num_frames // 2:
+                    self.rows.append(reduced_row(self._title(span), old, region, new))
+                yield new
+
+    @staticmethod
+    def _passed(source: Iterator[Frame]) -> Iterator[tuple[Frame, Frame, FrameRegion]]:
+        for frame in source:
+            yield frame, frame, np.zeros(frame.shape[:2], np.bool_)
+
+    def _title(self, span: ShotSpan) -> str:
+        shot = self.record.shots[span.number - 1]
+        what = "generated" if shot.generated else f"as it was: {shot.reason}"
+        times = f"{shot.start_s:.2f}-{shot.end_s:.2f} s"
+        return f"shot {shot.number}  {times}  product {shot.product or '-'}  {what}  (template | region | output)"
+
+    def _shot(
+        self, span: ShotSpan, plan: ShotPlan, source: Iterator[Frame], maker: WindowMaker, progress: Progress
+    ) -> Iterator[tuple[Frame, Frame, FrameRegion]]:
+        """A shot's frames as (template's, ad's, region), window by window."""
+        change = self.changes.setdefault(span.number, _Change())
+        windows = plan.windows
+        shown = next(number for number, window in enumerate(windows) if span.num_frames // 2 in window)
+        last: Frame | None = None  # the ad's last frame so far
+        originals: list[Frame] = []  # the template's frames of a window
+        for number, window in enumerate(windows):
+            taken = list(islice(source, len(window) - (last is not None)))
+            originals = [*originals[-1:], *taken]
+            if len(originals) < len(window):
+                raise PvttError(f"{self.found.template.path.name} changed while it was read", "run it again")
+            wanted = plan.has_hole(window) and (not self.preview or number == shown)
+            known = last is not None and not self.preview
+            if wanted:
+                made = self._window(plan, window, originals, last if known else None, maker, change)
+                progress.advance()
+            else:
+                made = [(old, np.zeros(old.shape[:2], np.bool_)) for old in originals]
+            fresh = 0 if last is None else 1
+            for old, (new, region) in zip(originals[fresh:], made[fresh:], strict=True):
+                yield old, new, region
+            last = made[-1][0]
+
+    def _window(
+        self,
+        plan: ShotPlan,
+        window: range,
+        originals: list[Frame],
+        last: Frame | None,
+        maker: WindowMaker,
+        change: _Change,
+    ) -> list[tuple[Frame, FrameRegion]]:
+        """The frames of one window with what was generated in them, and their regions. `last`: the first one as it is
+        in the ad already."""
+        stretch = plan.stretch_of(window)
+        view = stretch.view
+        assert view is not None  # it has a hole
+        places = [index - stretch.first for index in window]
+        pixels = [view.cut(frame, place) for frame, place in zip(originals, places, strict=True)]
+        holes = [stretch.holes[place] for place in places]
+        missing = plan.window - len(pixels)  # at a shot's end: its last frame stands still
+        cut, hole = np.stack(pixels + pixels[-1:] * missing), np.stack(holes + holes[-1:] * missing)
+        known = None if last is None else view.cut(last, places[0])
+        made = match_colours(maker.make(cut, hole, known).video, cut, hole)
+        difference = np.abs(made.astype(np.int16) - cut)[hole]
+        change.total += float(difference.sum())
+        change.count += difference.size
+        return [
+            view.put_back(old, place, made[index], hole[index])
+            for index, (old, place) in enumerate(zip(originals, places, strict=True))
+        ]

@@ -1,0 +1,87 @@
+"""`new.json`: what is written beside an ad, from which the run can be repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pvtt.errors import MissingInputError, PvttError
+from pvtt.files.hashing import sha256_file
+from pvtt.generation.ad.settings import AdSettings
+from pvtt.records.base import Record, parse_record
+from pvtt.records.catalog import Sha256
+
+
+class InputFile(Record):
+    """A file or a model's folder that went in."""
+
+    path: str
+    sha256: Sha256
+
+
+class AdShot(Record):
+    """A shot of the ad."""
+
+    number: int  # from 1
+    first_frame: int
+    num_frames: int
+    start_s: float
+    end_s: float
+    product: str | None  # a letter; shots with the same letter show the same product
+    generated: bool
+    reason: str  # why it was left as it is; empty where it was generated
+    product_area: float  # of the frame, on average
+    region: tuple[int, int, int, int] | None  # left, top, width, height in the shot's middle frame, in pixels
+    windows: int  # to generate
+    change: float | None = None  # in the region: mean difference from the template, of 255
+
+
+class AdRecord(Record):
+    """One ad: what it was made of, how, and what came out."""
+
+    schema_version: Literal[1] = 1
+    label: str  # that a model made it
+    digital_source_type: str
+    template: InputFile
+    width: int
+    height: int
+    num_frames: int
+    duration_s: float
+    photos: tuple[InputFile, ...]
+    model: InputFile
+    mask: InputFile | None
+    settings: AdSettings
+    steps: int
+    product_guidance: float
+    text_guidance: float
+    window_frames: int
+    choice: str
+    shots: tuple[AdShot, ...]
+    versions: dict[str, str]  # of this project and of the libraries that results depend on
+    preview: bool = False
+    time_shift_s: float | None = None  # how far a frame's time is from the template's, at most
+    notes: tuple[str, ...] = ()
+    output_sha256: Sha256 | None = None  # None where no film was written
+
+    @property
+    def num_windows(self) -> int:
+        """To generate, over all shots."""
+        return sum(shot.windows for shot in self.shots if shot.generated)
+
+
+def read_record(path: Path) -> AdRecord:
+    """Read the record of an earlier run, and check that what went in is still the same.
+
+    Raises:
+        MissingInputError: The record, or what it names, is not there.
+        PvttError: The record is damaged, or an input has changed.
+    """
+    if not path.is_file():
+        raise MissingInputError(f"the record {path} does not exist", "give --from the .json beside an earlier ad")
+    record = parse_record(AdRecord, path.read_bytes(), path, "give --from the .json that this version has written")
+    for file in (record.template, *record.photos, *([record.mask] if record.mask else [])):
+        if not Path(file.path).is_file():
+            raise MissingInputError(f"{path.name} names {file.path}, which does not exist", "put the file back")
+        if sha256_file(Path(file.path)) != file.sha256:
+            raise PvttError(f"{file.path} is not what it was for {path.name}", "put back the file of then")
+    return record

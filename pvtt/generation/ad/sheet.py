@@ -1,0 +1,61 @@
+"""The contact sheet: template, region and output of each shot's middle frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pvtt.media.arrays import Frame, FrameRegion
+
+TILE_HEIGHT = 240  # pixels
+GAP = 6
+TITLE_HEIGHT = 26
+GROUND = 250
+REGION = np.array([235, 60, 60], np.float32)
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """A shot's middle frame.
+
+    Args:
+        title: In plain ASCII.
+        template: (H, W, 3).
+        region: (H, W).
+        output: (H, W, 3).
+    """
+
+    title: str
+    template: Frame
+    region: FrameRegion
+    output: Frame
+
+
+def reduced_row(title: str, template: Frame, region: FrameRegion, output: Frame) -> SheetRow:
+    """A row at the sheet's size: what is kept of a frame while a long film is made."""
+    height, width = template.shape[:2]
+    size = max(1, round(width * TILE_HEIGHT / height)), TILE_HEIGHT
+    small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in (template, output)]
+    inside = cv2.resize(region.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    return SheetRow(title, np.asarray(small[0], np.uint8), inside, np.asarray(small[1], np.uint8))
+
+
+def draw_sheet(rows: Sequence[SheetRow]) -> Frame:
+    """Template, region and output side by side, a row a shot, (H, W, 3)."""
+    drawn = []
+    for row in rows:
+        tinted = row.template.astype(np.float32)
+        tinted[row.region] = 0.5 * tinted[row.region] + 0.5 * REGION
+        tiles = [row.template, tinted.round().astype(np.uint8), row.output]
+        gap = np.full((TILE_HEIGHT, GAP, 3), GROUND, np.uint8)
+        strip = np.concatenate([tiles[0], gap, tiles[1], gap, tiles[2]], axis=1)
+        title = np.full((TITLE_HEIGHT, strip.shape[1], 3), GROUND, np.uint8)
+        scale = min(0.5, 0.5 * strip.shape[1] / max(1, 9 * len(row.title)))
+        cv2.putText(title, row.title, (4, 18), cv2.FONT_HERSHEY_SIMPLEX, scale, (40, 40, 40), 1, cv2.LINE_AA)
+        drawn.append(np.concatenate([title, strip, np.full((GAP, strip.shape[1], 3), GROUND, np.uint8)]))
+    width = max(strip.shape[1] for strip in drawn)
+    padded = [np.pad(one, ((0, 0), (0, width - one.shape[1]), (0, 0)), constant_values=GROUND) for one in drawn]
+    return np.concatenate(padded)

@@ -1,0 +1,111 @@
+"""A crop of the template's frames, and the way back: made pixels in a frame that is else the template's to the bit.
+
+What is generated has the window's few pixels; it is enlarged to the crop's, colour-matched at the hole's border in the
+window, and blended over a feathered edge that lies inside the hole, at the template's full size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from pvtt.encoding.crop import CropPath
+from pvtt.generation.composite import composite
+from pvtt.media.arrays import Frame, FrameRegion, Region, Video
+
+
+@dataclass(frozen=True)
+class View:
+    """A crop that follows the product.
+
+    Args:
+        path: Where it is in the padded frames, in the template's pixels.
+        pad: Pixels by which frames are continued to the left and right, and above and below, since the crop is wider or
+            higher than they are.
+    """
+
+    path: CropPath
+    pad: tuple[int, int]
+
+    def cut(self, frame: Frame, place: int) -> Frame:
+        """The crop of a frame, (window height, window width, 3)."""
+        return self.path.cut(self._padded(frame), place)
+
+    def _padded(self, frame: Frame) -> Frame:
+        across, down = self.pad
+        if not (across or down):
+            return frame
+        return np.asarray(cv2.copyMakeBorder(frame, down, down, across, across, cv2.BORDER_REPLICATE), np.uint8)
+
+    def region(self, frame_size: tuple[int, int], place: int, hole: FrameRegion) -> FrameRegion:
+        """A hole of the window, (window height, window width), in a frame of this width and height, (H, W)."""
+        region = np.zeros(frame_size[::-1], np.bool_)
+        (left, top, right, bottom), move = self._placement(frame_size, place)
+        if hole.any() and left < right and top < bottom:
+            flags = cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
+            inside = cv2.warpAffine(hole.astype(np.uint8), move, (right - left, bottom - top), flags=flags)
+            region[top:bottom, left:right] = inside > 0
+        return region
+
+    def put_back(self, frame: Frame, place: int, made: Frame, hole: FrameRegion) -> tuple[Frame, FrameRegion]:
+        """A frame with what was made in its hole.
+
+        Args:
+            frame: The template's, (H, W, 3).
+            place: Its number on the path.
+            made: (window height, window width, 3), already colour-matched.
+            hole: Where it was made, (window height, window width).
+
+        Returns:
+            The frame, whose pixels outside the region are the given ones, and the region, (H, W).
+        """
+        size = (frame.shape[1], frame.shape[0])
+        region = self.region(size, place, hole)
+        if not region.any():
+            return frame, region
+        (left, top, right, bottom), move = self._placement(size, place)
+        flags = cv2.WARP_INVERSE_MAP | cv2.INTER_CUBIC
+        new = cv2.warpAffine(made, move, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        result = frame.copy()
+        old, inside = frame[top:bottom, left:right], region[top:bottom, left:right]
+        blended = composite(np.asarray(new, np.uint8)[None], old[None], inside[None], match_colours=False)
+        result[top:bottom, left:right] = blended[0]
+        return result, region
+
+    def _placement(
+        self, frame_size: tuple[int, int], place: int
+    ) -> tuple[tuple[int, int, int, int], npt.NDArray[np.float64]]:
+        """The crop's rectangle in the frame (left, top, right, bottom), and where its pixels lie in the window.
+
+        The arithmetic is that of `CropPath.cut`, which first scales the whole frame, then moves it.
+        """
+        width, height = frame_size
+        canvas = np.array([width + 2 * self.pad[0], height + 2 * self.pad[1]], np.float64)
+        size, crop_size = np.array(self.path.size), np.array(self.path.crop_size)
+        scaled = np.maximum(size, np.rint(canvas * size / crop_size))
+        scale = scaled / canvas
+        corner = (self.path.corners[place] * scale).clip(0, scaled - size)
+        pad = np.array(self.pad, np.float64)
+        begin = np.floor(corner / scale - pad).astype(int).clip(0, (width, height))
+        end = np.ceil((corner + size) / scale - pad).astype(int).clip(0, (width, height))
+        # Pixel x of the rectangle has its middle at x + begin + pad + 1/2 of the canvas.
+        shift = (begin + pad + 0.5) * scale - 0.5 - corner
+        move = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
+        return (int(begin[0]), int(begin[1]), int(end[0]), int(end[1])), move
+
+
+def match_colours(made: Video, pixels: Video, holes: Region) -> Video:
+    """The window's own pixels with what was made in the holes, its colours moved to those around them."""
+    return composite(made, pixels, holes, feather=0)
+
+
+def box_of(region: FrameRegion) -> tuple[int, int, int, int] | None:
+    """Left, top, width and height of a region, (H, W); None of an empty one."""
+    rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
+    if not len(rows):
+        return None
+    left, top = int(columns[0]), int(rows[0])
+    return left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top

@@ -1,0 +1,146 @@
+"""The template: its frames as they are decoded, their exact times, and its shots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pvtt.clips.cuts import ANALYSIS_WIDTH, CutDetector
+from pvtt.errors import MissingInputError, PvttError
+from pvtt.files.hashing import sha256_file
+from pvtt.media.arrays import Frame
+from pvtt.media.video import VideoError, VideoReader, to_rgb
+from pvtt.params.clip import ClipParams
+
+if TYPE_CHECKING:
+    import av
+
+MIN_FRAMES = 5
+DEFAULT_RATE = Fraction(25)
+
+
+@dataclass(frozen=True)
+class ShotSpan:
+    """A shot: its number from 1, and its frames."""
+
+    number: int
+    first: int
+    num_frames: int
+
+
+@dataclass(frozen=True)
+class Template:
+    """What is known of a template after it was decoded once.
+
+    Args:
+        path: The film.
+        sha256: Of the file.
+        width: Of a frame turned upright, in stored pixels.
+        height: Likewise.
+        rotation: Counterclockwise, in degrees: how stored frames are turned to be upright.
+        pixel_aspect: Width of an upright frame's pixel over its height.
+        rate: Frames a second, on average.
+        times: Of the frames, in seconds from the container's zero.
+        end: When the last frame leaves the screen.
+        shots: In order; together they are all frames.
+    """
+
+    path: Path
+    sha256: str
+    width: int
+    height: int
+    rotation: int
+    pixel_aspect: Fraction
+    rate: Fraction
+    times: tuple[Fraction, ...]
+    end: Fraction
+    shots: tuple[ShotSpan, ...]
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.times)
+
+    def durations(self) -> list[Fraction]:
+        """How long each frame is on screen, in seconds."""
+        return [after - time for time, after in zip(self.times, (*self.times[1:], self.end), strict=True)]
+
+    def span_s(self, shot: ShotSpan) -> tuple[float, float]:
+        """When a shot begins and ends."""
+        last = shot.first + shot.num_frames
+        return float(self.times[shot.first]), float(self.end if last == self.num_frames else self.times[last])
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames upright, (H, W, 3) RGB, one in memory at a time. Raises as `read_template`."""
+        with VideoReader(self.path) as reader:
+            for _, frame in reader:
+                yield to_rgb(frame)
+
+    def frames_by_shot(self) -> Iterator[tuple[ShotSpan, Iterator[Frame]]]:
+        """The shots, each with its frames, which are to be used up before the next shot is asked for."""
+        frames = self.frames()
+        for shot in self.shots:
+            yield shot, (frame for _, frame in zip(range(shot.num_frames), frames, strict=False))
+
+
+def read_template(path: Path) -> Template:
+    """Decode a template once for its times and its cuts.
+
+    Raises:
+        MissingInputError: There is no such file.
+        VideoError: It is no video, is cut off or damaged.
+        PvttError: It is too short.
+        MissingCodecError: This machine cannot decode it.
+    """
+    if not path.is_file():
+        raise MissingInputError(f"the template {path} does not exist", "give --template the file of a film")
+    try:
+        return _read(path)
+    except VideoError as error:
+        hint = "give --template a whole film with moving pictures; `ffmpeg -i IN -c:v libx264 OUT.mp4` may mend a file"
+        raise VideoError(error.message, error.hint or hint, error.reason) from None
+
+
+def _read(path: Path) -> Template:
+    clip = ClipParams()
+    times: list[Fraction] = []
+    begins: set[Fraction] = set()
+    last: av.VideoFrame | None = None
+    with VideoReader(path) as reader:
+        rate = reader.rate or DEFAULT_RATE
+        detector = CutDetector(clip.detector, clip.threshold, rate)
+        for index, (time, frame) in enumerate(reader):
+            height = max(16, round(ANALYSIS_WIDTH * frame.height / frame.width))
+            begins.update(detector.push(index, time, to_rgb(frame, ANALYSIS_WIDTH, height)))
+            times.append(time)
+            last = frame
+        aspect = reader.sample_aspect_ratio
+    if len(times) < MIN_FRAMES:
+        raise PvttError(
+            f"{path.name} has {len(times)} frames, and an ad at least {MIN_FRAMES}", "give --template a whole film"
+        )
+    assert last is not None  # at least as many frames were seen
+    shown = Fraction(last.duration * last.time_base) if last.duration and last.time_base else 1 / rate
+    turned = bool(last.rotation % 180)
+    width, height = (last.height, last.width) if turned else (last.width, last.height)
+    return Template(
+        path=path,
+        sha256=sha256_file(path),
+        width=width,
+        height=height,
+        rotation=last.rotation % 360,
+        pixel_aspect=1 / aspect if turned else aspect,
+        rate=rate,
+        times=tuple(times),
+        end=times[-1] + shown,
+        shots=tuple(_spans(times, begins)),
+    )
+
+
+def _spans(times: list[Fraction], begins: set[Fraction]) -> Iterator[ShotSpan]:
+    """Shots from the times at which they begin."""
+    firsts = [index for index, time in enumerate(times) if index == 0 or time in begins]
+    for number, (first, after) in enumerate(zip(firsts, [*firsts[1:], len(times)], strict=True), start=1):
+        yield ShotSpan(number, first, after - first)

@@ -1,0 +1,136 @@
+"""A crop's frames → generated frames, window by window; each is kept in the item cache as it is done.
+
+    window k     known | made  made  made  made |
+    window k+1                             known | made  made  made  made |
+
+A window takes consecutive frames. It begins with the last frame that was made before it, as it stands in the ad, and
+goes on from there (`hold.py`). All windows start from the same noise, so that what a photo leaves open stays as it is.
+
+The key of a window in the cache is what goes in: its pixels and holes, photos, model, settings, code. So a run that was
+killed continues, and a changed setting makes anew what depends on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pvtt.files.code import code_of
+from pvtt.files.hashing import sha256_bytes, sha256_json
+from pvtt.generation.ad.settings import AdSettings, ModelFormat
+from pvtt.items.cache import ItemCache
+from pvtt.media.arrays import Frame, Region, Rgba, Video
+
+if TYPE_CHECKING:
+    from pvtt.generation.pipeline import ProductVideoPipeline
+
+WINDOW_FILE = "window.npy"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A window as it was made: (F, window height, window width, 3), and whether it came from the cache."""
+
+    video: Video
+    cached: bool
+
+
+class WindowMaker:
+    """Makes windows; the model is loaded when the first one is not in the cache.
+
+    Args:
+        model: What the model's folder says.
+        model_sha256: Of the folder.
+        photos: Of the new product, (S, S, 4) each, background removed.
+        settings: Prompt and seed.
+        steps: Of the sampler.
+        cache: Of the windows.
+    """
+
+    def __init__(
+        self,
+        model: ModelFormat,
+        model_sha256: str,
+        photos: tuple[Rgba, ...],
+        settings: AdSettings,
+        steps: int,
+        cache: ItemCache,
+    ) -> None:
+        self._model, self._photos, self._settings, self._steps = model, photos, settings, steps
+        self._cache = cache
+        self._pipeline: ProductVideoPipeline | None = None
+        self._common: list[Any] = [
+            windows_code(),
+            [version(name) for name in ("torch", "diffusers", "transformers")],
+            model_sha256,
+            [sha256_bytes(photo.tobytes()) for photo in photos],
+            settings.prompt,
+            settings.seed,
+            steps,
+            model.product_guidance,
+            model.text_guidance,
+        ]
+
+    def make(self, pixels: Video, holes: Region, known: Frame | None) -> Made:
+        """Make a window, or take it from the cache.
+
+        Args:
+            pixels: Of the template, (F, H, W, 3), F = 4n+1.
+            holes: Where to generate, (F, H, W).
+            known: The first frame as it is in the ad already, (H, W, 3); None: it is to be made.
+
+        Raises:
+            StorageError: The cache cannot be written.
+        """
+        arrays = [pixels, holes, *([] if known is None else [known])]
+        key = sha256_json([*self._common, *([list(array.shape), sha256_bytes(array.tobytes())] for array in arrays)])
+        entry = self._cache.read(key)
+        if entry is not None:
+            return Made(np.load(entry.directory / WINDOW_FILE), cached=True)
+        video = self._generate(pixels, holes, known)
+        with self._cache.write(key) as new:
+            np.save(new.directory / WINDOW_FILE, video)
+            new.result = {"shape": list(video.shape)}
+        return Made(video, cached=False)
+
+    def _generate(self, pixels: Video, holes: Region, known: Frame | None) -> Video:
+        from pvtt.generation.ad.hold import first_latent, hold_first
+        from pvtt.generation.inputs import TemplateInput
+        from pvtt.models.sampling import SamplingSettings, initial_noise, sample
+
+        if self._pipeline is None:
+            self._pipeline = _load(self._model)
+        pipeline = self._pipeline
+        conditions = pipeline.encode([TemplateInput(pixels, holes, self._photos, self._settings.prompt)])
+        shape = conditions.masked_latents.shape[1:]
+        noise = initial_noise(shape, [self._settings.seed]).to(conditions.masked_latents.device)
+        scheduler = pipeline.scheduler
+        if known is not None:
+            scheduler = hold_first(scheduler, first_latent(pipeline.vae, known), noise)
+        settings = SamplingSettings(self._steps, self._model.product_guidance, self._model.text_guidance)
+        latents = sample(pipeline.transformer, scheduler, noise, conditions, pipeline.empty_text(), settings)
+        (video,) = pipeline.decode(latents)
+        return video
+
+
+@cache  # reading all the source takes a second
+def windows_code() -> str:
+    """Of all the code that a window depends on."""
+    return code_of("pvtt.generation.ad.windows:WindowMaker")
+
+
+def _load(model: ModelFormat) -> ProductVideoPipeline:
+    import torch
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    from pvtt.generation.pipeline import ProductVideoPipeline
+
+    for logging in (diffusers_logging, transformers_logging):
+        logging.disable_progress_bar()
+    pipeline = ProductVideoPipeline.from_pretrained(model.folder)
+    return pipeline.to("cuda") if torch.cuda.is_available() else pipeline

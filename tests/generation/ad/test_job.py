@@ -1,0 +1,312 @@
+"""A whole ad, from files to files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import pvtt
+from pvtt.errors import MissingInputError, PvttError
+from pvtt.generation.ad import job
+from pvtt.generation.ad.record import AdRecord
+from pvtt.generation.ad.template import read_template
+from pvtt.generation.ad.write import AdWriter
+from pvtt.media.arrays import Frame
+from pvtt.media.video import VideoError, read_video
+from tests.generation.ad.films import SHOT, disc_shot, packets, write_film, write_model, write_photos, write_template
+
+
+@dataclass(frozen=True)
+class Ad:
+    """An ad that was made, with what it was made of.
+
+    Args:
+        folder: Of all files.
+        record: As returned.
+        frames: As they were handed to the encoder.
+    """
+
+    folder: Path
+    record: AdRecord
+    frames: list[Frame]
+
+    @property
+    def template(self) -> Path:
+        return self.folder / "ad.mp4"
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "new.mp4"
+
+    @property
+    def photos(self) -> list[Path]:
+        return sorted(self.folder.glob("photo-*.png"))
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def ad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ad]:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("ad")
+    template, photos, model = write_template(folder / "ad.mp4"), write_photos(folder), write_model(folder)
+    frames: list[Frame] = []
+    own_write = AdWriter.write
+
+    def write(writer: AdWriter, frame: Frame) -> None:
+        frames.append(frame.copy())
+        own_write(writer, frame)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PVTT_CACHE_DIR", str(folder / "cache"))
+        patch.setattr(AdWriter, "write", write)
+        record = pvtt.generate(template, photos, folder / "new.mp4", model=model, prompt="a blue box", seed=3)
+        patch.undo()
+        patch.setenv("PVTT_CACHE_DIR", str(folder / "cache"))
+        yield Ad(folder, record, frames)
+
+
+def test_the_product_is_replaced_in_the_shots_that_show_it(ad: Ad) -> None:
+    assert [shot.num_frames for shot in ad.record.shots] == [SHOT] * 3
+    assert [shot.generated for shot in ad.record.shots] == [True, False, True]
+    assert [shot.product for shot in ad.record.shots if shot.generated] == ["A", "A"]
+    assert ad.record.shots[1].reason
+    assert [shot.windows for shot in ad.record.shots] == [4, 0, 4]  # 14 frames, 4 new ones a window
+    assert all(shot.change is not None and shot.change > 5 for shot in ad.record.shots if shot.generated)
+
+
+def test_outside_the_region_the_decoded_template_is_untouched_to_the_bit(ad: Ad) -> None:
+    template = read_video(ad.template)
+    assert len(ad.frames) == len(template)
+    for shot in ad.record.shots:
+        span = slice(shot.first_frame, shot.first_frame + shot.num_frames)
+        changed = (np.stack(ad.frames[span]) != template[span]).any(axis=-1)
+        if not shot.generated:
+            assert not changed.any()
+            continue
+        assert shot.region is not None
+        left, top, width, height = shot.region
+        assert changed[shot.num_frames // 2].any()
+        outside = changed[shot.num_frames // 2].copy()
+        outside[top : top + height, left : left + width] = False
+        assert not outside.any()
+        assert not changed[:, :, : left - SHOT].any()  # the region moves with the disc, a pixel a frame
+
+
+def test_times_length_and_sound_are_the_templates(ad: Ad) -> None:
+    made, template = read_template(ad.output), read_template(ad.template)
+    assert made.times == template.times
+    assert made.end == template.end
+    assert len({after - before for before, after in zip(template.times, template.times[1:], strict=False)}) > 1
+    assert ad.record.time_shift_s == 0
+    assert packets(ad.output, "audio") == packets(ad.template, "audio")
+
+
+def test_cuts_stay_where_they_were(ad: Ad) -> None:
+    assert read_template(ad.output).shots == read_template(ad.template).shots
+
+
+def test_the_film_says_that_a_model_made_it(ad: Ad) -> None:
+    with av.open(str(ad.output)) as container:
+        fields = dict(container.metadata)
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+    assert fields["DigitalSourceType"].endswith("compositeWithTrainedAlgorithmicMedia")
+    assert fields["comment"].startswith("AI-generated")
+    assert json.loads(fields["AIGC"])["Label"] == "1"
+
+
+def test_the_record_and_the_sheet_lie_beside_the_film(ad: Ad) -> None:
+    record = AdRecord.from_json((ad.folder / "new.json").read_bytes())
+    assert record == ad.record
+    assert record.settings.seed == 3
+    assert record.steps == 2  # of the model's training/params.yaml
+    sheet = cv2.imread(str(ad.folder / "new.png"))
+    assert sheet is not None
+    assert sheet.shape[0] > 3 * 240
+    assert not list(ad.folder.glob(".tmp-*"))
+
+
+def test_from_its_record_the_same_bytes_are_made_again(ad: Ad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PVTT_CACHE_DIR", str(tmp_path / "empty"))
+    again = job.repeat(ad.folder / "new.json", tmp_path / "again.mp4")
+    assert (tmp_path / "again.mp4").read_bytes() == ad.output.read_bytes()
+    assert again == ad.record
+
+
+def test_from_a_record_whose_photo_has_changed_nothing_is_made(ad: Ad, tmp_path: Path) -> None:
+    record = ad.record.model_copy(
+        update={"photos": (ad.record.photos[0].model_copy(update={"sha256": "0" * 64}),), "output_sha256": None}
+    )
+    (tmp_path / "old.json").write_text(record.to_json())
+    with pytest.raises(PvttError, match="is not what it was"):
+        job.repeat(tmp_path / "old.json", tmp_path / "again.mp4")
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_bytes(
+    ad: Ad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PVTT_CACHE_DIR", str(tmp_path / "cache"))
+
+    def make() -> AdRecord:
+        return pvtt.generate(
+            ad.template, ad.photos, tmp_path / "out" / "new.mp4", model=ad.model, prompt="a blue box", seed=3
+        )
+
+    def finished() -> dict[str, int]:
+        """When each window was made."""
+        entries = (tmp_path / "cache").glob("generate/windows/*/*/result.json")
+        whole = (path for path in entries if not path.parent.name.startswith(".tmp-"))  # not one in work
+        return {path.parent.name: path.stat().st_mtime_ns for path in whole}
+
+    child = os.fork()
+    if child == 0:
+        make()
+        os._exit(0)
+    deadline = time.monotonic() + 400  # of a machine in use
+    while len(finished()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    kept = finished()
+    assert len(kept) >= 3
+    assert not (tmp_path / "out" / "new.mp4").exists()
+    make()
+    assert (tmp_path / "out" / "new.mp4").read_bytes() == ad.output.read_bytes()
+    assert {name: made for name, made in finished().items() if name in kept} == kept  # not made again
+    assert len(finished()) == 8
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(ad: Ad, tmp_path: Path) -> None:
+    told: list[str] = []
+    record = pvtt.generate(
+        ad.template, ad.photos, tmp_path / "new.mp4", model=ad.model, dry_run=True, shots=[3], say=told.append
+    )
+    assert [shot.generated for shot in record.shots] == [False, False, True]
+    assert record.num_windows == 4
+    assert record.output_sha256 is None
+    assert told[-1] == "generating in the given shots 3"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_preview_is_a_sheet_alone(ad: Ad, tmp_path: Path) -> None:
+    record = pvtt.generate(ad.template, ad.photos, tmp_path / "new.mp4", model=ad.model, preview=True)
+    assert record.num_windows == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.json", "new.png"]
+
+
+def test_a_mask_says_where_the_product_is(ad: Ad, tmp_path: Path) -> None:
+    mask = np.zeros((128, 192), np.uint8)
+    mask[20:60, 20:60] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    record = pvtt.generate(ad.template, ad.photos, model=ad.model, mask=tmp_path / "mask.png", shots=[1], dry_run=True)
+    region = record.shots[0].region
+    assert region is not None
+    left, top, width, height = region
+    assert left <= 20
+    assert top <= 20
+    assert left + width >= 60
+    assert top + height >= 60
+    assert left + width < 120
+
+
+def test_a_box_says_where_the_product_is(ad: Ad) -> None:
+    record = pvtt.generate(ad.template, ad.photos, model=ad.model, box=(10, 10, 40, 30), shots=[2], dry_run=True)
+    assert [shot.generated for shot in record.shots] == [False, True, False]
+    region = record.shots[1].region
+    assert region is not None
+    assert region[0] < 40
+    assert region[1] < 30
+
+
+FILMS = {
+    "two frames": (lambda path: write_film(path, disc_shot(215)[0][:2]), PvttError, "has 2 frames"),
+    "no film": (lambda path: path.write_bytes(b"no film at all " * 100), VideoError, "not a video"),
+    "no pictures": (lambda path: _write_sound(path), VideoError, "no moving picture"),
+    "missing": (lambda path: None, MissingInputError, "does not exist"),
+    "no product": (
+        lambda path: write_film(path, np.full((14, 128, 192, 3), 128, np.uint8)), PvttError, "no product was found",
+    ),
+}  # fmt: skip
+
+
+def _write_sound(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        tone = container.add_stream("aac", rate=44100)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 44100
+        container.mux(tone.encode(frame))
+        container.mux(tone.encode(None))
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_a_template_that_is_none_is_one_line_with_what_to_do(ad: Ad, tmp_path: Path, name: str) -> None:
+    build, kind, says = FILMS[name]
+    build(tmp_path / "film.mp4")
+    with pytest.raises(kind, match=says) as raised:
+        pvtt.generate(tmp_path / "film.mp4", ad.photos, tmp_path / "out" / "new.mp4", model=ad.model)
+    assert raised.value.hint
+    assert "\n" not in raised.value.message
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_photo_of_nothing_and_a_missing_one_are_named(ad: Ad, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "nothing.png"), np.full((200, 200, 3), 200, np.uint8))
+    with pytest.raises(PvttError, match=r"nothing\.png: nothing stands out"):
+        pvtt.generate(ad.template, [tmp_path / "nothing.png"], tmp_path / "new.mp4", model=ad.model)
+    with pytest.raises(MissingInputError, match="does not exist"):
+        pvtt.generate(ad.template, [tmp_path / "none.png"], tmp_path / "new.mp4", model=ad.model)
+    with pytest.raises(PvttError, match="no photo"):
+        pvtt.generate(ad.template, [], tmp_path / "new.mp4", model=ad.model)
+
+
+def test_a_target_that_cannot_be_written_is_found_out_before_the_work(ad: Ad, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for output, kind, says in (
+        (tmp_path / "file" / "new.mp4", PvttError, "is no folder"),
+        (tmp_path, PvttError, "is no name of a film"),
+        (tmp_path / "new.gif", PvttError, "is no name of a film"),
+        (ad.template, PvttError, "would be overwritten"),
+    ):
+        with pytest.raises(kind, match=says):
+            pvtt.generate(ad.template, ad.photos, output, model=ad.model)
+
+
+def test_a_missing_model_is_named(ad: Ad, tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="does not exist"):
+        pvtt.generate(ad.template, ad.photos, tmp_path / "new.mp4", model=tmp_path / "model")
+
+
+def test_a_region_of_nearly_the_whole_frame_is_refused(ad: Ad, tmp_path: Path) -> None:
+    mask = np.full((128, 192), 255, np.uint8)
+    mask[:, :4] = mask[:, -40:] = 0
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    with pytest.raises(PvttError, match="covers"):
+        pvtt.generate(ad.template, ad.photos, model=ad.model, mask=tmp_path / "mask.png", shots=[1], dry_run=True)
+
+
+def test_an_output_that_equals_the_template_is_refused_and_not_written(
+    ad: Ad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "NO_CHANGE", 256.0)  # no real model puts back a template: any change counts as none
+    with pytest.raises(PvttError, match="equals the template"):
+        pvtt.generate(ad.template, ad.photos, tmp_path / "new.mp4", model=ad.model, prompt="a blue box", seed=3)
+    assert list(tmp_path.iterdir()) == []
