@@ -48,6 +48,9 @@ FILE = click.Path(path_type=Path)
 @click.option("--steps", type=click.IntRange(1), help="Of the sampler.  [default: as the model was measured with]")
 @click.option("--guidance", type=float, help="1 takes the photos as they are, more exaggerates them.")
 @click.option(
+    "--strength", type=float, help="Noise to start from: 1 draws all anew, less keeps more of a pasted photo."
+)
+@click.option(
     "--shots", type=Numbers("shots such as 1,3"), metavar="1,3", help="Generate in these shots only, counted from 1."
 )
 @click.option(
@@ -71,6 +74,7 @@ def command(
     seed: int,
     steps: int | None,
     guidance: float | None,
+    strength: float | None,
     shots: tuple[int, ...] | None,
     box: tuple[int, ...] | None,
     mask: Path | None,
@@ -129,6 +133,7 @@ def command(
             seed=seed,
             steps=steps,
             guidance=guidance,
+            strength=strength,
             shots=shots,
             box=box,
             preview=preview,

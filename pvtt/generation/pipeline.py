@@ -154,7 +154,8 @@ class ProductVideoPipeline(ConditionedPipeline):
         return [{name: tensor[None] for name, tensor in fields.items()} for fields in made_of]
 
     @torch.no_grad()
-    def _drafts(self, batch: Sequence[TemplateInput]) -> Tensor:
+    def drafts(self, batch: Sequence[TemplateInput]) -> Tensor:
+        """What sampling starts from where its strength is below 1, (B, C, F', h, w): as `Conditions` has it."""
         return torch.cat([encode_draft(self.vae, self._collage(one), one.video, one.mask) for one in batch])
 
     def _collage(self, one: TemplateInput) -> Collage:
@@ -247,7 +248,7 @@ class ProductVideoPipeline(ConditionedPipeline):
             raise PvttError(f"strength is {strength}", "give a noise level above 0, at most 1")
         conditions = self.encode(batch, image_encoder, dino_encoder)
         if strength < 1:
-            conditions = conditions.with_draft(self._drafts(batch))
+            conditions = conditions.with_draft(self.drafts(batch))
         noise = self._noise(conditions, generator, latents)
         settings = SamplingSettings(num_inference_steps, product_guidance, text_guidance, strength=strength)
         generated = self.generate(conditions, noise, settings)

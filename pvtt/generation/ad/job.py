@@ -58,6 +58,7 @@ def generate(
     steps: int | None = None,
     guidance: float | None = None,
     text_guidance: float | None = None,
+    strength: float | None = None,
     frames: int | None = None,
     shots: Sequence[int] | None = None,
     box: Sequence[int] | None = None,
@@ -80,7 +81,7 @@ def generate(
         mask: A film or a picture, white where the old product is; None looks for it.
         prompt: What the new product is, in words; empty is legal.
         seed: Of the noise.
-        steps, guidance, text_guidance: Of the sampler; None takes what the model's folder says.
+        steps, guidance, text_guidance, strength: Of the sampler; None takes what the model's folder says.
         frames: Of a window, 4n+1; None takes what the model's folder says.
         shots: Numbers, from 1, of the shots to generate in; None takes those of the product that is shown longest.
         box: x, y, width, height, in the template's pixels, around the old product in the first frame of each of
@@ -108,6 +109,7 @@ def generate(
             steps=steps,
             product_guidance=guidance,
             text_guidance=text_guidance,
+            strength=strength,
             frames=frames,
             shots=None if shots is None else tuple(shots),
             box=None if box is None else tuple(box),  # type: ignore[arg-type]
@@ -155,6 +157,7 @@ def repeat(record: Place, output: Place, say: Callable[[str], None] | None = Non
         steps=settings.steps,
         guidance=settings.product_guidance,
         text_guidance=settings.text_guidance,
+        strength=settings.strength,
         frames=settings.frames,
         shots=settings.shots,
         box=settings.box,
@@ -238,6 +241,7 @@ class _Found:
             steps=PREVIEW_STEPS if preview else model.steps,
             product_guidance=model.product_guidance,
             text_guidance=model.text_guidance,
+            strength=model.strength,
             window_frames=model.num_frames,
             choice=self.choice.says,
             shots=tuple(self._shot(index, preview) for index in range(len(template.shots))),

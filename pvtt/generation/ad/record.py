@@ -54,6 +54,7 @@ class AdRecord(Record):
     steps: int
     product_guidance: float
     text_guidance: float
+    strength: float
     window_frames: int
     choice: str
     shots: tuple[AdShot, ...]

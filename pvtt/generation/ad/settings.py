@@ -18,6 +18,7 @@ NUM_FRAMES = 5  # of a window, where a model's folder does not tell; the least t
 NUM_STEPS = 20
 PRODUCT_GUIDANCE = 1.5
 TEXT_GUIDANCE = 1.0
+STRENGTH = 1.0
 PREVIEW_STEPS = 2
 
 
@@ -29,6 +30,7 @@ class AdSettings(Record):
     steps: int | None = Field(default=None, ge=1)  # of the sampler
     product_guidance: float | None = Field(default=None, ge=0)  # 1 takes the photos as they are
     text_guidance: float | None = Field(default=None, ge=0)
+    strength: float | None = Field(default=None, gt=0, le=1)  # noise to start from; below 1 the photo pasted in gets it
     frames: int | None = Field(default=None, ge=5)  # of a window, 4n+1
     shots: tuple[int, ...] | None = None  # numbers from 1: which to generate in; None: those that show the product
     box: tuple[int, int, int, int] | None = None  # x, y, width, height of the product in a shot's first frame
@@ -52,6 +54,7 @@ class ModelFormat:
         steps: Of the sampler.
         product_guidance: 1 takes the photos as they are.
         text_guidance: The same for the prompt.
+        strength: Noise level to start from; below 1 the photo pasted in gets it.
     """
 
     folder: Path
@@ -60,6 +63,7 @@ class ModelFormat:
     steps: int
     product_guidance: float
     text_guidance: float
+    strength: float
 
     @property
     def size(self) -> tuple[int, int]:
@@ -91,6 +95,7 @@ def read_model_format(folder: Path, settings: AdSettings) -> ModelFormat:
         steps=settings.steps or int(evaluate.get("num_steps", NUM_STEPS)),
         product_guidance=_chosen(settings.product_guidance, evaluate.get("product_guidance"), PRODUCT_GUIDANCE),
         text_guidance=_chosen(settings.text_guidance, evaluate.get("text_guidance"), TEXT_GUIDANCE),
+        strength=_chosen(settings.strength, evaluate.get("strength"), STRENGTH),
     )
 
 

@@ -73,6 +73,7 @@ class WindowMaker:
             steps,
             model.product_guidance,
             model.text_guidance,
+            model.strength,
         ]
 
     def make(self, pixels: Video, holes: Region, known: Frame | None) -> Made:
@@ -105,13 +106,17 @@ class WindowMaker:
         if self._pipeline is None:
             self._pipeline = _load(self._model)
         pipeline = self._pipeline
-        conditions = pipeline.encode([TemplateInput(pixels, holes, self._photos, self._settings.prompt)])
+        given = [TemplateInput(pixels, holes, self._photos, self._settings.prompt)]
+        conditions = pipeline.encode(given)
+        if self._model.strength < 1:
+            conditions = conditions.with_draft(pipeline.drafts(given))
         shape = conditions.masked_latents.shape[1:]
         noise = initial_noise(shape, [self._settings.seed]).to(conditions.masked_latents.device)
         scheduler = pipeline.scheduler
         if known is not None:
             scheduler = hold_first(scheduler, first_latent(pipeline.vae, known), noise)
-        settings = SamplingSettings(self._steps, self._model.product_guidance, self._model.text_guidance)
+        model = self._model
+        settings = SamplingSettings(self._steps, model.product_guidance, model.text_guidance, strength=model.strength)
         latents = sample(pipeline.transformer, scheduler, noise, conditions, pipeline.empty_text(), settings)
         (video,) = pipeline.decode(latents)
         return video

@@ -16,7 +16,9 @@ from pvtt.media.arrays import Region, Rgba
 from pvtt.models.contracts import Contracts
 from tests.generation.ad.films import PARAMS, disc_shot, noise
 
-MODEL = ModelFormat(Path(), Contracts.from_params(PARAMS), num_frames=5, steps=2, product_guidance=1, text_guidance=1)
+MODEL = ModelFormat(
+    Path(), Contracts.from_params(PARAMS), num_frames=5, steps=2, product_guidance=1, text_guidance=1, strength=1
+)
 
 
 def photo(width: int, height: int) -> Rgba:
