@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("generate")
     write_template(folder / "ad.mp4")
-    write_photos(folder)
+    write_photos(folder, cut_out=False)
     write_model(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PVTT_CACHE_DIR", raising=False)

@@ -137,7 +137,7 @@ def smooth_room(product: Region, photos: Sequence[Rgba], reach: int) -> Region:
     Arguments and result as of `pvtt.encoding.room.room_for`.
     """
     rooms = np.zeros_like(product)
-    for index in np.flatnonzero(product.any(axis=(1, 2))):
+    for index in np.flatnonzero(product.any(axis=(1, 2))).tolist():
         first = max(0, index - reach)
         rooms[index] = room_for(product[first : index + reach + 1], photos)[index - first]
     return rooms

@@ -230,12 +230,15 @@ def greatest_shift(path: Path, template: Template) -> Fraction:
     """
     import av
 
+    shown: dict[Fraction, Fraction] = {}  # a frame's time → when it ends
     with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        packets = [packet for packet in container.demux(stream) if packet.pts is not None]
-        times = sorted(Fraction(packet.pts * packet.time_base) for packet in packets)
+        for packet in container.demux(container.streams.video[0]):
+            if packet.pts is not None:
+                time = Fraction(packet.pts * packet.time_base)
+                shown[time] = time + Fraction((packet.duration or 0) * packet.time_base)
+    times = sorted(shown)
     if len(times) != template.num_frames:
         raise PvttError(f"{len(times)} frames were written of {template.num_frames}", "report this as a fault")
-    last = max(packets, key=lambda packet: packet.pts)
-    end = Fraction((last.pts + (last.duration or 0)) * last.time_base)
-    return max(abs(one - other) for one, other in zip((*times, end), (*template.times, template.end), strict=True))
+    return max(
+        abs(one - other) for one, other in zip((*times, shown[times[-1]]), (*template.times, template.end), strict=True)
+    )

@@ -102,16 +102,16 @@ def write_template(path: Path) -> Path:
     return write_film(path, frames, uneven_times(len(frames)))
 
 
-def write_photos(folder: Path) -> list[Path]:
-    """Two photos of a blue box before a light backdrop."""
+def write_photos(folder: Path, cut_out: bool = True) -> list[Path]:
+    """Two photos of a blue box; not cut out, it stands before a light backdrop, and reading them takes a second."""
     paths = []
     for number, half in enumerate(((40, 60), (36, 62))):
-        photo = np.full((200, 200, 3), 225, np.uint8)
+        photo = np.full((200, 200, 4), (225, 225, 225, 0 if cut_out else 255), np.uint8)
         corners = (100 - half[0], 100 - half[1]), (100 + half[0], 100 + half[1])
-        cv2.rectangle(photo, *corners, BLUE[::-1], -1)
-        cv2.rectangle(photo, (corners[0][0], 90), (corners[1][0], 110), (60, 210, 230), -1)
+        cv2.rectangle(photo, *corners, (*BLUE[::-1], 255), -1)
+        cv2.rectangle(photo, (corners[0][0], 90), (corners[1][0], 110), (60, 210, 230, 255), -1)
         paths.append(folder / f"photo-{number}.png")
-        cv2.imwrite(str(paths[-1]), photo)
+        cv2.imwrite(str(paths[-1]), photo if cut_out else photo[..., :3])
     return paths
 
 
