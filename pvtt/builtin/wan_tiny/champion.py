@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pvtt.files.atomic import atomic_directory
 from pvtt.files.workspace import Workspace, require_output
+from pvtt.models.origin import forget_origin
 from pvtt.params.file import load_params
 
 STAGES = ("train_stage1", "train_stage2")
@@ -44,6 +45,7 @@ def write_champion(workspace: Workspace, destination: Path) -> int:
         shutil.rmtree(folder / "transformer")
         transformer = load_component(model / "transformer", ProductVideoTransformer, torch_dtype=torch.float16)
         transformer.save_pretrained(folder / "transformer")
+        forget_origin(folder)
         _copy_logs(workspace, folder / "training")
         before = destination / "training"
         if before.is_dir() and load_params(workspace.params_file).train.start == "champion":

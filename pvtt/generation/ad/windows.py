@@ -108,13 +108,17 @@ class WindowMaker:
         pipeline = self._pipeline
         given = [TemplateInput(pixels, holes, self._photos, self._settings.prompt)]
         conditions = pipeline.encode(given)
+        held = None if known is None else first_latent(pipeline.vae, known)
         if self._model.strength < 1:
-            conditions = conditions.with_draft(pipeline.drafts(given))
+            draft = pipeline.drafts(given)
+            if held is not None:
+                draft[:, :, :1] = held.to(draft)
+            conditions = conditions.with_draft(draft)
         shape = conditions.masked_latents.shape[1:]
         noise = initial_noise(shape, [self._settings.seed]).to(conditions.masked_latents.device)
         scheduler = pipeline.scheduler
-        if known is not None:
-            scheduler = hold_first(scheduler, first_latent(pipeline.vae, known), noise)
+        if held is not None:
+            scheduler = hold_first(scheduler, held, noise)
         model = self._model
         settings = SamplingSettings(self._steps, model.product_guidance, model.text_guidance, strength=model.strength)
         latents = sample(pipeline.transformer, scheduler, noise, conditions, pipeline.empty_text(), settings)

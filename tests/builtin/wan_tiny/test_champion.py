@@ -37,6 +37,7 @@ def test_the_champion_is_the_trained_model_in_16_bits_with_its_logs(
     assert all(torch.equal(trained[name].to(shipped[name].dtype), shipped[name]) for name in trained)
     assert shipped["blocks.0.attn1.to_q.weight"].dtype == torch.float16  # the loader keeps norms and modulation
     assert all(model_sha256(folder / part) == model_sha256(model / part) for part in ENCODER_PARTS)
+    assert not any("_name_or_path" in path.read_text() for path in folder.rglob("*.json"))
     assert Contracts.load(folder) == Contracts.load(model)
     assert (folder / "README.md").read_text() == "# pvtt-tiny\n"
     assert (folder / "training" / "train_stage2_loss.csv").read_text().startswith("step,loss")
