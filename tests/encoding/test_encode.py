@@ -150,7 +150,8 @@ def test_a_transfers_hole_has_room_for_the_form_that_the_photos_show(tmp_path: P
     other = TemplateClip.model_validate({name: getattr(template, name) for name in TemplateClip.model_fields})
     entry = truth.model_copy(update={"template": other})
     crop, mask = CropParams(follow=False), MaskParams(box_fraction=0.0, grid_fraction=0.0, shape_fraction=0.0)
-    params = tiny_encode_params(variants=2, transfer=1.0, colour_augment=False, crop=crop, mask=mask)
+    size = {"width": WIDTH, "height": HEIGHT}
+    params = tiny_encode_params(variants=2, transfer=1.0, colour_augment=False, crop=crop, mask=mask, **size)
 
     def columns(tensors: dict[str, Tensor]) -> list[int]:
         """Of the own hole and of the transfer's, in the second latent frame."""
