@@ -36,6 +36,7 @@ from pvtt.models.contracts import MaskContract
 from pvtt.models.sampling import SamplingSettings
 from pvtt.models.text import encode_text
 from pvtt.models.vae import SPATIAL_FACTOR, encode_video, to_unit_range
+from pvtt.params.encode import MaskParams
 
 
 @dataclass
@@ -160,7 +161,8 @@ class ProductVideoPipeline(ConditionedPipeline):
 
     def _collage(self, one: TemplateInput) -> Collage:
         contract = self.mask_contract
-        shape = HoleShape(MaskShape.evaluation(contract).kind, contract.dilation)
+        params = MaskParams.model_validate(contract.model_dump(include=set(MaskParams.model_fields)))
+        shape = HoleShape(MaskShape.evaluation(params).kind, contract.dilation)
         return collage(one.video, one.mask, one.photos, shape)
 
     def _photo_latents(self, photos: Sequence[Rgba]) -> Tensor:
