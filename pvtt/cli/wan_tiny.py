@@ -32,6 +32,7 @@ def command() -> None:
     Products filmed beside their partners, with photos, for training on more than the sample shop has:
       pvtt wan-tiny takes         render them
       pvtt wan-tiny workspace     write them as a workspace, in which `pvtt encode`, `pvtt train_stage1`, … run
+      pvtt wan-tiny base          train models/wan-tiny's transformer on its samples
       pvtt wan-tiny champion      write models/pvtt-tiny from what was trained there
     """
 
@@ -167,13 +168,16 @@ def takes(products: int, jobs: int) -> None:
 @command.command()
 @click.argument("destination", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--more", is_flag=True, help="For a further round: training continues models/pvtt-tiny.")
-def workspace(destination: Path, more: bool) -> None:
+@click.option("--jobs", default=2, show_default=True, help="Processes.")
+def workspace(destination: Path, more: bool, jobs: int) -> None:
     """Write the rendered takes as a workspace at DESTINATION.
 
     \b
       pvtt wan-tiny takes --products 400
       pvtt wan-tiny workspace ../procedural
-      (cd ../procedural && pvtt encode && pvtt train_stage1 && pvtt train_stage2 && pvtt evaluate)
+      (cd ../procedural && pvtt encode)
+      pvtt wan-tiny base ../procedural
+      (cd ../procedural && pvtt train_stage1 && pvtt train_stage2 && pvtt evaluate)
       pvtt wan-tiny champion ../procedural
     """
     from pvtt.builtin.wan_tiny.takes import partner_of, rendered_takes
@@ -182,8 +186,25 @@ def workspace(destination: Path, more: bool) -> None:
     rendered = rendered_takes(_directory())
     whole = [index for index in rendered if partner_of(index) in set(rendered)]
     profile = FURTHER_ROUND if more else FIRST_ROUND
-    count = write_workspace(_directory(), whole, find_workspace(), destination, profile)
+    count = write_workspace(_directory(), whole, find_workspace(), destination, profile, jobs)
     click.echo(f"{destination}: {count} samples of {len(whole)} products")
+
+
+@command.command()
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--steps", default=1500, show_default=True)
+@click.option("--batch", default=64, show_default=True, help="Samples a step.")
+def base(source: Path, steps: int, batch: int) -> None:
+    """Train the transformer of models/wan-tiny anew, on the samples that `pvtt encode` made in the workspace SOURCE.
+
+    The workspace gets it too, so that its trainings start from it. On a GPU if there is one.
+    """
+    from pvtt.builtin.wan_tiny.base import train_base
+    from pvtt.builtin.wan_tiny.transformer import TransformerTraining
+    from pvtt.files.workspace import Workspace
+
+    settings = TransformerTraining(steps=steps, batch=batch, muon_lr=1e-2, adamw_lr=3e-3)
+    train_base(Workspace(source.resolve()), find_workspace().root / "models" / "wan-tiny", settings)
 
 
 @command.command()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -124,15 +124,16 @@ class Encoders:
 def load_encoders(
     base: Path, image_features: str, image_encoder: str | None, dino_encoder: str | None = None
 ) -> Encoders:
-    """Load a base's frozen networks in float32, once a process.
+    """Load a base's frozen networks in float32, once a process, on the GPU if there is one.
 
     Raises:
         MissingInputError: `clip` or `clip_dino` without its folder; otherwise as `pvtt.models.loading`.
     """
-    vae = load_vae(base)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    vae = load_vae(base).to(device)
     tokenizer, text_encoder = load_text_encoder(base)
-    networks = load_photo_networks(image_features, image_encoder, dino_encoder)
-    return Encoders(vae, tokenizer, text_encoder, networks)
+    networks = load_photo_networks(image_features, image_encoder, dino_encoder, device)
+    return Encoders(vae, tokenizer, text_encoder.to(device), networks)
 
 
 @dataclass(frozen=True)
@@ -236,21 +237,29 @@ def encode_sample(
     photos = read_photos(entry, root, params.max_photos)
 
     dtype = torch.bfloat16 if params.dtype == "bfloat16" else torch.float32
-    with torch.inference_mode(), _precision(dtype):
+    with torch.inference_mode(), _precision(encoders.vae.device.type, dtype):
         encoded = [
             _encode_variant(pair, variant, photos, params, encoders, extras, outline if variant.gap else None)
             for pair, variant in zip(pairs, variants, strict=True)
         ]
         text = encode_text([entry.caption], encoders.tokenizer, encoders.text_encoder, params.text_tokens)[0]
-    tensors = {name: torch.stack([one[name] for one in encoded]) for name in encoded[0]} | {"text": text}
+    tensors = {name: torch.stack([one[name].cpu() for one in encoded]) for name in encoded[0]} | {"text": text.cpu()}
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise PvttError(f"{entry.key}: {name} is not finite", "the base's VAE or text encoder overflows: check it")
     return {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}, num_windows
 
 
-def _precision(dtype: torch.dtype) -> AbstractContextManager[Any]:
-    return nullcontext() if dtype == torch.float32 else torch.autocast("cpu", dtype)
+@contextmanager
+def _precision(device_type: str, dtype: torch.dtype) -> Iterator[None]:
+    """Autocast to `dtype` in the block; float32 is float32, without the ten bits of TF32 that a GPU's convolutions have
+    otherwise."""
+    lowered = dtype != torch.float32
+    with (
+        torch.autocast(device_type, dtype, enabled=lowered),
+        torch.backends.cudnn.flags(allow_tf32=lowered, deterministic=True, benchmark=False),
+    ):
+        yield
 
 
 def _read_pairs(

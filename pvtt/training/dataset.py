@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Self
 
@@ -149,6 +149,18 @@ class Batch:
     noise: Tensor  # (B, C, F', h, w)
     quantiles: Tensor  # of the noise level, (B,)
     point_patches: Tensor | None = None  # 1 around the product's tracked points, (B, 1, F', h, w)
+
+    def to(self, device: torch.device) -> Self:
+        """The same on another device."""
+        return replace(
+            self,
+            latents=self.latents.to(device),
+            region=self.region.to(device),
+            conditions=self.conditions.to(device),
+            noise=self.noise.to(device),
+            quantiles=self.quantiles.to(device),
+            point_patches=None if self.point_patches is None else self.point_patches.to(device),
+        )
 
 
 def collate(

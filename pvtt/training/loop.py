@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,8 +27,9 @@ from pvtt.models.contracts import Contracts
 from pvtt.models.loading import load_scheduler, load_vae, require_pipeline
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.records.training import LOSS_FILE, VALIDATION_FILE, TrainingMetrics
+from pvtt.training.batches import Batches, Positions
 from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
-from pvtt.training.dataset import HighNoise, SampleSequence, collate
+from pvtt.training.dataset import Batch, HighNoise, SampleSequence
 from pvtt.training.held_out import HeldOut
 from pvtt.training.history import summarise_history, write_csv
 from pvtt.training.job import TrainJob, training_key
@@ -209,14 +211,11 @@ class Training:
     def train_step(self) -> dict[str, float]:
         """One optimizer step; returns its row of the history."""
         settings, accelerator = self.settings, self.accelerator
-        share = settings.batch_size // accelerator.num_processes
         sums: dict[str, Tensor] = {}
         lr = self.schedule.get_last_lr()[0]
         grad_norm = torch.zeros(())
-        for micro_step in range(settings.gradient_accumulation):
-            start = self.position + micro_step * settings.batch_size + accelerator.process_index * share
-            draws = [self.sequence[position] for position in range(start, start + share)]
-            batch = collate(self.dataset, draws, self.constants.empty_text, self.dataset.max_views, accelerator.device)
+        for _ in range(settings.gradient_accumulation):
+            batch = next(self.batches)
             with accelerator.accumulate(self.model):
                 loss = evaluate_loss(self.model, batch, self.params, self.loss_inputs)
                 self._require_finite(loss.total, batch.keys)
@@ -236,6 +235,14 @@ class Training:
         means = accelerator.reduce(torch.stack(list(sums.values())) / settings.gradient_accumulation, "mean")
         losses = dict(zip(sums, means.tolist(), strict=True))
         return {"step": self.step, **losses, "lr": lr, "grad_norm": float(grad_norm)}
+
+    @cached_property
+    def batches(self) -> Iterator[Batch]:
+        """This process's share of each batch, from the position that the training has reached."""
+        size, accelerator = self.settings.batch_size, self.accelerator
+        share = size // accelerator.num_processes
+        positions = Positions(self.position + accelerator.process_index * share, size, share)
+        return Batches(self.dataset, self.sequence, self.constants.empty_text).along(positions, accelerator.device)
 
     def _require_finite(self, values: Tensor, keys: Sequence[str]) -> None:
         finite = values.isfinite()

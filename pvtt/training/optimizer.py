@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pvtt.training.muon import Muon
+
 MIN_SIDE = 16  # smaller matrices have too few directions for Muon's orthogonalisation to mean anything
 
 
@@ -22,7 +24,7 @@ def is_matrix(parameter: Tensor) -> bool:
 
 
 class MuonWithAdamW(torch.optim.Optimizer):
-    """`torch.optim.Muon` on kernels seen as (out, in·kernel) matrices, `AdamW` on everything else.
+    """Muon on kernels seen as (out, in·kernel) matrices, `AdamW` on everything else.
 
     Not for sharded parameters: orthogonalisation needs a matrix whole.
 
@@ -39,14 +41,12 @@ class MuonWithAdamW(torch.optim.Optimizer):
         parameters = list(parameters)
         matrices = [parameter for parameter in parameters if is_matrix(parameter)]
         others = [parameter for parameter in parameters if not is_matrix(parameter)]
-        # torch's Muon takes matrices only: it gets views, which share storage with the kernels.
+        # Muon takes matrices only: it gets views, which share storage with the kernels.
         self._views = [torch.nn.Parameter(matrix.data.view(len(matrix), -1)) for matrix in matrices]
         self._parts: list[torch.optim.Optimizer] = []
         groups: list[dict[str, Any]] = []
         if matrices:
-            self._parts.append(
-                torch.optim.Muon(self._views, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
-            )
+            self._parts.append(Muon(self._views, lr, weight_decay))
             groups.append({"params": matrices, "lr": lr})
         if others:
             adamw_lr = lr if adamw_lr is None else adamw_lr

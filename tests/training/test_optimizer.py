@@ -12,6 +12,7 @@ from torch import nn
 from pvtt.errors import ParamsError
 from pvtt.training.job import TrainJob
 from pvtt.training.loop import Training
+from pvtt.training.muon import Muon
 from pvtt.training.optimizer import MuonWithAdamW, is_matrix
 from pvtt.training.runtime import accelerate_for
 from tests.training.samples import build_workspace, tiny_params
@@ -28,7 +29,8 @@ def backward(network: nn.Module, seed: int) -> None:
     network(torch.randn(8, 16, 3, 3)).square().mean().backward()
 
 
-def test_each_part_is_torchs_own() -> None:
+def test_each_part_is_torchs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)  # torch's Muon in float32, as ours on a CPU
     ours, theirs = model(), model()
     optimizer = MuonWithAdamW(ours.parameters(), 0.02, adamw_lr=0.01, weight_decay=0.1)
     matrices = [parameter for parameter in theirs.parameters() if is_matrix(parameter)]
@@ -50,7 +52,23 @@ def test_each_part_is_torchs_own() -> None:
             matrix.data.copy_(view.detach().view_as(matrix))
 
     assert len(matrices) == 2  # the last layer's has 4 rows
-    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_bfloat16_steps_go_the_same_way() -> None:
+    """What torch's Muon makes of it on this machine, to the accuracy of bfloat16."""
+    torch.manual_seed(0)
+    ours, theirs = (nn.Parameter(torch.ones(48, 32)) for _ in range(2))
+    for optimizer, parameter in (
+        (Muon([ours], 0.1), ours),
+        (torch.optim.Muon([theirs], 0.1, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"), theirs),
+    ):
+        parameter.grad = torch.randn(48, 32, generator=torch.Generator().manual_seed(1))
+        optimizer.step()
+    moved = torch.stack([(ours - 1).flatten(), (theirs - 1).flatten()]).detach()
+    assert torch.cosine_similarity(moved[0], moved[1], dim=0) > 0.999
+    assert moved[0].std() == pytest.approx(float(moved[1].std()), rel=0.01)
 
 
 @pytest.mark.parametrize("chosen", ["all", "matrices", "others"])

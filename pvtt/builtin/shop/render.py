@@ -237,7 +237,9 @@ class Renderer:
             **material,
         )
         if texture is not None:
-            image = self._engine.create_texture(texture, color_space="srgb", mipmaps=True)
+            # Not every driver makes mipmaps of three channels.
+            opaque = np.dstack([texture, np.full(texture.shape[:2], 255, np.uint8)])
+            image = self._engine.create_texture(opaque, color_space="srgb", mipmaps=True)
             model.material(model.material_names[0]).base_color_texture = image
             owned.append(image)
         owned.append(model)

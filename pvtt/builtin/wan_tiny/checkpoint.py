@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from diffusers import AutoencoderKLWan
 
-MAX_BYTES = 12_000_000
+MAX_BYTES = 20_000_000
 
 
 def latent_statistics(latents: torch.Tensor) -> tuple[list[float], list[float]]:

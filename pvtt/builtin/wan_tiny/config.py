@@ -30,13 +30,13 @@ VAE: dict[str, Any] = {
 
 TRANSFORMER: dict[str, Any] = {
     "patch_size": [1, 2, 2],
-    "num_attention_heads": 4,
+    "num_attention_heads": 8,
     "attention_head_dim": 32,
     "in_channels": 16,
     "out_channels": 16,
     "text_dim": 32,
     "freq_dim": 64,
-    "ffn_dim": 512,
+    "ffn_dim": 1024,
     "num_layers": 6,
     "cross_attn_norm": True,
     "qk_norm": "rms_norm_across_heads",

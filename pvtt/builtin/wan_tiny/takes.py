@@ -8,6 +8,7 @@ no product with the sample shop.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import zipfile
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ PHOTO_SIZE = 160
 RENDERED_PHOTO = 240
 MIN_FILL, MAX_FILL = 0.62, 0.9  # how far towards the frame's border the larger of the two products reaches
 
-CHUNK = 40  # products that one process renders in a go
+CHUNK = 40  # products that one process renders in a go, at most
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -204,7 +205,8 @@ def render_takes(directory: Path, namespace: str, num_products: int, jobs: int) 
     if not missing:
         return
     # Few parts, since a renderer takes seconds to start; several, for the progress.
-    chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
+    size = min(CHUNK, math.ceil(len(missing) / jobs))
+    chunks = [missing[start : start + size] for start in range(0, len(missing), size)]
     context = multiprocessing.get_context("spawn")  # the engine does not survive a fork
     with (
         context.Pool(jobs) as pool,

@@ -64,8 +64,9 @@ def train_transformer(
 ) -> None:
     """Train on normalised latents (B, V, C, F', h, w) with text embeddings (B, T, Dt).
 
-    Keeps the averaged weights in `directory/transformer` and a log in `directory/transformer_log.csv`: step, loss,
-    velocity error on held-out clips at four noise levels with fixed noise. A stopped run continues.
+    It trains on the latents' device. Keeps the averaged weights in `directory/transformer` and a log in
+    `directory/transformer_log.csv`: step, loss, velocity error on held-out clips at four noise levels with fixed noise.
+    A stopped run continues.
     """
     import torch
     from diffusers import WanTransformer3DModel
@@ -75,15 +76,16 @@ def train_transformer(
     from pvtt.training.optimizer import MuonWithAdamW
 
     torch.manual_seed(settings.seed)
-    model = WanTransformer3DModel(**config.TRANSFORMER)
+    device = latents.device
+    model = WanTransformer3DModel(**config.TRANSFORMER).to(device)
     optimizer = MuonWithAdamW(model.parameters(), settings.muon_lr, adamw_lr=settings.adamw_lr)
     peaks = (settings.muon_lr, settings.adamw_lr)
-    ema = EMAModel(model.parameters(), decay=settings.ema_decay)
+    ema = EMAModel(model.parameters(), decay=settings.ema_decay, foreach=True)
     checkpoint = directory / "transformer_checkpoint.pt"
     start = 0
     log: list[list[Any]] = []
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=False)
+        state = torch.load(checkpoint, weights_only=False, map_location=device)
         start, log = state["step"], state["log"]
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
@@ -98,13 +100,14 @@ def train_transformer(
             clean = latents[chosen, variant]
             # A variant with permuted colours no longer fits its caption: it trains without text.
             keep = torch.from_numpy((variant == 0) & (rng.random(settings.batch) >= settings.text_dropout))
-            condition = text[chosen] * keep[:, None, None]
-            sigma = torch.sigmoid(torch.randn(settings.batch))
+            condition = text[chosen] * keep[:, None, None].to(device)
+            sigma = torch.sigmoid(torch.randn(settings.batch)).to(device)
             sigma = config.SIGMA_SHIFT * sigma / (1 + (config.SIGMA_SHIFT - 1) * sigma)
             noise = torch.randn_like(clean)
             mixed = noisy_latents(clean, noise, sigma)
-            velocity = model(mixed, timesteps_of(sigma), condition, return_dict=False)[0]
-            loss = (velocity - velocity_target(clean, noise)).square().mean()
+            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                velocity = model(mixed, timesteps_of(sigma), condition, return_dict=False)[0]
+            loss = (velocity.float() - velocity_target(clean, noise)).square().mean()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
@@ -135,11 +138,11 @@ def velocity_errors(model: Any, latents: torch.Tensor, text: torch.Tensor) -> li
 
     from pvtt.models.flow_matching import noisy_latents, timesteps_of, velocity_target
 
-    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0)).to(latents)
     errors = []
     with torch.no_grad():
         for sigma in SIGMAS:
-            sigmas = torch.full((len(latents),), sigma)
+            sigmas = torch.full((len(latents),), sigma, device=latents.device)
             velocity = model(noisy_latents(latents, noise, sigmas), timesteps_of(sigmas), text, return_dict=False)[0]
             errors.append(round((velocity - velocity_target(latents, noise)).square().mean().item(), 5))
     return errors

@@ -12,8 +12,11 @@ transfer to it.
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 from PIL import Image
@@ -53,7 +56,12 @@ def split_of(index: int) -> Split:
 
 
 def write_workspace(
-    directory: Path, indices: Sequence[int], project: Workspace, destination: Path, profile: str = FIRST_ROUND
+    directory: Path,
+    indices: Sequence[int],
+    project: Workspace,
+    destination: Path,
+    profile: str = FIRST_ROUND,
+    jobs: int = 1,
 ) -> int:
     """Write takes as a workspace; what is there of an earlier call is kept.
 
@@ -63,6 +71,7 @@ def write_workspace(
         project: Whose models are copied, and whose params are taken under the profile.
         destination: The workspace's root.
         profile: `FIRST_ROUND` or `FURTHER_ROUND`.
+        jobs: Processes.
 
     Returns:
         The number of samples.
@@ -74,13 +83,14 @@ def write_workspace(
     for model in ("wan-tiny",) if profile == FIRST_ROUND else ("wan-tiny", "pvtt-tiny"):
         shutil.copytree(project.root / "models" / model, destination / "models" / model, dirs_exist_ok=True)
     captions: dict[int, str] = {}
-    with Progress("wan-tiny workspace", len(indices), unit="products") as progress:
-        for index in indices:
-            take = read_take(directory, index)
-            _write_films(workspace, take)
-            _write_photos(workspace, take)
-            # As the shop's pages give it: a model that never saw a brand's name is thrown by one.
-            captions[index] = f"{varied_spec(NAMESPACE, index).title}. {take.caption}"
+    context = multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(min(jobs, len(indices)), context) as pool,
+        Progress("wan-tiny workspace", len(indices), unit="products") as progress,
+    ):
+        written = pool.map(_write_take, repeat(directory), indices, repeat(workspace), chunksize=4)
+        for index, caption in zip(indices, written, strict=True):
+            captions[index] = caption
             progress.advance()
     entries = [entry for index in indices for entry in _entries(workspace, index, captions[index])]
     validated = workspace.out("validate")
@@ -110,6 +120,15 @@ def _film_paths(workspace: Workspace, index: int, film: int) -> tuple[Path, Path
 def _photo_paths(workspace: Workspace, index: int, count: int) -> list[Path]:
     folder = workspace.out("photos") / "photos" / _product_id(index)
     return [folder / f"{number:02d}.png" for number in range(1, count + 1)]
+
+
+def _write_take(directory: Path, index: int, workspace: Workspace) -> str:
+    """Write a take's films and photos; returns its product's caption."""
+    take = read_take(directory, index)
+    _write_films(workspace, take)
+    _write_photos(workspace, take)
+    # As the shop's pages give it: a model that never saw a brand's name is thrown by one.
+    return f"{varied_spec(NAMESPACE, index).title}. {take.caption}"
 
 
 def _write_films(workspace: Workspace, take: Take) -> None:

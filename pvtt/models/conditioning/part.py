@@ -10,7 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import torch
 from torch import Tensor, nn
+
+from pvtt.models.vae import TEMPORAL_FACTOR
 
 if TYPE_CHECKING:
     from pvtt.models.conditioning.conditions import Conditions
@@ -133,6 +136,25 @@ class ModelPart(nn.Module):
             embedded: What the first block is given.
         """
         return None
+
+
+class MaskedPart(ModelPart):
+    """A part with a patch embedding of a mask (4) and of a video's latents (C), which starts at zero.
+
+    Apart from the base's embedding of z_t rather than one over all channels: zeros in a longer sum would change how it
+    is blocked, and with that its last bits.
+    """
+
+    def __init__(self, config: PartConfig) -> None:
+        super().__init__(config)
+        channels, patch = TEMPORAL_FACTOR + config.latent_channels, config.patch_size
+        self.embedding = nn.Conv3d(channels, config.dim, kernel_size=patch, stride=patch, bias=False)
+        nn.init.zeros_(self.embedding.weight)
+
+    def embed_pair(self, mask: Tensor, latents: Tensor) -> Tensor:
+        """A mask (B, 4, F', h, w) and latents (B, C, F', h, w) → (B, D, F', h/p, w/p)."""
+        embedded: Tensor = self.embedding(torch.cat([mask, latents], dim=1))
+        return embedded
 
 
 class BlockPart(nn.Module):

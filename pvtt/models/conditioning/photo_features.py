@@ -57,6 +57,7 @@ class ClipFeatures:
 
     Args:
         folder: A folder with `image_encoder` and `image_processor`, as in Wan2.1-I2V-14B's Diffusers layout.
+        device: The device that it runs on.
 
     Attributes:
         dim: Width Dp of a token.
@@ -65,10 +66,11 @@ class ClipFeatures:
 
     background = 255  # as product photos on the web, which CLIP was trained on
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
         from transformers import CLIPImageProcessor, CLIPVisionModel
 
-        self._encoder = load_component(folder / "image_encoder", CLIPVisionModel).eval().requires_grad_(False)
+        encoder: Any = load_component(folder / "image_encoder", CLIPVisionModel)
+        self._encoder = encoder.eval().requires_grad_(False).to(device)
         self._processor = load_component(folder / "image_processor", CLIPImageProcessor)
         config = self._encoder.config
         self.dim = config.hidden_size
@@ -87,6 +89,7 @@ class DinoFeatures:
 
     Args:
         folder: A `transformers` folder, with `config.json` and `preprocessor_config.json`.
+        device: The device that it runs on.
 
     Attributes:
         background, dim, tokens_per_view: As `ClipFeatures` has them.
@@ -94,10 +97,11 @@ class DinoFeatures:
 
     background = 255
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
         from transformers import BitImageProcessor, Dinov2Model
 
-        self._encoder = load_component(folder, Dinov2Model).eval().requires_grad_(False)
+        encoder: Any = load_component(folder, Dinov2Model)
+        self._encoder = encoder.eval().requires_grad_(False).to(device)
         self._processor = load_component(folder, BitImageProcessor)
         config, crop = self._encoder.config, self._processor.crop_size
         self.dim = config.hidden_size
@@ -116,7 +120,7 @@ PhotoNetwork = ClipFeatures | DinoFeatures
 
 
 def load_photo_networks(
-    image_features: str, image_encoder: str | None, dino_encoder: str | None
+    image_features: str, image_encoder: str | None, dino_encoder: str | None, device: str = "cpu"
 ) -> dict[str, PhotoNetwork]:
     """The frozen networks behind `encode.image_features`, by the field of `Conditions` that each makes.
 
@@ -124,15 +128,16 @@ def load_photo_networks(
         image_features: `vae` (none), `clip` or `clip_dino`.
         image_encoder: Folder of the CLIP.
         dino_encoder: Folder of DINOv2.
+        device: The device that they run on.
 
     Raises:
         MissingInputError: A folder is not given, or not there; says how to get it.
     """
     networks: dict[str, PhotoNetwork] = {}
     if image_features != "vae":
-        networks["image_tokens"] = ClipFeatures(require_image_encoder(image_encoder))
+        networks["image_tokens"] = ClipFeatures(require_image_encoder(image_encoder), device)
     if image_features == "clip_dino":
-        networks["dino_tokens"] = DinoFeatures(require_dino_encoder(dino_encoder))
+        networks["dino_tokens"] = DinoFeatures(require_dino_encoder(dino_encoder), device)
     return networks
 
 
