@@ -1,6 +1,6 @@
 """One photo in its place in all of a shot: what every window of the shot is conditioned by and starts from.
 
-    where the old product stands ──► each photo in its place ──► the one most like the region ──► drawn in each window
+    where the old product stands ──► each photo in its place ──► the one most like it ──► drawn in each window
 
 Within a window alone (`pvtt.encoding.collage`) photo, place and size are known by the hole only, and come out anew for
 each; in a film the product then jumps from window to window. Here a shot's photo and track are made once, in the
@@ -74,21 +74,21 @@ class Placement:
             drawn.append(np.concatenate([colours, layer[..., 3:]], axis=-1))
         return Collage(np.stack(drawn).astype(np.float32))
 
-    def likeness(self, region: Region, frame_size: tuple[int, int]) -> float:
-        """How much of the region and of the photo's product they share, over some frames, in [0, 1].
+    def likeness(self, old: Region, frame_size: tuple[int, int]) -> float:
+        """Mean intersection over union of the old product and the photo's, over some frames.
 
         Args:
-            region: (F, h, w) at the work size.
+            old: Where the old one is, (F, h, w) at the work size.
             frame_size: Width and height of the template's frames.
         """
-        height, width = region.shape[1:]
+        height, width = old.shape[1:]
         factor = np.array([width / frame_size[0], height / frame_size[1]])
         shown = self.standing.shown
         values = []
         for frame in shown[np.unique(np.linspace(0, len(shown) - 1, NUM_LOOKS).round().astype(int))]:
             scale, shift = self._onto(int(frame))
-            product = _warp(self.cutout.alpha, scale * factor, shift * factor, (width, height)) >= 0.5
-            values.append((product & region[frame]).sum() / max(1, (product | region[frame]).sum()))
+            new = _warp(self.cutout.alpha, scale * factor, shift * factor, (width, height)) >= 0.5
+            values.append((new & old[frame]).sum() / (new | old[frame]).sum())
         return float(np.mean(values))
 
     def _onto(self, frame: int) -> tuple[Floats, Floats]:
@@ -102,14 +102,14 @@ class Placement:
 
 
 def place_photo(
-    photos: Sequence[Rgba], standing: Standing, region: Region, frame_size: tuple[int, int], window: tuple[int, int]
+    photos: Sequence[Rgba], standing: Standing, old: Region, frame_size: tuple[int, int], window: tuple[int, int]
 ) -> Placement | None:
-    """The photo that is most like the region, in its place; None where no photo shows anything.
+    """The photo whose outline is most like the old product's, in its place; None where no photo shows anything.
 
     Args:
         photos: Of the new product, (S, S, 4) each, background removed.
         standing: Where the old one stands.
-        region: Where a new one may come, (F, h, w) at the work size.
+        old: Its masks, (F, h, w) at the work size.
         frame_size: Width and height of the template's frames.
         window: The same of the model's window.
     """
@@ -119,7 +119,7 @@ def place_photo(
         for cutout in cutouts
         if cutout is not None and (cutout.alpha >= 0.5).any()
     ]
-    return max(placed, key=lambda one: one.likeness(region, frame_size)) if placed else None
+    return max(placed, key=lambda one: one.likeness(old, frame_size)) if placed else None
 
 
 def sides_of(cutout: Cutout) -> Floats:

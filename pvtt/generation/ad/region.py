@@ -2,7 +2,7 @@
 
     masks of the old product, with room for the new one ──► a smooth crop that follows them ──► holes in the crop
     (of the work size)           (`with_room`)              (`CropPath.follow`)              (`conditioning_mask`)
-                                      └──► a photo in its place, once for the shot (`place_photo`)
+        └──► a photo in its place, one for all of the shot (`place_photo`)
 
 A shot is planned in stretches of whole windows: a stretch has one crop size and one smooth path. Most shots are one
 stretch; one in which the product's size or direction changes much is halved until a path holds it.
@@ -126,7 +126,7 @@ def plan_shot(
     if product.any():
         standing = follow(product, frame_size, pixel_aspect, rate)
         covered = with_room(product, photos, standing, frame_size)
-        placement = place_photo(photos, standing, covered, frame_size, model.size)
+        placement = place_photo(photos, standing, product, frame_size, model.size)
     windows = windows_of(len(covered), model.num_frames)
     planner = _Planner(covered, windows, model, frame_size, pixel_aspect)
     stretches = tuple(planner.stretches(0, len(windows)))
