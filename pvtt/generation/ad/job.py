@@ -298,9 +298,10 @@ def _prepare(template: Path, photos: tuple[Rgba, ...], folder: Path, mask: Path 
     plans = {}
     for shot in looked_at.shots:
         if shot.span.number in choice.chosen:
-            masks = looked_at.masks(shot)
             size = (film.width, film.height)
-            plans[shot.span.number] = plan_shot(masks, photos, model, size, film.pixel_aspect, film.rate)
+            plans[shot.span.number] = plan_shot(
+                looked_at.masks(shot), photos, model, size, film.pixel_aspect, film.rate
+            )  # one shot's masks in memory at a time
     return _Found(film, model, mask, settings, looked_at, choice, plans)
 
 
