@@ -5,8 +5,8 @@ does for pictures (Lugmayr et al. 2022, arXiv:2201.09865). It is what a model se
 latent frames have one noise level, so that no model needs to be trained for it.
 
 Measured from noise alone (strength 1) on the first 25 frames of shot 2 of the shop's JEWE016 with BOTT001's photos and
-an earlier models/pvtt-tiny, as the mean difference of neighbouring frames in the region, of 255, inside windows and from
-a window to the next:
+an earlier models/pvtt-tiny, as the mean difference of neighbouring frames in the region, of 255, inside windows and
+from a window to the next:
 
 | the last frame is given | noise | inside | joints |
 |---|---|---|---|
