@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pvtt.encoding.collage import Collage
 from pvtt.errors import PvttError, first_line
 from pvtt.files.storage import raise_storage_fault
 from pvtt.items.runner import ItemRejectedError
@@ -42,12 +43,14 @@ class TemplateInput:
         mask: True where to generate, (F, H, W).
         photos: Of the new product, cut out and square; none generates without product.
         prompt: The caption; empty is legal.
+        collage: A photo in its place; None: the one that fits the mask best.
     """
 
     video: Video
     mask: Region
     photos: tuple[Rgba, ...]
     prompt: str
+    collage: Collage | None = None
 
 
 def read_batch(

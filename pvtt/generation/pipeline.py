@@ -160,6 +160,8 @@ class ProductVideoPipeline(ConditionedPipeline):
         return torch.cat([encode_draft(self.vae, self._collage(one), one.video, one.mask) for one in batch])
 
     def _collage(self, one: TemplateInput) -> Collage:
+        if one.collage is not None:
+            return one.collage
         contract = self.mask_contract
         params = MaskParams.model_validate(contract.model_dump(include=set(MaskParams.model_fields)))
         shape = HoleShape(MaskShape.evaluation(params).kind, contract.dilation)

@@ -102,6 +102,13 @@ class _Source:
         self._file.close()
 
 
+def moving_picture(container: InputContainer) -> VideoStream | None:
+    """The first video stream that is no cover art; None where there is none."""
+    from av.stream import Disposition
+
+    return next((one for one in container.streams.video if not one.disposition & Disposition.attached_pic), None)
+
+
 class VideoReader:
     """Iterates over the decoded frames of a video as `(time, av.VideoFrame)`, one frame in memory at a time.
 
@@ -132,11 +139,11 @@ class VideoReader:
             if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
                 raise self._unopenable() from None
             raise
-        streams = self._container.streams.video
-        if not streams or self._container.format.name.split(",")[0].endswith(("_pipe", "image2", "tty")):
+        stream = moving_picture(self._container)
+        if stream is None or self._container.format.name.split(",")[0].endswith(("_pipe", "image2", "tty")):
             self.__exit__(None, None, None)
             raise VideoError(f"{self._path.name} has no moving picture", reason="not_a_video")
-        self._stream = streams[0]
+        self._stream = stream
         if self._stream.codec_context is None:
             self.__exit__(None, None, None)
             raise MissingCodecError(

@@ -6,6 +6,7 @@ import subprocess
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -22,6 +23,7 @@ from pvtt.media.video import (
     write_video,
 )
 from tests.conftest import require_program
+from tests.media.covers import write_with_cover
 
 
 def gradient_video(num_frames: int = 12, height: int = 96, width: int = 128) -> npt.NDArray[np.uint8]:
@@ -80,6 +82,22 @@ def test_frames_are_read_one_at_a_time(clip: Path) -> None:
     frames = iter_frames(clip)
     assert next(frames).shape == (96, 128, 3)
     frames.close()  # type: ignore[attr-defined]
+
+
+def test_cover_art_is_not_taken_for_the_film(tmp_path: Path) -> None:
+    path = write_with_cover(tmp_path / "film.mp4", list(gradient_video()))
+    with av.open(str(path)) as container:
+        assert [stream.width for stream in container.streams.video] == [32, 128]
+    assert read_video(path).shape == (12, 96, 128, 3)
+    assert probe(path).codec == "h264"
+
+
+def test_cover_art_alone_is_no_video(tmp_path: Path) -> None:
+    path = write_with_cover(tmp_path / "film.mp4", list(gradient_video()))
+    ffmpeg("-i", str(path), "-map", "0:0", "-c", "copy", "-disposition:v", "attached_pic", str(tmp_path / "cover.mp4"))
+    with pytest.raises(VideoError) as caught:
+        probe(tmp_path / "cover.mp4")
+    assert caught.value.reason == "not_a_video"
 
 
 def test_a_rotated_video_is_turned_upright(tmp_path: Path, clip: Path) -> None:

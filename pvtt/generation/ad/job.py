@@ -298,9 +298,10 @@ def _prepare(template: Path, photos: tuple[Rgba, ...], folder: Path, mask: Path 
     plans = {}
     for shot in looked_at.shots:
         if shot.span.number in choice.chosen:
-            masks = looked_at.masks(shot)
             size = (film.width, film.height)
-            plans[shot.span.number] = plan_shot(masks, photos, model, size, film.pixel_aspect, film.rate)
+            plans[shot.span.number] = plan_shot(
+                looked_at.masks(shot), photos, model, size, film.pixel_aspect, film.rate
+            )  # one shot's masks in memory at a time
     return _Found(film, model, mask, settings, looked_at, choice, plans)
 
 
@@ -439,15 +440,20 @@ class _Run:
         assert view is not None  # it has a hole
         places = [index - stretch.first for index in window]
         pixels = [view.cut(frame, place) for frame, place in zip(originals, places, strict=True)]
-        holes = [stretch.holes[place] for place in places]
-        missing = plan.window - len(pixels)  # at a shot's end: its last frame stands still
-        cut, hole = np.stack(pixels + pixels[-1:] * missing), np.stack(holes + holes[-1:] * missing)
         known = None if last is None else view.cut(last, places[0])
-        made = match_colours(maker.make(cut, hole, known).video, cut, hole)
+        missing = plan.window - len(pixels)  # at a shot's end: its last frame stands still
+        places += places[-1:] * missing
+        cut, hole = np.stack(pixels + pixels[-1:] * missing), stretch.holes[places]
+        collage = None
+        if plan.placement is not None:
+            size = (self.found.template.width, self.found.template.height)
+            numbers = [stretch.first + place for place in places]
+            collage = plan.placement.layers(view, size, numbers, places, cut, hole)
+        made = match_colours(maker.make(cut, hole, known, collage).video, cut, hole)
         difference = np.abs(made.astype(np.int16) - cut)[hole]
         change.total += float(difference.sum())
         change.count += difference.size
         return [
             view.put_back(old, place, made[index], hole[index])
-            for index, (old, place) in enumerate(zip(originals, places, strict=True))
+            for index, (old, place) in enumerate(zip(originals, places, strict=False))
         ]

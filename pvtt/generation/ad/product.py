@@ -82,7 +82,7 @@ class Survey:
         """Where the product is, (F, H, W) at the work size."""
         width, height = self.size
         bits = np.unpackbits(shot.packed, axis=1, count=width * height)
-        return bits.reshape(-1, height, width).astype(np.bool_)
+        return bits.reshape(-1, height, width).view(np.bool_)  # a copy would be as large as the film
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Where the new product comes: for each frame a crop around it and a hole in the crop, as the model was trained on.
 
     masks of the old product, with room for the new one ──► a smooth crop that follows them ──► holes in the crop
-    (of the work size)              (`room_for`)            (`CropPath.follow`)              (`conditioning_mask`)
+    (of the work size)           (`with_room`)              (`CropPath.follow`)              (`conditioning_mask`)
+        └──► a photo in its place, one for all of the shot (`place_photo`)
 
 A shot is planned in stretches of whole windows: a stretch has one crop size and one smooth path. Most shots are one
 stretch; one in which the product's size or direction changes much is halved until a path holds it.
@@ -17,17 +18,18 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from pvtt.encoding.collage import cut_out
 from pvtt.encoding.crop import MARGIN, CropDraw, CropPath, bounding_box
 from pvtt.encoding.masks import MaskShape, conditioning_mask, product_mask
-from pvtt.encoding.room import room_for
 from pvtt.errors import PvttError
+from pvtt.generation.ad.placement import Placement, place_photo, sides_of
 from pvtt.generation.ad.settings import ModelFormat
+from pvtt.generation.ad.standing import Standing, follow
 from pvtt.generation.ad.stitch import View
 from pvtt.media.arrays import FrameRegion, Region, Rgba
 from pvtt.models.contracts import MaskContract
 from pvtt.params.encode import MaskParams
 
-ROOM_REACH_S = 0.5  # the room's place is a straight line through the frames this near: no jump, and no corner cut
 LOOSER = (1.0, 1.5, 2.25)  # how much larger a crop may get to hold the product all along its path
 MIN_RELATIVE_AREA = 0.4  # of a stretch's largest product box its smallest may have, so that the product is seen large
 MAX_REGION = 0.9  # of the frame, on average: with more, nothing of the template is left
@@ -64,11 +66,13 @@ class ShotPlan:
         num_frames: Of the shot.
         window: Frames of a window.
         stretches: In order.
+        placement: The new product's photo in its place; None where there is no photo or no old product.
     """
 
     num_frames: int
     window: int
     stretches: tuple[Stretch, ...]
+    placement: Placement | None
 
     @property
     def windows(self) -> list[range]:
@@ -118,7 +122,11 @@ def plan_shot(
     Raises:
         PvttError: The region is nearly the whole frame.
     """
-    covered = product | smooth_room(product, photos, max(1, round(ROOM_REACH_S * rate)))
+    covered, placement = product, None
+    if product.any():
+        standing = follow(product, frame_size, pixel_aspect, rate)
+        covered = with_room(product, photos, standing, frame_size)
+        placement = place_photo(photos, standing, product, frame_size, model.size)
     windows = windows_of(len(covered), model.num_frames)
     planner = _Planner(covered, windows, model, frame_size, pixel_aspect)
     stretches = tuple(planner.stretches(0, len(windows)))
@@ -128,19 +136,31 @@ def plan_shot(
             f"the region of the new product covers {share:.0%} of the frame: nothing of the template would be left",
             "leave the shot out with --shots, or say where the product is with --box or --mask",
         )
-    return ShotPlan(len(covered), model.num_frames, stretches)
+    return ShotPlan(len(covered), model.num_frames, stretches, placement)
 
 
-def smooth_room(product: Region, photos: Sequence[Rgba], reach: int) -> Region:
-    """Room for the new product in each frame, placed by a straight line through the frames at most `reach` away.
+def with_room(product: Region, photos: Sequence[Rgba], standing: Standing, frame_size: tuple[int, int]) -> Region:
+    """Where the old product is, with room for the new one, (F, h, w): boxes as those of `pvtt.encoding.room`.
 
-    Arguments and result as of `pvtt.encoding.room.room_for`.
+    Each is as wide as the widest photo and as high as the highest, and stands where the old product does; a frame
+    without that gets none.
+
+    Args:
+        product: Where the old one is, (F, h, w) at the work size.
+        photos: Of the new one, (S, S, 4) each, background removed.
+        standing: Where the old one stands.
+        frame_size: Width and height of the template's frames.
     """
-    rooms = np.zeros_like(product)
-    for index in np.flatnonzero(product.any(axis=(1, 2))).tolist():
-        first = max(0, index - reach)
-        rooms[index] = room_for(product[first : index + reach + 1], photos)[index - first]
-    return rooms
+    height, width = product.shape[1:]
+    cutouts = [cutout for photo in photos if (cutout := cut_out(photo, max(photo.shape))) is not None]
+    covered = product.copy()
+    if cutouts:
+        boxes = standing.boxes(np.max([sides_of(cutout) for cutout in cutouts], axis=0))
+        edges = np.rint(boxes * np.tile([width / frame_size[0], height / frame_size[1]], 2))
+        for index in standing.shown:
+            left, top, right, bottom = edges[index].clip(0, [width, height] * 2).astype(int)
+            covered[index, top:bottom, left:right] = True
+    return covered
 
 
 def _share(stretches: Sequence[Stretch], frame_size: tuple[int, int]) -> float:

@@ -75,6 +75,13 @@ class View:
         result[top:bottom, left:right] = blended[0]
         return result, region
 
+    def affine(
+        self, frame_size: tuple[int, int], place: int
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Where a point of a frame of this width and height, (x, y), is in the window: point · scale + shift."""
+        scale, corner = self._scaled(frame_size, place)
+        return scale, np.array(self.pad) * scale - corner
+
     def _placement(
         self, frame_size: tuple[int, int], place: int
     ) -> tuple[tuple[int, int, int, int], npt.NDArray[np.float64]]:
@@ -83,11 +90,8 @@ class View:
         The arithmetic is that of `CropPath.cut`, which first scales the whole frame, then moves it.
         """
         width, height = frame_size
-        canvas = np.array([width + 2 * self.pad[0], height + 2 * self.pad[1]], np.float64)
-        size, crop_size = np.array(self.path.size), np.array(self.path.crop_size)
-        scaled = np.maximum(size, np.rint(canvas * size / crop_size))
-        scale = scaled / canvas
-        corner = (self.path.corners[place] * scale).clip(0, scaled - size)
+        scale, corner = self._scaled(frame_size, place)
+        size = np.array(self.path.size)
         pad = np.array(self.pad, np.float64)
         begin = np.floor(corner / scale - pad).astype(int).clip(0, (width, height))
         end = np.ceil((corner + size) / scale - pad).astype(int).clip(0, (width, height))
@@ -95,6 +99,14 @@ class View:
         shift = (begin + pad + 0.5) * scale - 0.5 - corner
         move = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
         return (int(begin[0]), int(begin[1]), int(end[0]), int(end[1])), move
+
+    def _scaled(self, frame_size: tuple[int, int], place: int) -> tuple[npt.NDArray[np.float64], ...]:
+        """What the padded frame is scaled by, and the crop's left and top edge in it then, (2,) each."""
+        canvas = np.array([frame_size[0] + 2 * self.pad[0], frame_size[1] + 2 * self.pad[1]], np.float64)
+        size, crop_size = np.array(self.path.size), np.array(self.path.crop_size)
+        scaled = np.maximum(size, np.rint(canvas * size / crop_size))
+        scale = scaled / canvas
+        return scale, (self.path.corners[place] * scale).clip(0, scaled - size)
 
 
 def match_colours(made: Video, pixels: Video, holes: Region) -> Video:

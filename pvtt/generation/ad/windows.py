@@ -6,7 +6,8 @@
 A window takes consecutive frames. It begins with the last frame that was made before it, as it stands in the ad, and
 goes on from there (`hold.py`). All windows start from the same noise, so that what a photo leaves open stays as it is.
 
-The key of a window in the cache is what goes in: its pixels and holes, photos, model, settings, code. So a run that was
+The key of a window in the cache is what goes in: its pixels and holes, photos, the photo in its place, model, settings,
+code. So a run that was
 killed continues, and a changed setting makes anew what depends on it.
 """
 
@@ -18,7 +19,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
+from pvtt.encoding.collage import Collage
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_bytes, sha256_json
 from pvtt.generation.ad.settings import AdSettings, ModelFormat
@@ -76,29 +79,30 @@ class WindowMaker:
             model.strength,
         ]
 
-    def make(self, pixels: Video, holes: Region, known: Frame | None) -> Made:
+    def make(self, pixels: Video, holes: Region, known: Frame | None, collage: Collage | None = None) -> Made:
         """Make a window, or take it from the cache.
 
         Args:
             pixels: Of the template, (F, H, W, 3), F = 4n+1.
             holes: Where to generate, (F, H, W).
             known: The first frame as it is in the ad already, (H, W, 3); None: it is to be made.
+            collage: The photo in its place, (F, H, W, 4); None: where the holes say.
 
         Raises:
             StorageError: The cache cannot be written.
         """
-        arrays = [pixels, holes, *([] if known is None else [known])]
-        key = sha256_json([*self._common, *([list(array.shape), sha256_bytes(array.tobytes())] for array in arrays)])
+        arrays = [pixels, holes, known, None if collage is None else collage.layer]
+        key = sha256_json([*self._common, *(None if array is None else _hashed(array) for array in arrays)])
         entry = self._cache.read(key)
         if entry is not None:
             return Made(np.load(entry.directory / WINDOW_FILE), cached=True)
-        video = self._generate(pixels, holes, known)
+        video = self._generate(pixels, holes, known, collage)
         with self._cache.write(key) as new:
             np.save(new.directory / WINDOW_FILE, video)
             new.result = {"shape": list(video.shape)}
         return Made(video, cached=False)
 
-    def _generate(self, pixels: Video, holes: Region, known: Frame | None) -> Video:
+    def _generate(self, pixels: Video, holes: Region, known: Frame | None, collage: Collage | None) -> Video:
         from pvtt.generation.ad.hold import first_latent, hold_first
         from pvtt.generation.inputs import TemplateInput
         from pvtt.models.sampling import SamplingSettings, initial_noise, sample
@@ -106,7 +110,7 @@ class WindowMaker:
         if self._pipeline is None:
             self._pipeline = _load(self._model)
         pipeline = self._pipeline
-        given = [TemplateInput(pixels, holes, self._photos, self._settings.prompt)]
+        given = [TemplateInput(pixels, holes, self._photos, self._settings.prompt, collage)]
         conditions = pipeline.encode(given)
         held = None if known is None else first_latent(pipeline.vae, known)
         if self._model.strength < 1:
@@ -124,6 +128,10 @@ class WindowMaker:
         latents = sample(pipeline.transformer, scheduler, noise, conditions, pipeline.empty_text(), settings)
         (video,) = pipeline.decode(latents)
         return video
+
+
+def _hashed(array: npt.NDArray[Any]) -> list[Any]:
+    return [list(array.shape), sha256_bytes(array.tobytes())]
 
 
 @cache  # reading all the source takes a second

@@ -19,6 +19,7 @@ import numpy as np
 from pvtt.errors import PvttError
 from pvtt.generation.ad.template import Template
 from pvtt.media.arrays import Frame
+from pvtt.media.video import moving_picture
 
 CRF = 16  # of x264: no difference is seen at normal speed
 PRESET = "veryfast"
@@ -55,6 +56,9 @@ class AdWriter:
         import av
 
         self._source = av.open(str(self._template.path))
+        pictures = moving_picture(self._source)
+        assert pictures is not None  # the template was read
+        self._pictures = pictures
         options = {"fflags": "+bitexact"}
         if self._path.suffix == ".mkv":
             options["avoid_negative_ts"] = "disabled"  # sound may begin before 0, and pictures stay where they are
@@ -132,7 +136,7 @@ class AdWriter:
         aspect = 1 / template.pixel_aspect if turned else template.pixel_aspect
         if aspect != 1:
             context.sample_aspect_ratio = aspect
-        source = self._source.streams.video[0].codec_context
+        source = self._pictures.codec_context
         self._matrix = int(source.colorspace) if int(source.colorspace) in KEPT_MATRICES else BT709
         context.colorspace = self._matrix
         context.color_range = LIMITED
@@ -147,7 +151,7 @@ class AdWriter:
         """Output streams for what is copied, by the template's stream index."""
         for stream in self._source.streams:
             if stream.type == "video":
-                if stream.index != self._source.streams.video[0].index:
+                if stream.index != self._pictures.index:
                     self.notes.append(f"stream {stream.index}, a further picture, was left out")
                 continue
             name = getattr(stream.codec_context, "name", None)

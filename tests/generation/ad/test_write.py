@@ -14,6 +14,7 @@ from pvtt.generation.ad.template import read_template
 from pvtt.generation.ad.write import AdWriter, greatest_shift
 from pvtt.media.video import read_video
 from tests.generation.ad.films import disc_shot, packets, uneven_times, write_film
+from tests.media.covers import write_with_cover
 
 
 def rewrite(source: Path, target: Path) -> list[str]:
@@ -53,6 +54,13 @@ def test_a_phones_film_stays_turned(tmp_path: Path) -> None:
     assert made.rotation != 0
     difference = abs(read_video(tmp_path / "new.mp4").astype(int) - read_video(source))
     assert difference.mean() < 2
+
+
+def test_cover_art_is_left_out_and_the_film_stays(tmp_path: Path) -> None:
+    source = write_with_cover(tmp_path / "ad.mp4", list(disc_shot(200)[0]))
+    assert (read_template(source).width, read_template(source).num_frames) == (192, 14)
+    assert rewrite(source, tmp_path / "new.mp4") == ["stream 0, a further picture, was left out"]
+    assert abs(read_video(tmp_path / "new.mp4").astype(int) - read_video(source)).mean() < 2
 
 
 def test_pixels_that_are_not_square_stay_so(tmp_path: Path) -> None:
