@@ -22,7 +22,7 @@ from pvtt.evaluation.contenders import all as contenders
 from pvtt.evaluation.contenders.contender import Network, Sampler, Setting, Task
 from pvtt.evaluation.contenders.model import MODEL, SWAPPED, Sampled
 from pvtt.evaluation.fingerprint import fingerprint
-from pvtt.evaluation.generate import ConditionedSample, Generator, Pasting, read_conditions, sampling
+from pvtt.evaluation.generate import Generator, Pasting, read_conditions, sampling
 from pvtt.evaluation.measure import load_networks, measure_sample
 from pvtt.evaluation.metrics.fvd import frechet_distance
 from pvtt.evaluation.metrics.identity import embed_photos
@@ -38,6 +38,7 @@ from pvtt.generation.composite import composite
 from pvtt.items.cache import ItemCache
 from pvtt.items.progress import Progress
 from pvtt.media.arrays import Rgba, Video
+from pvtt.media.inpaint import inpaint
 from pvtt.models.contracts import Contracts
 from pvtt.models.origin import model_sha256
 from pvtt.params.file import Params
@@ -301,17 +302,22 @@ class Evaluation:
     ) -> Task:
         folder, fill = self._workspace.out("encode"), self._params.encode.mask.fill
 
-        def sample(encoded: EncodedSample) -> ConditionedSample:
-            pasting = Pasting(window.template, window.mask, photos[encoded.product_id], shape, fill)
-            return replace(read_conditions(folder, encoded), pasting=pasting)
+        inpainted = inpaint(window.template, window.mask)
+
+        def pasting(encoded: EncodedSample) -> Pasting:
+            return Pasting(window.template, inpainted, window.mask, photos[encoded.product_id], shape, fill)
+
+        own, partner = pasting(one.encoded), one.partner
 
         return Task(
             key=one.entry.key,
             template=masked_video(window.template, window.mask, fill),
             hole=window.mask,
             photos=photos[one.entry.product_id],
-            conditions=sample(one.encoded),
-            partner=None if one.partner is None else sample(one.partner),
+            conditions=replace(read_conditions(folder, one.encoded), pasting=own),
+            partner=None if partner is None else replace(read_conditions(folder, partner), pasting=pasting(partner)),
+            inpainted=inpainted,
+            collage=own.collage,
         )
 
     def _keep(self, one: Chosen, scene: Scene, metrics: Mapping[str, float | None]) -> EvaluatedSample:
