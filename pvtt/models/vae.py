@@ -72,12 +72,14 @@ def decode_latents(vae: Any, latents: Tensor, batch_size: int = BATCH_SIZE) -> T
 
 
 def _in_batches(work: Callable[[Tensor], Tensor], given: Tensor, batch_size: int, is_slow_alone: bool) -> Tensor:
-    """What `work` makes of all samples of `given`, (B, …), float32; one that would be slow alone goes in twice."""
-    made = []
-    for part in given.split(batch_size):
-        twice = len(part) == 1 and is_slow_alone
-        made.append(work(torch.cat([part, part]))[:1] if twice else work(part))
-    return torch.cat([one.float() for one in made])
+    """What `work` makes of all samples of `given`, (B, …), float32.
+
+    One that would be slow alone goes in with those before it, or twice.
+    """
+    parts = list(given.split(batch_size))
+    if is_slow_alone and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:] if len(parts) > 1 else parts * 2)]
+    return torch.cat([work(part).float() for part in parts])[: len(given)]
 
 
 def _is_slow_alone(vae: Any, num_rows: int) -> bool:
