@@ -6,6 +6,7 @@ import csv
 import io
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from pvtt.evaluation.contenders import all as contenders
 from pvtt.evaluation.contenders.contender import Network, Sampler, Setting, Task
 from pvtt.evaluation.contenders.model import MODEL, SWAPPED, Sampled
 from pvtt.evaluation.fingerprint import fingerprint
-from pvtt.evaluation.generate import ConditionedSample, Generator, Pasting, read_conditions, sampling
+from pvtt.evaluation.generate import Generator, Pasting, read_conditions, sampling
 from pvtt.evaluation.measure import load_networks, measure_sample
 from pvtt.evaluation.metrics.fvd import frechet_distance
 from pvtt.evaluation.metrics.identity import embed_photos
@@ -38,6 +39,7 @@ from pvtt.generation.composite import composite
 from pvtt.items.cache import ItemCache
 from pvtt.items.progress import Progress
 from pvtt.media.arrays import Rgba, Video
+from pvtt.media.inpaint import inpaint
 from pvtt.models.contracts import Contracts
 from pvtt.models.origin import model_sha256
 from pvtt.params.file import Params
@@ -54,6 +56,7 @@ from pvtt.records.evaluation import (
 )
 
 STAGE = "evaluate"
+MOST_THREADS = 4  # samples that are read or measured side by side; each holds all its contenders' videos
 NUM_WORST = 2  # samples a part whose videos are kept because they are the worst
 
 
@@ -252,66 +255,87 @@ class Evaluation:
         size = self._params.evaluate.batch_size
         for start in range(0, len(chosen), size):
             batch = chosen[start : start + size]
-            for one, scene in zip(batch, self._generate(batch, photos, gallery, setting), strict=True):
-                features.add(scene.output, scene.truth)
-                yield self._keep(one, scene, measure_sample(scene))
+            for output, truth, sample in self._run_batch(batch, photos, gallery, setting):
+                features.add(output, truth)
+                yield sample
 
     def _gallery(self, photos: Mapping[str, Sequence[Rgba]]) -> dict[str, Appearance]:
         side = min(self._params.encode.width, self._params.encode.height)
         looks = {product: embed_photos(photos[product], side) for product in sorted(photos)}
         return {product: look for product, look in looks.items() if look is not None}
 
-    def _generate(
+    def _run_batch(
         self,
         batch: Sequence[Chosen],
         photos: Mapping[str, Sequence[Rgba]],
         gallery: Mapping[str, Appearance],
         setting: Setting,
-    ) -> Iterator[Scene]:
-        """What all contenders make of a batch's samples."""
-        windows = [self._windows.read(one.entry) for one in batch]
-        tasks = [self._task(one, window, photos, setting.hole) for one, window in zip(batch, windows, strict=True)]
-        made = {contender.name: contender.videos(tasks, setting) for contender in contenders.CONTENDERS}
-        for index, (one, window) in enumerate(zip(batch, windows, strict=True)):
-            outputs = {
-                name: composite(video, window.template, window.mask)
-                for name, videos in made.items()
-                if (video := videos[index]) is not None
-            }
-            raw = made[MODEL.name][index]
-            assert raw is not None  # every sample has its own photos
-            yield Scene(
-                truth=window.pixels,
-                template=window.template,
-                product=window.product,
-                hole=window.mask,
-                raw=raw,
-                output=outputs.pop(MODEL.name),
-                others=outputs,
-                product_id=one.entry.product_id,
-                partner_id=None if one.partner is None else one.partner.product_id,
-                template_id=_template_product(one),
-                gallery=gallery,
-                photos=photos[one.entry.product_id],
-                networks=self._networks,
-            )
+    ) -> Iterator[tuple[Video, Video, EvaluatedSample]]:
+        """Each sample's output, ground truth and scores, after all contenders have made their videos of the batch."""
+
+        def read(one: Chosen) -> tuple[EvaluationWindow, Task]:
+            window = self._windows.read(one.entry)
+            return window, self._task(one, window, photos, setting.hole)
+
+        def finish(index: int) -> tuple[Video, Video, EvaluatedSample]:
+            videos = {name: video for name, of_batch in made.items() if (video := of_batch[index]) is not None}
+            scene = self._scene(batch[index], given[index][0], videos, photos, gallery)
+            return scene.output, scene.truth, self._keep(batch[index], scene, measure_sample(scene))
+
+        # What is no network's work takes one core a sample.
+        with ThreadPoolExecutor(min(MOST_THREADS, torch.get_num_threads())) as pool:
+            given = list(pool.map(read, batch))
+            tasks = [task for _, task in given]
+            made = {contender.name: contender.videos(tasks, setting) for contender in contenders.CONTENDERS}
+            yield from pool.map(finish, range(len(batch)))
+
+    def _scene(
+        self,
+        one: Chosen,
+        window: EvaluationWindow,
+        videos: Mapping[str, Video],
+        photos: Mapping[str, Sequence[Rgba]],
+        gallery: Mapping[str, Appearance],
+    ) -> Scene:
+        """What metrics see of a sample, given each contender's video, (F, H, W, 3), before compositing."""
+        outputs = {name: composite(video, window.template, window.mask) for name, video in videos.items()}
+        return Scene(
+            truth=window.pixels,
+            template=window.template,
+            product=window.product,
+            hole=window.mask,
+            raw=videos[MODEL.name],
+            output=outputs.pop(MODEL.name),
+            others=outputs,
+            product_id=one.entry.product_id,
+            partner_id=None if one.partner is None else one.partner.product_id,
+            template_id=_template_product(one),
+            gallery=gallery,
+            photos=photos[one.entry.product_id],
+            networks=self._networks,
+        )
 
     def _task(
         self, one: Chosen, window: EvaluationWindow, photos: Mapping[str, Sequence[Rgba]], shape: HoleShape
     ) -> Task:
         folder, fill = self._workspace.out("encode"), self._params.encode.mask.fill
+        # Inpainting looks into a hole at the frame's border, so nothing of the truth may be in it.
+        template = masked_video(window.template, window.mask, fill)
+        inpainted = inpaint(template, window.mask)
 
-        def sample(encoded: EncodedSample) -> ConditionedSample:
-            pasting = Pasting(window.template, window.mask, photos[encoded.product_id], shape, fill)
-            return replace(read_conditions(folder, encoded), pasting=pasting)
+        def pasting(encoded: EncodedSample) -> Pasting:
+            return Pasting(window.template, inpainted, window.mask, photos[encoded.product_id], shape, fill)
 
+        own, partner = pasting(one.encoded), one.partner
         return Task(
             key=one.entry.key,
-            template=masked_video(window.template, window.mask, fill),
+            template=template,
             hole=window.mask,
             photos=photos[one.entry.product_id],
-            conditions=sample(one.encoded),
-            partner=None if one.partner is None else sample(one.partner),
+            conditions=replace(read_conditions(folder, one.encoded), pasting=own),
+            partner=None if partner is None else replace(read_conditions(folder, partner), pasting=pasting(partner)),
+            inpainted=inpainted,
+            collage=own.collage,
         )
 
     def _keep(self, one: Chosen, scene: Scene, metrics: Mapping[str, float | None]) -> EvaluatedSample:

@@ -8,16 +8,17 @@ with what an uninterrupted one would have made. Latents of finished batches are 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
-from pvtt.encoding.collage import HoleShape, collage
-from pvtt.encoding.collage_tensors import encode_collage, encode_draft
+from pvtt.encoding.collage import Collage, HoleShape, collage
+from pvtt.encoding.collage_tensors import collage_fields, collage_video, draft_video
 from pvtt.encoding.store import read_variant
 from pvtt.errors import PvttError
 from pvtt.evaluation.contenders.contender import Network
@@ -31,6 +32,7 @@ from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.loading import is_vace, load_base_transformer, load_component
 from pvtt.models.sampling import SamplingSettings, initial_noise
 from pvtt.models.transformer import ProductVideoTransformer
+from pvtt.models.vae import encode_video
 from pvtt.params.file import Params
 from pvtt.records.dataset import EncodedSample
 
@@ -38,23 +40,41 @@ LATENTS_FILE = "latents.safetensors"  # of a finished batch
 LATENTS = "latents"  # the tensor in it
 
 
-@dataclass(frozen=True)
+Drawn: TypeAlias = Literal["collage", "draft"]  # the photo in the masked template, or in the inpainted one
+
+
+@dataclass(frozen=True, eq=False)
 class Pasting:
-    """What a photo is pasted into, and the photos to choose from.
+    """What a photo is pasted into, and the photos to choose from. What is made of it is made once and kept.
 
     Args:
         template: (F, H, W, 3); what is in the hole is not looked at.
+        inpainted: The template, its hole filled from around it, (F, H, W, 3).
         hole: (F, H, W).
         photos: (S, S, 4) RGBA each.
         shape: How the hole was made.
         fill: Value of the hole, in [-1, 1].
+        latents: Of what has been encoded, (C, F', h, w) each.
     """
 
     template: Video
+    inpainted: Video
     hole: Region
     photos: Sequence[Rgba]
     shape: HoleShape
     fill: float
+    latents: dict[Drawn, Tensor] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def collage(self) -> Collage:
+        """The photo that fits best, in its place."""
+        return collage(self.template, self.hole, self.photos, self.shape)
+
+    def video(self, drawn: Drawn) -> Tensor:
+        """(1, 3, F, H, W) in [-1, 1]."""
+        if drawn == "draft":
+            return draft_video(self.collage, self.inpainted, self.hole)
+        return collage_video(self.collage, self.template, self.hole, self.fill)
 
 
 @dataclass(frozen=True)
@@ -84,26 +104,53 @@ def read_conditions(folder: Path, encoded: EncodedSample) -> ConditionedSample:
 
 
 @torch.inference_mode()
-def given_photos(sample: ConditionedSample, product: ConditionedSample, vae: Any, drafted: bool = False) -> Conditions:
-    """A sample's conditions with a product's photos, its own or another's.
+def given_photos(
+    samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample], vae: Any, drafted: bool = False
+) -> list[Conditions]:
+    """Samples' conditions with products' photos, their own or another's.
 
     Args:
-        sample: The sample.
-        product: Whose photos it gets.
-        vae: An `AutoencoderKLWan`, for the collage of another's photo in the sample's template, and for drafts.
+        samples: The samples.
+        products: Whose photos each gets.
+        vae: An `AutoencoderKLWan`, for the collage of another's photo in the sample's template, and for drafts. It
+            encodes all that no earlier call encoded at once.
         drafted: With a draft to start from, where the product's `pasting` says how to make one.
     """
+    pairs = list(zip(samples, products, strict=True))
+    wanted = [_drawn(sample, product, drafted) for sample, product in pairs]
+    _encode([(product.pasting, drawn) for product, names in zip(products, wanted, strict=True) for drawn in names], vae)
+    return [_given(*pair, names) for pair, names in zip(pairs, wanted, strict=True)]
+
+
+def _drawn(sample: ConditionedSample, product: ConditionedSample, drafted: bool) -> list[Drawn]:
+    """What has to be drawn and encoded of a product's photos in a sample's template."""
+    if product.pasting is None:
+        return []
+    drawn: list[Drawn] = ["draft"] if drafted else []
+    if sample.conditions.collage_latents is not None and product.path != sample.path:
+        drawn.append("collage")
+    return drawn
+
+
+def _encode(wanted: Sequence[tuple[Pasting | None, Drawn]], vae: Any) -> None:
+    """Encode at once what is not known yet."""
+    new = [(pasting, drawn) for pasting, drawn in wanted if pasting is not None and drawn not in pasting.latents]
+    if new:
+        latents = encode_video(vae, torch.cat([pasting.video(drawn) for pasting, drawn in new]).to(vae.device))
+        for (pasting, drawn), own in zip(new, latents, strict=True):
+            pasting.latents[drawn] = own
+
+
+def _given(sample: ConditionedSample, product: ConditionedSample, drawn: Sequence[Drawn]) -> Conditions:
     is_own, pasting = product.path == sample.path, product.pasting
     conditions = sample.conditions if is_own else sample.conditions.with_photos_of(product.conditions)
-    pastes_collage = conditions.collage_latents is not None and not is_own
-    if pasting is None or not (drafted or pastes_collage):
-        return conditions
-    made = collage(pasting.template, pasting.hole, pasting.photos, pasting.shape)
-    if pastes_collage:
-        masked = conditions.masked_latents[0].to(vae.device)
-        tensors = encode_collage(vae, made, pasting.template, pasting.hole, pasting.fill, masked)
-        conditions = conditions.with_collage(tensors["collage_latents"][None], tensors["collage_mask"][None])
-    return conditions.with_draft(encode_draft(vae, made, pasting.template, pasting.hole)) if drafted else conditions
+    if pasting is not None and "collage" in drawn:
+        masked = conditions.masked_latents[0].to(pasting.latents["collage"])
+        fields = collage_fields(pasting.collage, pasting.hole, pasting.latents["collage"], masked)
+        conditions = conditions.with_collage(fields["collage_latents"][None], fields["collage_mask"][None])
+    if pasting is not None and "draft" in drawn:
+        conditions = conditions.with_draft(pasting.latents["draft"][None])
+    return conditions
 
 
 def sampling(params: Params) -> dict[str, str | int | float | None]:
@@ -161,6 +208,7 @@ class Generator:
         if champion is not None:
             before = load_component(champion / "transformer", ProductVideoTransformer, torch_dtype=dtype)
             self._pipelines["champion"] = self.pipeline.with_transformer(before.to(device).eval())
+        self._code = code_of(Generator)
         self._scheduler_sha256 = origin.model_sha256(model / "scheduler")
         self._hashes = dict(hashes)
         self._params = params
@@ -216,7 +264,7 @@ class Generator:
                 "network": network,
                 "scheduler": self._scheduler_sha256,
                 "empty_text": sha256_bytes(self.pipeline.empty_text().cpu().numpy().tobytes()),
-                "code": code_of(Generator),
+                "code": self._code,
                 "libraries": {name: version(name) for name in ("diffusers", "torch")},
                 "sampling": sampling(self._params),
                 "device": torch.cuda.get_device_name() if self._device == "cuda" else self._device,
@@ -232,9 +280,7 @@ class Generator:
     ) -> Tensor:
         given, vae = samples if products is None else products, self.pipeline.vae
         drafted = products is not None and self._params.evaluate.strength < 1
-        conditions = Conditions.concatenate(
-            [given_photos(sample, product, vae, drafted) for sample, product in zip(samples, given, strict=True)]
-        )
+        conditions = Conditions.concatenate(given_photos(samples, given, vae, drafted))
         settings = SamplingSettings(
             self._params.evaluate.num_steps,
             self._params.evaluate.product_guidance,

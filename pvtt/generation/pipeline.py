@@ -15,13 +15,14 @@ from PIL import Image
 from torch import Tensor
 
 from pvtt.encoding.collage import Collage, HoleShape, collage
-from pvtt.encoding.collage_tensors import collage_fields, collage_video, encode_draft
+from pvtt.encoding.collage_tensors import collage_fields, collage_video, draft_video
 from pvtt.encoding.masks import MaskShape, fill_hole, pack_mask, unpack_mask
 from pvtt.errors import PvttError
 from pvtt.generation.composite import FEATHER, composite
 from pvtt.generation.conditioned import ConditionedPipeline
 from pvtt.generation.inputs import MaskLike, PhotoLike, TemplateInput, VideoLike, read_batch
 from pvtt.media.arrays import Rgba, Video
+from pvtt.media.inpaint import inpaint
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.conditioning.photo_features import (
     CANVAS_BACKGROUND,
@@ -157,7 +158,8 @@ class ProductVideoPipeline(ConditionedPipeline):
     @torch.no_grad()
     def drafts(self, batch: Sequence[TemplateInput]) -> Tensor:
         """What sampling starts from where its strength is below 1, (B, C, F', h, w): as `Conditions` has it."""
-        return torch.cat([encode_draft(self.vae, self._collage(one), one.video, one.mask) for one in batch])
+        drawn = [draft_video(self._collage(one), inpaint(one.video, one.mask), one.mask) for one in batch]
+        return encode_video(self.vae, torch.cat(drawn).to(self.vae.device))
 
     def _collage(self, one: TemplateInput) -> Collage:
         if one.collage is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,6 +10,11 @@ from torch import Tensor
 
 SPATIAL_FACTOR = 8
 TEMPORAL_FACTOR = 4
+BATCH_SIZE = 2  # videos in the VAE at once; more of the tiny profile's do not stay in a core's cache
+# Torch takes a slow path on a CPU where a convolution's input has one sample and fewer channels · frames · rows: one
+# video of the tiny profile's takes longer than two.
+SLOW_BELOW = 20_480
+CHUNK_FRAMES = TEMPORAL_FACTOR + 2  # frames that a convolution sees at once: a latent frame's, and two before
 
 
 def latent_frames(num_frames: int) -> int:
@@ -32,25 +38,51 @@ def _moments(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
     return mean.view(1, -1, 1, 1, 1), std.view(1, -1, 1, 1, 1)
 
 
-def encode_video(vae: Any, video: Tensor, batch_size: int = 4) -> Tensor:
+def encode_video(vae: Any, video: Tensor, batch_size: int = BATCH_SIZE) -> Tensor:
     """The posterior's mode, normalised by the VAE's `latents_mean` and `latents_std`.
 
     Args:
         vae: An `AutoencoderKLWan`.
         video: (B, 3, F, H, W) in [-1, 1], F = 4n+1.
-        batch_size: Videos encoded at once; 4 of the tiny profile's stay in a core's cache.
+        batch_size: Videos encoded at once.
 
     Returns:
         (B, C, F', h, w), float32, on the VAE's device.
     """
-    parts = [vae.encode(part).latent_dist.mode().float() for part in video.to(vae.device, vae.dtype).split(batch_size)]
-    latents = torch.cat(parts)
+    latents = _in_batches(
+        lambda part: vae.encode(part).latent_dist.mode(),
+        video.to(vae.device, vae.dtype),
+        batch_size,
+        _is_slow_alone(vae, video.shape[-2]),
+    )
     mean, std = _moments(vae, latents)
     return (latents - mean) / std
 
 
-def decode_latents(vae: Any, latents: Tensor, batch_size: int = 4) -> Tensor:
+def decode_latents(vae: Any, latents: Tensor, batch_size: int = BATCH_SIZE) -> Tensor:
     """Normalised latents (B, C, F', h, w) → video (B, 3, F, H, W) in [-1, 1], float32."""
     mean, std = _moments(vae, latents.float())
     unnormalised = (latents.float() * std + mean).to(vae.dtype)
-    return torch.cat([vae.decode(part, return_dict=False)[0].float() for part in unnormalised.split(batch_size)])
+    return _in_batches(
+        lambda part: vae.decode(part, return_dict=False)[0],
+        unnormalised,
+        batch_size,
+        _is_slow_alone(vae, SPATIAL_FACTOR * latents.shape[-2]),
+    )
+
+
+def _in_batches(work: Callable[[Tensor], Tensor], given: Tensor, batch_size: int, is_slow_alone: bool) -> Tensor:
+    """What `work` makes of all samples of `given`, (B, …), float32.
+
+    One that would be slow alone goes in with those before it, or twice.
+    """
+    parts = list(given.split(batch_size))
+    if is_slow_alone and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:] if len(parts) > 1 else parts * 2)]
+    return torch.cat([work(part).float() for part in parts])[: len(given)]
+
+
+def _is_slow_alone(vae: Any, num_rows: int) -> bool:
+    """Whether a CPU takes longer for one video of so many rows of pixels than for two: see `SLOW_BELOW`."""
+    rows = num_rows // (vae.config.patch_size or 1)
+    return bool(vae.device.type == "cpu" and vae.config.base_dim * CHUNK_FRAMES * rows < SLOW_BELOW)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from pvtt.encoding.collage import Collage, HoleShape, collage
-from pvtt.encoding.collage_tensors import encode_collage
+from pvtt.encoding.collage_tensors import collage_fields, collage_video
 from pvtt.encoding.encode import encode_sample, load_encoders
 from pvtt.encoding.masks import pack_mask
 from pvtt.encoding.photos import read_photos
@@ -37,7 +37,8 @@ def test_it_is_the_masked_template_with_the_photo_in_the_hole(tmp_path: Path) ->
     expected[:, 10:24, 20:30] = [200, 40, 40]
     video = (torch.from_numpy(expected).float() / 127.5 - 1).movedim(-1, 0)[None]
     with torch.no_grad():
-        tensors = encode_collage(vae, Collage(layer), template, hole, FILL, torch.zeros(16, 2, 4, 6))
+        drawn = encode_video(vae, collage_video(Collage(layer), template, hole, FILL))[0]
+        tensors = collage_fields(Collage(layer), hole, drawn, torch.zeros(16, 2, 4, 6))
         wanted = encode_video(vae, video)[0]
     assert torch.allclose(tensors["collage_latents"], wanted, atol=1e-4)
     inside = np.zeros_like(hole)
@@ -78,7 +79,8 @@ def _first_variant(
     made = collage(window.template, window.mask, photos, HoleShape("grid", params.mask.dilation))
     assert (made.region & window.product).sum() > 0.6 * window.product.sum()
     with torch.no_grad():
-        again = encode_collage(vae, made, window.template, window.mask, FILL, tensors["masked_latents"][0])
+        drawn = encode_video(vae, collage_video(made, window.template, window.mask, FILL))[0]
+    again = collage_fields(made, window.mask, drawn, tensors["masked_latents"][0])
     return float((again["collage_latents"] - tensors["collage_latents"][0]).abs().max())
 
 

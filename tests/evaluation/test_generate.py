@@ -117,12 +117,12 @@ def test_a_changed_source_file_is_seen_if_latents_depend_on_it(
 
 
 def test_another_products_photo_is_pasted_into_this_template(
-    evaluated_project: EvaluatedProject, samples: list[ConditionedSample]
+    evaluated_project: EvaluatedProject, samples: list[ConditionedSample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own, other = samples
     vae = load_vae(evaluated_project.workspace.root / "models" / "base")
-    assert given_photos(own, own, vae) is own.conditions
-    bare = given_photos(own, other, vae)
+    assert given_photos([own], [own], vae)[0] is own.conditions
+    (bare,) = given_photos([own], [other], vae)
     assert torch.equal(bare.photo_latents, other.conditions.photo_latents)
     assert torch.equal(bare.collage_latents, own.conditions.masked_latents)  # type: ignore[arg-type]
 
@@ -131,19 +131,22 @@ def test_another_products_photo_is_pasted_into_this_template(
     hole[:, 8:-8, 16:-16] = True
     photo = np.zeros((64, 64, 4), np.uint8)
     photo[8:56, 8:56] = [200, 40, 40, 255]
-    pasting = Pasting(template, hole, [photo], HoleShape("box", 0.03), 0.0)
-    pasted = given_photos(own, replace(other, pasting=pasting), vae)
+    pasting = Pasting(template, template, hole, [photo], HoleShape("box", 0.03), 0.0)
+    (pasted,) = given_photos([own], [replace(other, pasting=pasting)], vae)
     assert pasted.collage_mask is not None
     assert pasted.collage_mask.any()
     assert not torch.equal(pasted.collage_latents, own.conditions.masked_latents)  # type: ignore[arg-type]
     assert not torch.equal(pasted.collage_latents, other.conditions.collage_latents)  # type: ignore[arg-type]
     assert pasted.draft_latents is None
 
-    drafts = [given_photos(own, replace(one, pasting=pasting), vae, drafted=True) for one in (own, other)]
+    drafts = given_photos([own, own], [replace(one, pasting=pasting) for one in (own, other)], vae, drafted=True)
     assert all(drawn.draft_latents is not None for drawn in drafts)
     assert torch.equal(drafts[0].collage_latents, own.conditions.collage_latents)  # type: ignore[arg-type]
     assert torch.equal(drafts[0].draft_latents, drafts[1].draft_latents)  # type: ignore[arg-type]  # of one pasting
     assert drafts[0].without_product().draft_latents is None
+    monkeypatch.setattr(vae, "encode", None)
+    (again,) = given_photos([own], [replace(own, pasting=pasting)], vae, drafted=True)  # what is known is not encoded
+    assert torch.equal(again.draft_latents, drafts[0].draft_latents)  # type: ignore[arg-type]
 
 
 def test_damaged_latents_are_made_again(

@@ -34,6 +34,18 @@ def test_video_and_text_are_encoded_as_wans_pipeline_does(tmp_path: Path, kind: 
     assert torch.allclose(embeddings, expected, atol=1e-5)
 
 
+@torch.no_grad()
+def test_a_video_alone_is_what_it_is_in_a_batch(tmp_path: Path) -> None:
+    """Torch takes another path for one small video, so it goes in twice."""
+    torch.set_num_threads(1)
+    vae = load_vae(build_tiny_base(tmp_path))
+    video = torch.rand(3, 3, 5, 32, 48) * 2 - 1
+    latents = encode_video(vae, video)
+    assert torch.equal(encode_video(vae, video[1:2]), latents[1:2])
+    assert torch.equal(decode_latents(vae, latents[2:]), decode_latents(vae, latents)[2:])
+    assert decode_latents(vae, latents[2:]).shape == video[2:].shape
+
+
 def test_pixels_survive_the_way_to_unit_range_and_back() -> None:
     pixels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16, 1).expand(-1, -1, -1, -1, 3)
     assert torch.equal(to_pixels(to_unit_range(pixels)), pixels)

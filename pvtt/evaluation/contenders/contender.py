@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.encoding.collage import HoleShape
+from pvtt.encoding.collage import Collage, HoleShape
 from pvtt.media.arrays import Region, Rgba, Video
 
 Network: TypeAlias = Literal["model", "champion", "base"]
@@ -27,6 +27,8 @@ class Task:
         photos: The product's, (S, S, 4) RGBA each, background removed.
         conditions: The same, encoded for the model.
         partner: Those of another product of the split; None where it has no other.
+        inpainted: The template, its hole filled from around it, (F, H, W, 3).
+        collage: The photo that fits the hole best, cut out and in its place.
     """
 
     key: str
@@ -35,6 +37,8 @@ class Task:
     photos: Sequence[Rgba]
     conditions: ConditionedSample
     partner: ConditionedSample | None
+    inpainted: Video
+    collage: Collage
 
 
 class Sampler(Protocol):

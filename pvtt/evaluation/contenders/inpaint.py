@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from pvtt.evaluation.contenders.contender import Contender, Setting, Task
 from pvtt.media.arrays import Video
-from pvtt.media.inpaint import inpaint
 
 
 class Inpaint(Contender):
@@ -16,4 +15,4 @@ class Inpaint(Contender):
     says = "the hole filled from its surroundings, no learning: the template without a product"
 
     def videos(self, tasks: Sequence[Task], setting: Setting) -> list[Video | None]:
-        return [inpaint(task.template, task.hole) for task in tasks]
+        return [task.inpainted for task in tasks]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pvtt.evaluation.contenders.inpaint import inpaint
+from pvtt.media.inpaint import inpaint
 
 
 def test_a_smooth_ground_is_continued_and_the_rest_is_untouched() -> None:

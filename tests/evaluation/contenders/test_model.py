@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pvtt.encoding.collage import HoleShape
+from pvtt.encoding.collage import Collage, HoleShape
 from pvtt.evaluation.contenders.contender import Network, Setting, Task
 from pvtt.evaluation.contenders.model import VACE
 from pvtt.evaluation.generate import ConditionedSample, Generator
@@ -57,7 +57,8 @@ def test_a_vace_is_a_contender_without_training_and_another_base_is_none(tmp_pat
     generator = Generator(tmp_path / "model", None, base, hashes, params, "cpu", cache)
     setting = Setting(generator, np.zeros(3, np.uint8), HoleShape("box", 0.03))
     hole = np.ones((9, 32, 48), np.bool_)
-    task = Task("A_001", np.zeros((9, 32, 48, 3), np.uint8), hole, [], sample_of("A_001"), None)
+    template, nothing = np.zeros((9, 32, 48, 3), np.uint8), Collage(np.zeros((9, 32, 48, 4), np.float32))
+    task = Task("A_001", template, hole, [], sample_of("A_001"), None, template, nothing)
 
     (video,) = VACE.videos([task], setting)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +11,11 @@ import pytest
 
 from pvtt.encoding.collage import HoleShape, cell_size
 from pvtt.encoding.masks import MaskShape, conditioning_mask
-from pvtt.evaluation.contenders.inpaint import inpaint
-from pvtt.evaluation.contenders.paste import paste
+from pvtt.evaluation.contenders.contender import Setting, Task
+from pvtt.evaluation.contenders.paste import Paste
+from pvtt.evaluation.generate import Pasting
 from pvtt.media.arrays import Region, Rgba, Video
+from pvtt.media.inpaint import inpaint
 
 HEIGHT, WIDTH, NUM_FRAMES = 96, 144, 9
 RED, BLUE = (210, 30, 30), (30, 40, 200)
@@ -45,6 +49,15 @@ def moving(
 
 def hole_of(product: Region, kind: str = "grid") -> Region:
     return conditioning_mask(product, MaskShape(kind), DILATION)  # type: ignore[arg-type]
+
+
+def paste(template: Video, hole: Region, photos: Sequence[Rgba], shape: HoleShape) -> Video:
+    """What the contender makes of a task."""
+    pasting = Pasting(template, inpaint(template, hole), hole, photos, shape, fill=0.0)
+    task = Task("A_001", template, hole, photos, None, None, pasting.inpainted, pasting.collage)
+    (video,) = Paste().videos([task], Setting(None, np.zeros(3, np.uint8), shape))  # type: ignore[arg-type]
+    assert video is not None
+    return video
 
 
 def where_red(video: Video) -> npt.NDArray[np.bool_]:
