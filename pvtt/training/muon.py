@@ -56,13 +56,13 @@ def orthogonalise(matrices: Tensor, coefficients: tuple[float, float, float], st
     """Newton-Schulz iterations towards the nearest orthogonal matrices: singular values go to about 1.
 
     Args:
-        matrices: (N, A, B).
+        matrices: N matrices of one shape, stacked.
         coefficients: Of the quintic polynomial.
         steps: Iterations.
         eps: What the Frobenius norm is at least.
 
     Returns:
-        (N, A, B), of the same type, computed in bfloat16 on a GPU and in float32 on a CPU.
+        The same shape and type, computed in bfloat16 on a GPU and in float32 on a CPU.
     """
     a, b, c = coefficients
     is_tall = matrices.shape[1] > matrices.shape[2]
