@@ -24,6 +24,9 @@ TOGETHER: dict[str, tuple[str, ...]] = {
     "an evaluated project": (
         "tests/evaluation",
         "tests/report",
+        "tests/builtin/wan_tiny/test_champion.py",
+        "tests/cli/test_rate.py",
+        "tests/ratings/test_server.py",
         "tests/stages/test_params.py",
         "tests/stages/test_decide.py",
     ),

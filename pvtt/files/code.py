@@ -175,14 +175,21 @@ def _does_something(path: Path) -> bool:
 def _data_files(path: Path) -> list[Path]:
     """Files beside a module, or in a folder beside it, that the module names in a string."""
     found: set[Path] = set()
-    for node in ast.walk(_parse(path, path.stat().st_mtime_ns)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < 100:
-            name = node.value
-            if name.startswith((".", "/")) or "\0" in name or "\n" in name:
-                continue
-            named = path.parent / name
-            if named.is_file() and named.suffix != ".py":
-                found.add(named)
-            elif named.is_dir() and not any(named.rglob("*.py")):
-                found |= {file for file in named.rglob("*") if file.is_file()}
+    for name in _short_strings(path, path.stat().st_mtime_ns):
+        named = path.parent / name
+        if named.is_file() and named.suffix != ".py":
+            found.add(named)
+        elif named.is_dir() and not any(named.rglob("*.py")):
+            found |= {file for file in named.rglob("*") if file.is_file()}
     return sorted(found)
+
+
+@cache
+def _short_strings(path: Path, changed_ns: int) -> frozenset[str]:
+    """The strings in a module that may name a file beside it."""
+    strings = {
+        node.value
+        for node in ast.walk(_parse(path, changed_ns))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < 100
+    }
+    return frozenset(name for name in strings if not name.startswith((".", "/")) and not set(name) & {"\0", "\n"})
