@@ -137,3 +137,12 @@ def packets(path: Path, kind: str) -> list[tuple[Fraction, bytes]]:
 def noise(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """Pixels of no meaning."""
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def swinging() -> npt.NDArray[np.bool_]:
+    """A product that goes to and fro across the frame, (81, 60, 200), so that one crop cannot follow it."""
+    product = np.zeros((81, 60, 200), np.bool_)
+    for index in range(81):
+        left = round(85 + 80 * np.sin(index / 80 * 6 * np.pi))
+        product[index, 20:40, left : left + 20] = True
+    return product

@@ -20,7 +20,7 @@ from pvtt.generation.ad.windows import WindowMaker
 from pvtt.generation.inputs import TemplateInput
 from pvtt.items.cache import ItemCache
 from pvtt.media.arrays import Region
-from tests.generation.ad.films import PARAMS, disc_shot, noise
+from tests.generation.ad.films import PARAMS, disc_shot, noise, swinging
 from tests.generation.ad.test_region import MODEL, photo
 from tests.tiny_wan import build_tiny_base, build_tiny_pipeline
 
@@ -73,11 +73,7 @@ def test_a_frame_is_the_same_in_each_window_that_has_it() -> None:
 
 
 def test_between_crops_of_two_sizes_it_stays_in_its_place() -> None:
-    product = np.zeros((81, 60, 200), np.bool_)
-    for index in range(81):
-        left = round(85 + 80 * np.sin(index / 80 * 6 * np.pi))
-        product[index, 20:40, left : left + 20] = True
-    planned = plan(product, (400, 120))
+    planned = plan(swinging(), (400, 120))
     assert len(planned.stretches) > 1
     for one, other in zip(planned.stretches, planned.stretches[1:], strict=False):
         boxes = [

@@ -14,7 +14,7 @@ from pvtt.generation.ad.region import ShotPlan, plan_shot, windows_of
 from pvtt.generation.ad.settings import ModelFormat
 from pvtt.media.arrays import Region, Rgba
 from pvtt.models.contracts import Contracts
-from tests.generation.ad.films import PARAMS, disc_shot, noise
+from tests.generation.ad.films import PARAMS, disc_shot, noise, swinging
 
 MODEL = ModelFormat(
     Path(), Contracts.from_params(PARAMS), num_frames=5, steps=2, product_guidance=1, text_guidance=1, strength=1
@@ -88,11 +88,7 @@ def test_a_window_wider_than_a_tall_frame_holds_the_product_all_the_same() -> No
 
 
 def test_where_the_product_turns_back_a_shot_is_planned_in_stretches() -> None:
-    product = np.zeros((81, 60, 200), np.bool_)
-    for index in range(81):
-        left = round(85 + 80 * np.sin(index / 80 * 6 * np.pi))
-        product[index, 20:40, left : left + 20] = True
-    planned = plan(product, (200, 60))
+    planned = plan(swinging(), (200, 60))
     assert len(planned.stretches) > 1
     assert planned.stretches[0].first == 0
     assert planned.stretches[-1].last == 80
