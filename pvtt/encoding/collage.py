@@ -151,7 +151,7 @@ def collage(template: Video, hole: Region, photos: Sequence[Rgba], shape: HoleSh
     guesses = [_guess(cutout, hole, shape) for cutout in cutouts]
     best = max(range(len(cutouts)), key=lambda index: guesses[index].overlap)
     track = _fit(cutouts[best], guesses[best], hole, shape)
-    drawn = _draw(cutouts[best], track, hole.shape)
+    drawn = draw_on_track(cutouts[best], track, hole.shape)
     colours = (drawn[..., :3] * _light(template, hole)).clip(0, 255 * drawn[..., 3:])
     return Collage(np.concatenate([colours, drawn[..., 3:]], axis=-1))
 
@@ -184,8 +184,8 @@ def _guess(cutout: Cutout, hole: Region, shape: HoleShape) -> Track:
     used = np.flatnonzero(shown & ~cut_off) if (shown & ~cut_off).sum() >= 3 else np.flatnonzero(shown)
     times = used / max(1, len(hole) - 1)
     left, top, right, bottom = np.transpose([bounding_box(hole[index]) for index in used]).astype(np.float64)
-    middle, ground = _line(times, (left + right) / 2), _line(times, bottom - margin)
-    room = [_line(times, side - 2 * margin).clip(4, None) for side in (right - left, bottom - top)]
+    middle, ground = line_through(times, (left + right) / 2), line_through(times, bottom - margin)
+    room = [line_through(times, side - 2 * margin).clip(4, None) for side in (right - left, bottom - top)]
     box = bounding_box(cutout.alpha >= 0.5)
     sides = box[2] - box[0], box[3] - box[1]
     scale = np.minimum(room[0] / sides[0], room[1] / sides[1])
@@ -271,7 +271,7 @@ def _boxed(hole: npt.NDArray[np.uint8]) -> FrameRegion:
     return box
 
 
-def _line(times: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def line_through(times: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The values at times 0 and 1 of the straight line nearest to (times, values)."""
     if len(times) < 2:
         return np.repeat(values[:1], 2)
@@ -300,7 +300,7 @@ def _place(
     return np.asarray(cv2.warpAffine(picture, matrix, shape[1::-1], flags=cv2.INTER_LINEAR), np.float32)
 
 
-def _draw(cutout: Cutout, track: Track, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+def draw_on_track(cutout: Cutout, track: Track, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
     """The cutout on its track, (F, H, W, 4), antialiased: reduced by area first, then drawn at twice the size."""
     import cv2
 

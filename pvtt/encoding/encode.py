@@ -29,6 +29,7 @@ from pvtt.encoding.masks import (
     unpack_mask,
     with_shape_gap,
 )
+from pvtt.encoding.own_collage import OwnCollage
 from pvtt.encoding.photo_change import PhotoChange
 from pvtt.encoding.photos import read_photos
 from pvtt.encoding.points import point_patches, track_points
@@ -66,7 +67,7 @@ from pvtt.params.model import EncodedExtra
 from pvtt.records.base import Record
 from pvtt.records.dataset import DatasetEntry, EncodedSample
 
-_PHOTO, _GAP = 1, 2  # the streams of a variant's random draws
+_PHOTO, _GAP, _COLLAGE = 1, 2, 3  # the streams of a variant's random draws
 
 
 class EncodeJob(Record):
@@ -147,6 +148,7 @@ class Variant:
     photos: tuple[PhotoChange, ...]  # one for each photo
     transfer: bool = False  # the template shows another product in the same shot
     gap: bool = False  # the hole has room for another category's product
+    own_collage: OwnCollage | None = None  # the collage is cut out of the film instead of a photo
 
 
 def draw_variants(
@@ -189,7 +191,9 @@ def draw_variants(
             for view in range(params.max_photos)
         )
         gap = has_gap and np.random.default_rng([name, seed, number, _GAP]).random() < params.mask.gap_fraction
-        variants.append(Variant(place, colour, shape, photos, transfer, bool(gap)))
+        of_collage = np.random.default_rng([name, seed, number, _COLLAGE])
+        own_collage = OwnCollage.draw(of_collage) if of_collage.random() < params.own_collage else None
+        variants.append(Variant(place, colour, shape, photos, transfer, bool(gap), own_collage))
     return variants
 
 
@@ -303,7 +307,10 @@ def _encode_variant(
     videos, made = [video, masked], None
     if "collage" in extras:
         template = variant.colour.apply(pair.template.pixels)
-        made = collage(template, mask, changed, HoleShape(variant.shape.kind, params.mask.dilation))
+        if variant.own_collage is not None:
+            made = variant.own_collage.make(variant.colour.apply(pair.truth.pixels), pair.truth.coverage)
+        else:
+            made = collage(template, mask, changed, HoleShape(variant.shape.kind, params.mask.dilation))
         videos.append(collage_video(made, template, mask, params.mask.fill))
     latents, masked_latents, *others = encode_video(encoders.vae, torch.cat(videos))  # one alone takes as long as two
 

@@ -67,6 +67,7 @@ class EncodeParams(Record):
     variants: int = Field(default=1, ge=1)  # of each training clip: colour change, window and mask shape
     transfer: Fraction = 0.3  # share of the variants after the first that start from the sample's `template`
     colour_augment: bool = True  # the same colour change on video and photos, in variants after the first
+    own_collage: Fraction = 0.0  # share of the variants after the first whose collage is cut out of the film itself
     point_tracks: int = Field(default=0, ge=0)  # points of the product tracked for `train.loss.point_patch`; 0: none
     text_tokens: int = Field(default=512, ge=1)  # as the base was trained with; shorter captions are padded
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the frozen encoders' work and of the stored tensors
