@@ -218,22 +218,30 @@ class _Holes:
     def __init__(self, cutout: Cutout, hole: Region, shape: HoleShape) -> None:
         num_frames, height, width = hole.shape
         picked = np.unique(np.linspace(0, num_frames - 1, NUM_KEY_FRAMES).round().astype(int))
-        self._frames = [(index / max(1, num_frames - 1), hole[index]) for index in picked if hole[index].any()]
+        given = [(index / max(1, num_frames - 1), hole[index].astype(np.uint8)) for index in picked if hole[index].any()]
+        self._frames = [(time, frame, _count(frame)) for time, frame in given]
         self._shape = shape
         self._cell = cell_size(hole)
-        self._radius = shape.radius(height, width)
+        self._disc = _disc(shape.radius(height, width))
         self._alpha = np.ascontiguousarray(cutout.alpha)
 
     def overlap(self, track: Track) -> float:
         """Mean intersection over union of the holes, less what of the product lies outside the given ones."""
         values = []
-        for time, given in self._frames:
+        for time, given, num_given in self._frames:
             x, y, scale = track.at(time)
-            product = _place(self._alpha, x, y, scale, given.shape) >= 0.5
-            own = _hole_of(product, self._shape, self._radius, self._cell)
-            outside = (product & ~given).sum() / max(1, product.sum())
-            values.append((own & given).sum() / (own | given).sum() - OUTSIDE * outside)
+            product = (_place(self._alpha, x, y, scale, given.shape) >= 0.5).view(np.uint8)
+            own = _hole_of(product, self._shape, self._disc, self._cell)
+            num_product, num_both = _count(product), _count(own & given)
+            outside = (num_product - _count(product & given)) / max(1, num_product)
+            values.append(num_both / (_count(own) + num_given - num_both) - OUTSIDE * outside)
         return float(np.mean(values)) if values else 0.0
+
+
+def _count(region: npt.NDArray[np.uint8]) -> int:
+    import cv2
+
+    return cv2.countNonZero(region)
 
 
 def cell_size(hole: Region) -> int:
@@ -243,17 +251,20 @@ def cell_size(hole: Region) -> int:
     return max(1, math.gcd(*edges))
 
 
-def _hole_of(product: FrameRegion, shape: HoleShape, radius: int, cell: int) -> FrameRegion:
-    """The hole that a product's mask, (H, W), would have had."""
+def _hole_of(
+    product: npt.NDArray[np.uint8], shape: HoleShape, disc: npt.NDArray[np.uint8], cell: int
+) -> npt.NDArray[np.uint8]:
+    """The hole that a product's mask, (H, W) of 0 and 1, would have had."""
     import cv2
 
     height, width = product.shape
-    hole = np.asarray(cv2.dilate(product.astype(np.uint8), _disc(radius)), np.uint8)
+    hole = np.asarray(cv2.dilate(product, disc), np.uint8)
     if shape.kind == "grid" and cell > 1:
         padded = np.pad(hole, ((0, -height % cell), (0, -width % cell)))
-        cells = padded.reshape(padded.shape[0] // cell, cell, padded.shape[1] // cell, cell).max(axis=(1, 3))
-        hole = cells.repeat(cell, axis=0).repeat(cell, axis=1)[:height, :width]
-    return _boxed(hole) if shape.kind == "box" else hole.astype(np.bool_)
+        rows = padded.reshape(-1, cell, padded.shape[1]).max(axis=1)
+        cells = rows.reshape(len(rows), -1, cell).max(axis=2)
+        hole = np.asarray(cv2.resize(cells, padded.shape[::-1], interpolation=cv2.INTER_NEAREST))[:height, :width]
+    return _boxed(hole) if shape.kind == "box" else hole
 
 
 def _disc(radius: int) -> npt.NDArray[np.uint8]:
@@ -263,11 +274,11 @@ def _disc(radius: int) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, size), np.uint8)
 
 
-def _boxed(hole: npt.NDArray[np.uint8]) -> FrameRegion:
+def _boxed(hole: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
-    box = np.zeros(hole.shape, np.bool_)
+    box = np.zeros_like(hole)
     if len(rows):
-        box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+        box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = 1
     return box
 
 
