@@ -62,6 +62,7 @@ class TrainParams(Record):
     start: Literal["base", "champion"] = "base"  # stage 1 starts from the base with new parts, or from model.champion
     precision: Literal["fp32", "bf16"] = "bf16"  # of the transformer's computation
     gradient_checkpointing: bool = False  # less memory, more time
+    compile: bool = False  # the transformer's blocks, with TorchInductor: for a GPU; takes a minute at the start
     optimizer: Literal["adamw", "muon"] = "adamw"  # muon: for matrices, with AdamW for the rest; not with FSDP2
     product_dropout: Fraction = 0.1  # share of samples trained without photos, for classifier-free guidance
     text_dropout: Fraction = 0.1  # the same for the caption

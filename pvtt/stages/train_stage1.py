@@ -39,6 +39,7 @@ STAGE = Stage(
         "encode.text_tokens",
         "model",
         "seed",
+        "train.compile",
         "train.contrastive_margin",
         "train.gradient_checkpointing",
         "train.loss",

@@ -27,6 +27,7 @@ STAGE = Stage(
         "encode.photo_size",
         "encode.text_tokens",
         "seed",
+        "train.compile",
         "train.contrastive_margin",
         "train.gradient_checkpointing",
         "train.loss",

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from pvtt.encoding.store import EncodedDataset
 from pvtt.training.dataset import Batch, SampleSequence, collate
 
-WORKERS = 6  # processes; reading and drawing a batch of 64 tiny samples takes one about 0.1 s
+WORKERS = 10  # processes; reading and drawing a batch of 64 tiny samples takes one about 0.1 s
 AHEAD = 4  # batches a process
 
 

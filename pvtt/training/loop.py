@@ -40,7 +40,7 @@ from pvtt.training.objective import evaluate_loss
 from pvtt.training.optimizer import MuonWithAdamW
 from pvtt.training.parameters import declare_trainable, shorten
 from pvtt.training.preemption import DeferredSignals
-from pvtt.training.runtime import accelerate_for, deterministic, machine
+from pvtt.training.runtime import accelerate_for, compile_blocks, deterministic, machine
 from pvtt.training.sharding import like, restore_optimizer, whole
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def train(job: TrainJob) -> TrainingMetrics:
 
     Raises:
         MissingInputError: The data or the model to start from is not there.
-        ParamsError: A pattern of trainable parameters matches nothing, or the batch does not divide.
+        ParamsError: A pattern of trainable parameters matches nothing, the batch does not divide, or nothing can be
+            compiled here.
         PvttError: The loss is not finite; names the samples.
         StorageError: A checkpoint or the result could not be written.
     """
@@ -124,6 +125,8 @@ class Training:
         self.num_trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
         if self.params.gradient_checkpointing:
             model.enable_gradient_checkpointing()
+        if self.params.compile:
+            compile_blocks(model, accelerator.device)
         model.train()
         optimizer = self._new_optimizer([parameter for parameter in model.parameters() if parameter.requires_grad])
         self.model, self.optimizer = accelerator.prepare(model, optimizer)

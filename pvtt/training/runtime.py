@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pvtt.errors import MissingInputError, ParamsError
+from pvtt.errors import MissingInputError, ParamsError, first_line
 from pvtt.params.train import TrainParams
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+    from diffusers.models.modeling_utils import ModelMixin
 
 ACCELERATE_CONFIG = "PVTT_ACCELERATE_CONFIG"
+MAX_GRAPHS = 64  # of a block, in a process; two stages need 8: a step, held-out samples, their rest and pictures, twice
 
 
 def num_threads() -> int:
@@ -87,6 +89,31 @@ def accelerate_for(params: TrainParams, gradient_accumulation: int) -> Iterator[
         )
     finally:
         AcceleratorState._reset_state(reset_partial_state=True)  # process-wide; the next run may differ
+
+
+def compile_blocks(model: ModelMixin, device: torch.device) -> None:
+    """Compile the forward of a model's repeated blocks in place: all share a graph, parameters keep their names.
+
+    Args:
+        model: Its `_repeated_blocks` names the class.
+        device: Where it will run.
+
+    Raises:
+        ParamsError: Nothing can be compiled for `device` on this machine.
+    """
+    import torch._dynamo
+
+    try:
+        torch.compile(torch.Tensor.sin, dynamic=False)(torch.ones(8, device=device))
+    except Exception as error:  # torch's own, of dynamo, of inductor or of Triton
+        raise ParamsError(
+            f"train.compile: torch compiles nothing for {device.type} on this machine: {first_line(error)}",
+            "set train.compile: false, or install a C++ compiler and, for a GPU, Triton",
+        ) from error
+    config: Any = torch._dynamo.config
+    config.recompile_limit = max(config.recompile_limit, MAX_GRAPHS)
+    # Few sizes occur, of training, held-out samples and pictures: a graph each, rather than a slower one for all.
+    model.compile_repeated_blocks(dynamic=False)
 
 
 def _export_fsdp_config(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -33,15 +34,29 @@ class Part:
     material: Material
 
 
+@lru_cache(maxsize=8)  # a take, a photo or a shot asks for the same few products again and again
 def build(spec: ProductSpec) -> tuple[Part, ...]:
-    """The product, standing on y = 0 at the origin, with its front towards +z; its bounding sphere has radius 1."""
+    """The product, standing on y = 0 at the origin, with its front towards +z; its bounding sphere has radius 1.
+
+    Its arrays are shared by all who ask for it, and read-only.
+    """
     parts = [_finished(part, spec.finish) for part in _BUILDERS[spec.category](spec)]
     points = np.concatenate([part.mesh.positions for part in parts]).astype(np.float64)
     middle = (points.min(axis=0) + points.max(axis=0)) / 2.0
     size = 1.0 / float(np.linalg.norm(points - middle, axis=1).max())
     low = float(points[:, 1].min())
     place = scaling(size, size, size) @ translation(-middle[0], -low, -middle[2])
-    return tuple(replace(part, mesh=part.mesh.transformed(place)) for part in parts)
+    return tuple(_read_only(replace(part, mesh=part.mesh.transformed(place))) for part in parts)
+
+
+def _read_only(part: Part) -> Part:
+    mesh = part.mesh
+    for array in (mesh.positions, mesh.normals, mesh.uvs):
+        array.setflags(write=False)
+    mesh.triangles.setflags(write=False)
+    if part.material.texture is not None:
+        part.material.texture.setflags(write=False)
+    return part
 
 
 def _finished(part: Part, finish: str) -> Part:
