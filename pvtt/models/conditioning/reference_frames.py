@@ -160,4 +160,6 @@ class ReferenceAttention(BlockPart):
         tokens = (tokens.float() + attended * gate).type_as(tokens)
         normed = (block.norm3(tokens.float()) * (1 + ffn_scale) + ffn_shift).type_as(tokens)
         tokens = (tokens.float() + block.ffn(normed).float() * ffn_gate).type_as(tokens)
-        return references._replace(tokens=tokens), RememberedReferences(key, value, present)
+        # Not by `_replace`: torch 2.11 compiles that to an empty tuple.
+        after = References(tokens, modulation, cosines, sines, key_mask, present)
+        return after, RememberedReferences(key, value, present)
