@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from tests.encoding.samples import tiny_encode_params, write_dataset, write_samp
 from tests.tiny_wan import build_tiny_base, build_tiny_pipeline
 
 ROOT = Path(__file__).resolve().parents[1]
-PRODUCTS: dict[Split, dict[str, tuple[int, int, int]]] = {
+Products = Mapping[Split, Mapping[str, tuple[int, int, int]]]  # and the colour of each one's disc
+PRODUCTS: Products = {
     "train": {"RED001": (200, 40, 40), "GREEN002": (40, 160, 60), "BLUE003": (40, 60, 200), "GOLD004": (220, 180, 40)},
     "val": {"PINK005": (230, 120, 180)},
     "test": {"TEAL006": (30, 150, 150), "PLUM007": (120, 40, 130), "SAND008": (200, 170, 130), "COAL009": (40, 40, 44)},
@@ -64,19 +66,19 @@ def write_history(workspace: Workspace, steps: int = 60) -> None:
         (folder / "validation.csv").write_text("\n".join(["step,sigma,loss", *checks]) + "\n")
 
 
-def build_project(root: Path) -> EvaluatedProject:
-    """Make everything that `evaluate` reads; returns before it has run."""
+def build_project(root: Path, products: Products = PRODUCTS) -> EvaluatedProject:
+    """Make everything that `evaluate` reads, for these products; returns before it has run."""
     torch.set_num_threads(1)
     workspace, params = Workspace(root), small_evaluation(root)
     base = build_tiny_base(root / "models" / "base")
     entries = [
         write_sample(root, product_id, split, colour=colour)
-        for split, products in PRODUCTS.items()
-        for product_id, colour in products.items()
+        for split, of_split in products.items()
+        for product_id, colour in of_split.items()
     ]
     test = [entry for entry in entries if entry.split == "test"]
     transfers = tuple(
-        write_transfer(root, product, template, PRODUCTS["test"][product.product_id])
+        write_transfer(root, product, template, products["test"][product.product_id])
         for product, template in zip(test, [*test[1:], test[0]], strict=True)
     )
     for stage in ("clip", "segment", "photos", "validate"):

@@ -25,13 +25,14 @@ from typing import Literal
 from pvtt.ablation.basis import STAGE_NAMES, Basis, code_folder, data_workspace, stages
 from pvtt.ablation.spec import Ablation, Row
 from pvtt.errors import LockedError
-from pvtt.files.atomic import append_line, atomic_write_text
+from pvtt.files.append import append_line
+from pvtt.files.atomic import atomic_write_text
 from pvtt.files.code import PACKAGE
 from pvtt.files.hashing import sha256_json
 from pvtt.files.lock import hold_lock, is_held
 from pvtt.files.workspace import Workspace
 from pvtt.params.overrides import Values, overridden, value_of
-from pvtt.records.base import Record, read_jsonl
+from pvtt.records.base import Record, read_appended
 from pvtt.records.process import Failure, ProgressState, read_left
 from pvtt.stages.stage import Stage
 
@@ -151,7 +152,7 @@ class Experiment:
 
     def attempts(self) -> list[Attempt]:
         """All tries of its stages."""
-        return read_jsonl(self._attempts_file, Attempt) if self._attempts_file.is_file() else []
+        return read_appended(self._attempts_file, Attempt)
 
     def seconds(self) -> float:
         """That it has taken, tries that were killed included."""

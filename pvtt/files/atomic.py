@@ -114,34 +114,6 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def append_line(path: Path, line: str) -> None:
-    """Append a line to a file, whole or not at all; it is on the disk when this returns.
-
-    The line is written by one call in append mode, so processes of one machine may share the file.
-
-    Raises:
-        StorageError: The machine's storage failed; the file holds the lines that it held.
-    """
-    data = (line + "\n").encode("utf-8")
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        try:
-            written = os.write(descriptor, data)
-            try:
-                while written < len(data):  # a disk that is nearly full takes what fits, then says so
-                    written += os.write(descriptor, data[written:])
-                os.fsync(descriptor)
-            except OSError:
-                end = os.lseek(descriptor, 0, os.SEEK_CUR)
-                if os.fstat(descriptor).st_size == end:  # nobody has appended since
-                    with suppress(OSError):
-                        os.ftruncate(descriptor, end - written)
-                raise
-        finally:
-            os.close(descriptor)
-
-
 def _umask() -> int:
     umask = os.umask(0)
     os.umask(umask)

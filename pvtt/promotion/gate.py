@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.files.atomic import append_line
+from pvtt.files.append import append_line, read_lines
 from pvtt.files.git import head_commit, uncommitted
 from pvtt.files.hashing import sha256_bytes, sha256_tree
 from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace
-from pvtt.records.base import read_jsonl
+from pvtt.records.base import read_appended
 from pvtt.records.decision import read_decision
 from pvtt.records.evaluation import read_run
 from pvtt.records.promotion import Evidence, Promotion, SignOff, TrainingPlan
@@ -89,9 +89,7 @@ def read_promotions(root: Path) -> list[Promotion]:
         PvttError: The chain is broken: a line was changed, inserted or removed.
     """
     path = root / PROMOTIONS
-    if not path.is_file():
-        return []
-    promotions = read_jsonl(path, Promotion)
+    promotions = read_appended(path, Promotion)
     previous = NO_PREVIOUS
     for number, (line, promotion) in enumerate(zip(_lines(path), promotions, strict=True), start=1):
         if (promotion.number, promotion.previous) != (number, previous):
@@ -111,7 +109,7 @@ def record_promotion(
     Raises:
         PvttError: The chain so far is broken.
         LockedError: Another decision is being recorded.
-        StorageError: It could not be written; the file holds what it held.
+        StorageError: It could not be written.
     """
     path = workspace.root / PROMOTIONS
     with hold_lock(workspace.state / "promotions.lock", "recording a promotion"):
@@ -130,7 +128,7 @@ def record_promotion(
 
 
 def _lines(path: Path) -> list[bytes]:
-    return [line for line in path.read_bytes().splitlines() if line.strip()]
+    return [line for line in read_lines(path) if line.strip()]
 
 
 def _read_yaml(path: Path) -> Any:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
-from pvtt.files.atomic import append_line
-from pvtt.records.base import read_jsonl
+from pvtt.files.append import append_line
+from pvtt.records.base import read_appended
 from pvtt.records.ratings import Rating
 
 
@@ -19,18 +18,16 @@ class RatingStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
 
     def append(self, rating: Rating) -> None:
         """Add a rating; it is on the disk when this returns.
 
-        A line is written by one call in append mode, so two raters' servers on one machine may share the file.
+        Threads may share the file, and two raters' servers on one machine.
 
         Raises:
-            StorageError: It could not be written; the file holds what it held.
+            StorageError: It could not be written.
         """
-        with self._lock:
-            append_line(self.path, rating.to_json())
+        append_line(self.path, rating.to_json())
 
     def latest(self) -> dict[tuple[str, str], Rating]:
         """The last rating of each (rater, sample key).
@@ -38,6 +35,4 @@ class RatingStore:
         Raises:
             PvttError: A line is not a rating.
         """
-        if not self.path.is_file():
-            return {}
-        return {(rating.rater, rating.key): rating for rating in read_jsonl(self.path, Rating)}
+        return {(rating.rater, rating.key): rating for rating in read_appended(self.path, Rating)}

@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pvtt.errors import PvttError
+from pvtt.files.append import read_lines
 from pvtt.files.atomic import atomic_write_text
 from pvtt.files.workspace import require_output
 
@@ -93,17 +94,25 @@ def iter_jsonl(path: Path, kind: type[RecordT]) -> Iterator[RecordT]:
         PvttError: A line is not a record of this kind; names the file, line and field.
     """
     with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            yield parse_record(
-                kind,
-                line,
-                f"{path}:{number}",
-                "the file was written by another version or by hand: run `dvc repro` to make it again",
-            )
+        yield from _parse_lines(lines, path, kind, "run `dvc repro` to make it again")
 
 
 def read_jsonl(path: Path, kind: type[RecordT]) -> list[RecordT]:
     """All records of a JSON Lines file, in order. Raises as `iter_jsonl`."""
     return list(iter_jsonl(path, kind))
+
+
+def read_appended(path: Path, kind: type[RecordT]) -> list[RecordT]:
+    """All records of a file that `append_line` adds to, in order, without a torn tail; empty where there is none.
+
+    Raises:
+        PvttError: A line is not a record of this kind; names the file, line and field.
+    """
+    return list(_parse_lines(read_lines(path), path, kind, "mend that line by hand: no stage makes this file again"))
+
+
+def _parse_lines(lines: Iterable[str | bytes], path: Path, kind: type[RecordT], remedy: str) -> Iterator[RecordT]:
+    hint = f"the file was written by another version or by hand: {remedy}"
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield parse_record(kind, line, f"{path}:{number}", hint)

@@ -20,7 +20,8 @@ from safetensors.torch import save_file
 from pvtt.crawl.drafts import PageRecord
 from pvtt.crawl.state import CrawlState
 from pvtt.errors import StorageError
-from pvtt.files.atomic import append_line, atomic_directory, atomic_path
+from pvtt.files.append import append_line, read_lines
+from pvtt.files.atomic import atomic_directory, atomic_path
 from pvtt.files.hashing import sha256_tree
 from pvtt.files.storage import TEMPORARY_PREFIX
 from pvtt.media.images import write_png
@@ -32,6 +33,8 @@ from tests.faults.journal import Journal
 RANDOM = np.random.default_rng(0)
 PICTURE = RANDOM.integers(0, 255, (64, 96, 3), dtype=np.uint8)
 FRAMES = RANDOM.integers(0, 255, (6, 64, 96, 3), dtype=np.uint8)
+NEW_LINE = json.dumps({"score": 2, "why": "new" * 100})
+OLD_LINES = f'{{"score": 1}}\n{NEW_LINE[:100]}'  # and a torn tail
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ WRITERS: dict[str, Writer] = {
     "torch": _file("a.pt", lambda path: torch.save({"weights": torch.zeros(20_000)}, path), _read_weights),
     "safetensors": _file("a.safetensors", lambda path: save_file({"latents": torch.zeros(20_000)}, path)),
     "append": Writer(
-        "a.jsonl", lambda path: append_line(path, "new" * 100), Path.read_text, lambda path: path.write_text("old\n")
+        "a.jsonl", lambda path: append_line(path, NEW_LINE), read_lines, lambda path: path.write_text(OLD_LINES)
     ),
     "sqlite": Writer("state", _keep_page, _read_pages, _old_pages),
 }

@@ -12,7 +12,6 @@ import pytest
 
 from pvtt.errors import StorageError
 from pvtt.files.atomic import (
-    append_line,
     atomic_directory,
     atomic_path,
     atomic_write_bytes,
@@ -94,13 +93,6 @@ def test_files_that_are_links_to_what_is_on_the_disk_are_not_synced_again(
         (temporary / "written").write_text("new")
     assert [name for name in synced if not name.startswith(".tmp-")] == ["sub", "written", tmp_path.name]
     assert len(synced) == 4  # and the directory itself
-
-
-def test_a_line_is_appended_whole(tmp_path: Path) -> None:
-    path = tmp_path / "ratings" / "a.jsonl"
-    for line in ("one", "two"):
-        append_line(path, line)
-    assert path.read_text() == "one\ntwo\n"
 
 
 def test_what_is_removed_is_gone_with_all_that_it_held(tmp_path: Path) -> None:

@@ -108,6 +108,19 @@ def test_a_tampered_record_is_found(tmp_path: Path, fault: str) -> None:
         record_promotion(workspace, sign_off("Eve"), EVIDENCE, PLAN, "make run")
 
 
+@pytest.mark.parametrize("end", [b"", b"\n", b'\n{"number": 3, "prev'])
+def test_the_chain_goes_on_after_a_line_that_was_cut_off_or_lost_its_newline(tmp_path: Path, end: bytes) -> None:
+    workspace = Workspace(tmp_path)
+    for person in ("Ada", "Grace"):
+        record_promotion(workspace, sign_off(person), EVIDENCE, PLAN, "make run")
+    path = tmp_path / PROMOTIONS
+    path.write_bytes(path.read_bytes().rstrip(b"\n") + end)
+
+    assert len(read_promotions(tmp_path)) == 2
+    record_promotion(workspace, sign_off("Edith"), EVIDENCE, PLAN, "make run")
+    assert [promotion.sign_off.person for promotion in read_promotions(tmp_path)] == ["Ada", "Grace", "Edith"]
+
+
 def test_a_record_reads_as_it_was_written(tmp_path: Path) -> None:
     written = record_promotion(Workspace(tmp_path), sign_off("Ada"), EVIDENCE, PLAN, "make run")
 

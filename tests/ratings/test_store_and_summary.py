@@ -69,6 +69,16 @@ def test_raters_at_the_same_time_do_not_mix_lines(tmp_path: Path) -> None:
     assert len(RatingStore(path).latest()) == 150
 
 
+def test_a_click_that_was_cut_off_costs_no_other(tmp_path: Path) -> None:
+    store = RatingStore(tmp_path / "run.jsonl")
+    store.append(rating("P1", 2))
+    with store.path.open("a") as file:
+        file.write(rating("P2", 3).to_json()[:50])
+    assert [value.score for value in store.latest().values()] == [2]
+    store.append(rating("P2", 4))
+    assert [value.score for value in store.latest().values()] == [2, 4]
+
+
 def test_the_mean_of_the_videos_means() -> None:
     ratings = [rating("P1", 5), rating("P1", 4, "bob"), rating("P2", 3), rating("P3", 1), rating("P5", 5)]
     summary = summarise_ratings(ratings, SAMPLES, min_raters=1)

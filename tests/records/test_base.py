@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from pvtt.errors import PvttError
-from pvtt.records.base import faults_of, first_fault, iter_jsonl, parse_record, read_jsonl, write_jsonl
+from pvtt.records.base import faults_of, first_fault, iter_jsonl, parse_record, read_appended, read_jsonl, write_jsonl
 from pvtt.records.catalog import Reject
 
 CUT = Reject(stage="clip", item="JEWE001#2", reason="too_short", message="it lasts 2 s; at least 3 s are needed")
@@ -27,6 +27,25 @@ def test_a_damaged_line_is_named_with_its_number_and_field(tmp_path: Path) -> No
     assert next(lines) == CUT
     with pytest.raises(PvttError, match=r"rejects\.jsonl:2: not a Reject: stage: Input should be a valid string"):
         next(lines)
+
+
+def test_a_last_line_that_is_cut_off_is_passed_over_where_lines_are_appended_and_nowhere_else(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.jsonl"
+    path.write_text(CUT.to_json() + "\n" + CUT.to_json()[:40])
+    assert read_appended(path, Reject) == [CUT]
+    with pytest.raises(PvttError, match=r"rejects\.jsonl:2: not a Reject: Invalid JSON"):
+        read_jsonl(path, Reject)
+
+
+def test_appended_lines_that_are_whole_and_wrong_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.jsonl"
+    assert read_appended(path, Reject) == []
+    path.write_text(CUT.to_json() + "\n\n" + CUT.to_json().replace('"clip"', "7"))
+    with pytest.raises(PvttError, match=r"rejects\.jsonl:3: not a Reject: stage: Input should be a valid string"):
+        read_appended(path, Reject)
+    path.write_text(CUT.to_json()[:40] + "\n" + CUT.to_json() + "\n")
+    with pytest.raises(PvttError, match=r"rejects\.jsonl:1: not a Reject: Invalid JSON"):
+        read_appended(path, Reject)
 
 
 def test_text_that_is_no_json_has_no_field_to_blame() -> None:
