@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types layers unit end-to-end benchmarks faults system-packages lock dvc-deps docs clean
+.PHONY: help setup run test checks lint types layers unit end-to-end benchmarks faults system-packages lock dvc-deps docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml infra/install
 run: setup  ## Run the whole pipeline: crawl to report
 	@$(BIN)/python -m flows.pipeline
 
-test: setup system-packages lint types layers unit  ## Run every check
+test: setup system-packages checks unit  ## Run every check
+
+checks: setup  # side by side
+	@$(MAKE) --no-print-directory --output-sync=target -j2 types lint layers
 
 lint: setup
 	$(BIN)/ruff check .

@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.encoding.crop import bounding_box
-from pvtt.media.arrays import FrameRegion, Region, Rgba, Video
+from pvtt.media.arrays import Region, Rgba, Video
 
 NUM_KEY_FRAMES = 9  # in which holes are compared
 STEPS = (0.5, 0.25, 0.125)  # of a cell, and of `SCALE_STEP`
@@ -218,8 +218,8 @@ class _Holes:
     def __init__(self, cutout: Cutout, hole: Region, shape: HoleShape) -> None:
         num_frames, height, width = hole.shape
         picked = np.unique(np.linspace(0, num_frames - 1, NUM_KEY_FRAMES).round().astype(int))
-        given = [(index / max(1, num_frames - 1), hole[index].astype(np.uint8)) for index in picked if hole[index].any()]
-        self._frames = [(time, frame, _count(frame)) for time, frame in given]
+        given = [(index / max(1, num_frames - 1), hole[index].astype(np.uint8)) for index in picked]
+        self._frames = [(time, frame, _count(frame)) for time, frame in given if frame.any()]
         self._shape = shape
         self._cell = cell_size(hole)
         self._disc = _disc(shape.radius(height, width))

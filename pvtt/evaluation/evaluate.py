@@ -319,7 +319,6 @@ class Evaluation:
         self, one: Chosen, window: EvaluationWindow, photos: Mapping[str, Sequence[Rgba]], shape: HoleShape
     ) -> Task:
         folder, fill = self._workspace.out("encode"), self._params.encode.mask.fill
-        # Inpainting looks into a hole at the frame's border, so nothing of the truth may be in it.
         template = masked_video(window.template, window.mask, fill)
         inpainted = inpaint(template, window.mask)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from pvtt.media.inpaint import inpaint
 
@@ -17,10 +18,12 @@ def test_a_smooth_ground_is_continued_and_the_rest_is_untouched() -> None:
     assert (filled[~hole] == template[~hole]).all()
 
 
-def test_what_lies_in_the_hole_is_not_looked_at() -> None:
+@pytest.mark.parametrize("top", [10, 0])
+def test_what_lies_in_the_hole_is_not_looked_at(top: int) -> None:
+    """Also where it touches the frame's border."""
     random = np.random.default_rng(0)
     template = random.integers(0, 256, (2, 48, 64, 3), dtype=np.uint8)
     hole = np.zeros((2, 48, 64), np.bool_)
-    hole[:, 10:30, 20:45] = True
+    hole[:, top:30, 20:45] = True
     other = np.where(hole[..., None], random.integers(0, 256, template.shape, dtype=np.uint8), template)
     assert (inpaint(template, hole) == inpaint(other, hole)).all()
