@@ -25,32 +25,12 @@ BOOTSTRAP_SEED = 0
 Measured = Literal["measured", "too_few", "not_measured"]
 
 
-class Interval(Record):
-    """A mean with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    num_seeds: int
-    num_products: int
-    n: int  # samples, over all seeds together
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the whole interval lies on one side of 0."""
-        return self.low > 0 or self.high < 0
-
-    @property
-    def half_width(self) -> float:
-        return (self.high - self.low) / 2
-
-
 class Cell(Record):
     """A metric of a row. `mean` and `difference` are None where the status says why, or there is nothing to compare."""
 
     status: Measured
-    mean: Interval | None = None
-    difference: Interval | None = None  # to the row that the block is held against, paired
+    mean: TwoLevelEstimate | None = None
+    difference: TwoLevelEstimate | None = None  # to the row that the block is held against, paired
 
 
 class Line(Record):
@@ -201,19 +181,8 @@ def _cell(row: Sequence[Measurement], against: Sequence[Measurement] | None, lea
     difference = None if against is None else paired_difference(row, against, seed=BOOTSTRAP_SEED)
     return Cell(
         status="measured",
-        mean=_interval(two_level_mean(row, seed=BOOTSTRAP_SEED)),
-        difference=None if difference is None or difference.num_products < MIN_PRODUCTS else _interval(difference),
-    )
-
-
-def _interval(estimate: TwoLevelEstimate) -> Interval:
-    return Interval(
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        num_seeds=estimate.num_seeds,
-        num_products=estimate.num_products,
-        n=estimate.n,
+        mean=two_level_mean(row, seed=BOOTSTRAP_SEED),
+        difference=None if difference is None or difference.num_products < MIN_PRODUCTS else difference,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from pvtt.ablation.table import Cell, Column, Interval, Line, Table
+from pvtt.ablation.table import Cell, Column, Line, Table
+from pvtt.stats.two_level import TwoLevelEstimate
 
 MISSING = {"not_measured": "not measured", "too_few": "too few"}
 _LATEX = {
@@ -133,7 +134,7 @@ def _mean_of(cell: Cell, decimals: int) -> str:
     return MISSING[cell.status] if cell.mean is None else _interval(cell.mean, decimals)
 
 
-def _interval(interval: Interval, decimals: int, signed: bool = False) -> str:
+def _interval(interval: TwoLevelEstimate, decimals: int, signed: bool = False) -> str:
     value, low, high = (_number(number, decimals, signed) for number in (interval.value, interval.low, interval.high))
     return f"{value} [{low}, {high}]"
 

@@ -48,7 +48,8 @@ def summary(timed: bool, rounds: int, names: tuple[str, ...], as_json: bool) -> 
     """
     from pvtt.files.workspace import find_workspace
     from pvtt.models.loading import read_transformer_config
-    from pvtt.models.summary import PUBLISHED, part_costs, published, step_seconds, stock_seconds
+    from pvtt.models.published import WAN_T2V
+    from pvtt.models.summary import part_costs, published, step_seconds, stock_seconds
     from pvtt.params.file import load_params
     from pvtt.params.profiles import overlaid_params
 
@@ -65,7 +66,7 @@ def summary(timed: bool, rounds: int, names: tuple[str, ...], as_json: bool) -> 
     profiles = workspace.root / "infra" / "profiles"
     large = {
         name: published(_with_conditioning(overlaid_params(workspace.params_file, profiles, name), names), name)
-        for name in PUBLISHED
+        for name in WAN_T2V
     }
     if as_json:
         parts = {"parts": [asdict(cost) for cost in costs], "stock_seconds": stock}

@@ -14,19 +14,10 @@ from diffusers import WanTransformer3DModel
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.conditioning.context_blocks import MASK_CHANNELS
 from pvtt.models.conditioning.parts import part_classes
+from pvtt.models.published import CLIP_TOKENS, DINO_TOKENS, HEAD_DIM, WAN_T2V
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import SPATIAL_FACTOR, TEMPORAL_FACTOR, latent_frames
 from pvtt.params.file import Params
-
-# The published configurations of Wan2.1-T2V, by the profile that trains them.
-PUBLISHED: dict[str, dict[str, int]] = {
-    "poc": {"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30},
-    "prod": {"num_attention_heads": 40, "ffn_dim": 13824, "num_layers": 40},
-}
-
-
-CLIP_TOKENS = (257, 1280)  # of a photo and their width: CLIP ViT-H/14
-DINO_TOKENS = (257, 768)  # DINOv2 ViT-B/14
 
 
 @dataclass(frozen=True)
@@ -109,10 +100,10 @@ def published(params: Params, name: str) -> list[PartCost]:
 
     Args:
         params: Of the profile that trains it; its conditioning counts.
-        name: One of `PUBLISHED`.
+        name: One of `WAN_T2V`.
     """
-    stock = {"patch_size": (1, 2, 2), "attention_head_dim": 128, "in_channels": 16, "out_channels": 16}
-    return part_costs(params, stock | {"text_dim": 4096, "freq_dim": 256} | PUBLISHED[name], params.model.conditioning)
+    stock = {"patch_size": (1, 2, 2), "attention_head_dim": HEAD_DIM, "in_channels": 16, "out_channels": 16}
+    return part_costs(params, stock | {"text_dim": 4096, "freq_dim": 256} | WAN_T2V[name], params.model.conditioning)
 
 
 def new_transformer(params: Params, config: dict[str, Any], conditioning: Sequence[str]) -> ProductVideoTransformer:

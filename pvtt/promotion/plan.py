@@ -19,6 +19,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from pvtt.models.published import CLIP_TOKENS, DINO_TOKENS, HEAD_DIM, WAN_T2V
 from pvtt.params.file import Params
 from pvtt.records.promotion import TrainingPlan
 
@@ -26,8 +27,6 @@ GIB = 2**30
 STATE_BYTES = 20  # a trained parameter
 FORWARDS_A_STEP = 4  # forward, recomputation, and a backward worth two
 TEMPORAL_STRIDE = 4  # of Wan's VAE: 4n+1 frames → n+1 latent frames
-CLIP_TOKENS = (257, 1280)  # a photo and their width, of CLIP ViT-H/14
-DINO_TOKENS = (257, 768)  # the same, of DINOv2 ViT-B/14
 PATCHED_STRIDE = 16  # pixels a patch: 8 of the VAE, 2 of the patch embedding
 
 
@@ -45,9 +44,12 @@ class Architecture:
     patch_volume: int = 4  # of (1, 2, 2)
 
 
-# The published configurations of Wan2.1-T2V.
-WAN_1_3B = Architecture(dim=1536, ffn_dim=8960, num_layers=30)
-WAN_14B = Architecture(dim=5120, ffn_dim=13824, num_layers=40)
+def _published(profile: str) -> Architecture:
+    shape = WAN_T2V[profile]
+    return Architecture(HEAD_DIM * shape["num_attention_heads"], shape["ffn_dim"], shape["num_layers"])
+
+
+WAN_1_3B, WAN_14B = _published("poc"), _published("prod")
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,15 @@ class TwoLevelEstimate:
     num_products: int
     n: int  # samples, over all seeds together
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the whole interval lies on one side of 0."""
+        return self.low > 0 or self.high < 0
+
+    @property
+    def half_width(self) -> float:
+        return (self.high - self.low) / 2
+
 
 def two_level_mean(
     measurements: Sequence[Measurement], *, resamples: int = RESAMPLES, seed: int = 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from pvtt.ablation.plot import draw_plot
-from pvtt.ablation.table import Block, Cell, Column, Interval, Line, Table
+from pvtt.ablation.table import Block, Cell, Column, Line, Table
 from pvtt.ablation.text import to_latex, to_markdown
+from pvtt.stats.two_level import TwoLevelEstimate
 
 
-def interval(value: float, half: float, num_seeds: int = 3) -> Interval:
-    return Interval(
+def interval(value: float, half: float, num_seeds: int = 3) -> TwoLevelEstimate:
+    return TwoLevelEstimate(
         value=value, low=value - half, high=value + half, num_seeds=num_seeds, num_products=40, n=40 * num_seeds
     )
 
