@@ -22,7 +22,7 @@ from pvtt.stages.all import STAGE_NAMES
 NUM_PRODUCTS = 12
 SMALLEST: dict[str, dict[str, Any]] = {
     "validate": {"min_products": 8},
-    "encode": {"variants": 2},
+    "encode": {"variants": 2, "width": 144, "height": 96},
     "evaluate": {"num_steps": 2, "max_clips_per_split": 3, "save_videos": 1, "bootstrap": 100, "min_n": 2},
 }
 OF_THIS_RUN = ("PREFECT_API_URL", "PVTT_CACHE_DIR", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
