@@ -47,6 +47,7 @@ def test_one_bad_product_does_not_stop_the_others_and_ends_with_exit_code_4(
     assert "no_photo: products/empty has no picture" in lines[2]
     assert lines[5:] == ["4 ads: 2 made, 2 failed", "Wrote ads/batch.json, ads/batch.png"]
     assert "ad 1 of 4: box in day" in printed.err
+    assert "generate: 8/8 windows" in printed.err  # one bar over all ads
     assert "pvtt: 2 of 4 ads could not be made: empty in day: no_photo; empty in night: no_photo" in printed.err
     assert printed.err.splitlines()[-1].startswith("  next: ")
     assert "Traceback" not in printed.err

@@ -202,7 +202,7 @@ class _Batch:
             for place, ad in enumerate(waiting):
                 title = f"ad {self.ads.index(ad) + 1} of {len(self.ads)}"
                 self.say(f"{title}: {ad.product.name} in {ad.film.name}")
-                together.begin(title, [other.film.path for other in waiting[place:]])
+                together.begin(title, [one.film.path for one in waiting[place:] if one.product.fault is None])
                 self._make(ad, together, None if ad.film.path in looked_at else self.say)
                 if ad.record is not None:
                     looked_at.add(ad.film.path)
@@ -315,7 +315,7 @@ class _Together(Shared):
         self._films: list[Path] = []
 
     def begin(self, title: str, films: list[Path]) -> None:
-        """The next ad is that of `films[0]`; the others wait."""
+        """The next ad is that of `films[0]`, if it is generated; the others wait."""
         self._title, self._films = title, films
         self._show(films)
 

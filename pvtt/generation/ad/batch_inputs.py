@@ -101,7 +101,7 @@ def _product(folder: Path) -> BatchProduct:
         prompt = _prompt(folder / PROMPT_FILE)
     except AdError as fault:
         return BatchProduct(name, (), None, fault=fault)
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if len(pictures) > MAX_PHOTOS:
         warnings = (f"the first {MAX_PHOTOS} of {len(pictures)} pictures by name are taken",)
     return BatchProduct(name, pictures[:MAX_PHOTOS], prompt, warnings)
