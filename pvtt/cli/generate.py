@@ -41,7 +41,11 @@ FILE = click.Path(path_type=Path)
     "--photos", type=FILE, multiple=True, metavar="PHOTO...", help="Pictures of the new product, one to five."
 )
 @click.argument("more_photos", type=FILE, nargs=-1, metavar="[PHOTO]...")
-@click.option("-o", "--output", type=FILE, help="The new film: .mp4, .mov or .mkv.")
+@click.option("--templates", type=FILE, metavar="FOLDER", help="A folder of films, for many ads at once.")
+@click.option(
+    "--photos-dir", type=FILE, metavar="FOLDER", help="A folder with a folder a product: pictures, and a prompt.txt."
+)
+@click.option("-o", "--output", type=FILE, help="The new film: .mp4, .mov or .mkv. Of many ads: their folder.")
 @click.option("--model", type=FILE, help="A trained model's folder.  [default: models/pvtt-tiny]")
 @click.option("--prompt", default="", help="The new product in words, such as 'a gold ring'.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Another seed, another take.")
@@ -68,6 +72,8 @@ def command(
     template: Path | None,
     photos: tuple[Path, ...],
     more_photos: tuple[Path, ...],
+    templates: Path | None,
+    photos_dir: Path | None,
     output: Path | None,
     model: Path | None,
     prompt: str,
@@ -104,11 +110,25 @@ def command(
       --box 300,80,200,260 --shots 2
                            the product is in this box in the first frame of shot 2
       --mask mask.mkv      the product is where this film (or picture) is white
+
+    \b
+    Many products, many templates:
+      pvtt generate --templates templates/ --photos-dir products/ -o ads/
+
+    Every product of products/ring/, products/bag/ ... is put into every film of templates/: ads/studio/ring.mp4 and so
+    on, with ads/batch.json, the table, and ads/batch.png, a look at all. What is done is kept when the same command
+    runs again. Exit code 4: some ads could not be made, and the table says why; the others are there.
     """
-    from pvtt.generation.ad.job import generate, repeat
 
     def say(line: str) -> None:
         click.echo(line, err=True)
+
+    if templates is not None or photos_dir is not None:
+        from pvtt.cli.generate_batch import run_batch
+
+        run_batch(click.get_current_context(), say)
+        return
+    from pvtt.generation.ad.job import generate, repeat
 
     if record is not None:
         context = click.get_current_context()

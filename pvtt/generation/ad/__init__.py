@@ -10,4 +10,9 @@ stitch.py    generated frames back into the template's own
 write.py     frames → a film with the template's times and sound
 record.py    what is written beside it, from which the run can be repeated
 sheet.py     the contact sheet
+
+batch.py     `generate_batch`: every product in every template; batch_inputs.py, batch_record.py and batch_sheet.py
+             are its folders, its table and its sheet
+shared.py    what the ads of a batch need not load twice
+refusal.py   why an ad cannot be made, as a code for tables
 """

@@ -7,28 +7,30 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 
 from pvtt import __version__
-from pvtt.errors import MissingInputError, PvttError
+from pvtt.errors import MissingInputError, PvttError, StorageError
 from pvtt.files.atomic import atomic_path, atomic_write_text
-from pvtt.files.code import running_root
+from pvtt.files.code import code_of, running_root
 from pvtt.files.hashing import sha256_file
 from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
 from pvtt.files.workspace import find_workspace
 from pvtt.generation.ad.product import Choice, Survey, choose, survey
 from pvtt.generation.ad.record import AdRecord, AdShot, InputFile, read_record
+from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.region import ShotPlan, plan_shot
-from pvtt.generation.ad.settings import PREVIEW_STEPS, AdSettings, ModelFormat, read_model_format
+from pvtt.generation.ad.settings import PREVIEW_STEPS, AdSettings, ModelFormat, chosen_settings, read_model_format
+from pvtt.generation.ad.shared import Shared
 from pvtt.generation.ad.sheet import SheetRow, draw_sheet, reduced_row
 from pvtt.generation.ad.stitch import box_of, match_colours
-from pvtt.generation.ad.template import ShotSpan, Template, read_template
-from pvtt.generation.ad.windows import WindowMaker, windows_code
+from pvtt.generation.ad.template import ShotSpan, Template
+from pvtt.generation.ad.windows import WindowMaker
 from pvtt.generation.ad.write import CONTAINERS, LABEL, SOURCE_TYPE, AdWriter, greatest_shift
 from pvtt.generation.inputs import read_photo
 from pvtt.items.cache import ItemCache
@@ -36,7 +38,6 @@ from pvtt.items.progress import Progress
 from pvtt.media.arrays import Frame, FrameRegion, Rgba
 from pvtt.media.images import write_png
 from pvtt.models.origin import model_sha256
-from pvtt.records.base import first_fault
 
 DEFAULT_MODEL = Path("models") / "pvtt-tiny"
 NO_CHANGE = 1.0  # of 255, mean in the region: with less, the output is the template, compressed once more
@@ -65,6 +66,7 @@ def generate(
     preview: bool = False,
     dry_run: bool = False,
     say: Callable[[str], None] | None = None,
+    shared: Shared | None = None,
 ) -> AdRecord:
     """Make a new ad: the template with the photos' product in the old one's place.
 
@@ -89,6 +91,7 @@ def generate(
         preview: Generate one window a shot in two steps, and write the contact sheet alone.
         dry_run: Find shots, products and regions, and write nothing.
         say: Is told in lines what is being done, and the choice of shots before the work begins.
+        shared: What the ads of a batch need not load twice.
 
     Returns:
         The record, as it is written.
@@ -102,20 +105,17 @@ def generate(
     """
     if shots is None and box is not None:
         shots = (1,)
-    try:
-        settings = AdSettings(
-            prompt=prompt,
-            seed=seed,
-            steps=steps,
-            product_guidance=guidance,
-            text_guidance=text_guidance,
-            strength=strength,
-            frames=frames,
-            shots=None if shots is None else tuple(shots),
-            box=None if box is None else tuple(box),  # type: ignore[arg-type]
-        )
-    except ValidationError as error:
-        raise PvttError(f"wrong setting: {first_fault(error)}", "see `pvtt generate --help`") from None
+    settings = chosen_settings(
+        prompt=prompt,
+        seed=seed,
+        steps=steps,
+        product_guidance=guidance,
+        text_guidance=text_guidance,
+        strength=strength,
+        frames=frames,
+        shots=None if shots is None else tuple(shots),
+        box=None if box is None else tuple(box),
+    )
     paths = [Path(photo) for photo in photos]
     target = None if output is None else Path(output)
     if target is None and not dry_run:
@@ -123,16 +123,17 @@ def generate(
     if target is not None:
         _check_output(target, [Path(template), *paths])
     cutouts = _read_photos(paths)
+    shared = Shared() if shared is None else shared
     folder = Path(model) if model is not None else default_model()
     if say is not None:
         say(f"looking for shots and products in {template}")
-    found = _prepare(Path(template), cutouts, folder, None if mask is None else Path(mask), settings)
+    found = _prepare(Path(template), cutouts, folder, None if mask is None else Path(mask), settings, shared)
     record = found.record(paths, preview)
     if say is not None:
         say(found.choice.says)
     if dry_run or target is None:
         return record
-    return _Run(found, record, cutouts, preview).write(target)
+    return _Run(found, record, cutouts, preview, shared).write(target)
 
 
 def repeat(record: Place, output: Place, say: Callable[[str], None] | None = None) -> AdRecord:
@@ -181,6 +182,12 @@ def cache_folder() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "pvtt" / "generate"
 
 
+@cache  # reading all the source takes a second
+def versions() -> dict[str, str]:
+    """Of this project, of all the code that an ad depends on, and of the libraries."""
+    return {"pvtt": __version__, "code": code_of(generate)} | {name: version(name) for name in LIBRARIES}
+
+
 def _check_output(output: Path, inputs: Sequence[Path]) -> None:
     """Find out before hours of work that the output cannot be written."""
     if output.suffix.lower() not in CONTAINERS:
@@ -205,11 +212,16 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
 
 def _read_photos(paths: Sequence[Path]) -> tuple[Rgba, ...]:
     if not paths:
-        raise PvttError("no photo of the new product is given", "give --photos one to five pictures of it")
+        raise AdError("no photo of the new product is given", "give --photos one to five pictures of it", "no_photo")
     for path in paths:
         if not path.is_file():
             raise MissingInputError(f"the photo {path} does not exist", "give --photos pictures of the new product")
-    return tuple(read_photo(path) for path in paths)
+    try:
+        return tuple(read_photo(path) for path in paths)
+    except StorageError:
+        raise
+    except PvttError as error:
+        raise AdError(error.message, error.hint, "bad_photo") from None
 
 
 @dataclass(frozen=True)
@@ -234,9 +246,9 @@ class _Found:
             height=template.height,
             num_frames=template.num_frames,
             duration_s=float(template.end - template.times[0]),
-            photos=tuple(_input(path) for path in photos),
+            photos=tuple(input_file(path) for path in photos),
             model=InputFile(path=str(model.folder.resolve()), sha256=model_sha256(model.folder)),
-            mask=None if self.mask is None else _input(self.mask),
+            mask=None if self.mask is None else input_file(self.mask),
             settings=self.settings,
             steps=PREVIEW_STEPS if preview else model.steps,
             product_guidance=model.product_guidance,
@@ -245,7 +257,7 @@ class _Found:
             window_frames=model.num_frames,
             choice=self.choice.says,
             shots=tuple(self._shot(index, preview) for index in range(len(template.shots))),
-            versions={"pvtt": __version__, "code": windows_code()} | {name: version(name) for name in LIBRARIES},
+            versions=versions(),
             preview=preview,
         )
 
@@ -286,13 +298,16 @@ class _Found:
         return box_of(region)
 
 
-def _input(path: Path) -> InputFile:
+def input_file(path: Path) -> InputFile:
+    """A file that goes in, as it stands in the record."""
     return InputFile(path=str(path.resolve()), sha256=sha256_file(path))
 
 
-def _prepare(template: Path, photos: tuple[Rgba, ...], folder: Path, mask: Path | None, settings: AdSettings) -> _Found:
+def _prepare(
+    template: Path, photos: tuple[Rgba, ...], folder: Path, mask: Path | None, settings: AdSettings, shared: Shared
+) -> _Found:
     model = read_model_format(folder, settings)
-    film = read_template(template)
+    film = shared.template(template)
     looked_at = survey(film, settings, mask, ItemCache(cache_folder() / "surveys"))
     choice = choose(looked_at, settings, masked=mask is not None)
     plans = {}
@@ -325,6 +340,7 @@ class _Run:
     record: AdRecord
     photos: tuple[Rgba, ...]
     preview: bool
+    shared: Shared
     rows: list[SheetRow] = field(default_factory=list)
     changes: dict[int, _Change] = field(default_factory=dict)
 
@@ -333,8 +349,9 @@ class _Run:
         found, record = self.found, self.record
         cache = ItemCache(cache_folder() / "windows")
         cache.sweep()
-        maker = WindowMaker(found.model, record.model.sha256, self.photos, found.settings, record.steps, cache)
-        with Progress("generate", record.num_windows, unit="windows") as progress:
+        load = partial(self.shared.pipeline, found.model.folder, record.model.sha256)
+        maker = WindowMaker(found.model, record.model.sha256, self.photos, found.settings, record.steps, cache, load)
+        with self.shared.windows(record.num_windows) as progress:
             frames = self._frames(maker, progress)
             if self.preview:
                 for _ in frames:
@@ -367,14 +384,16 @@ class _Run:
     def _require_change(self) -> None:
         changes = [change for change in self.changes.values() if change.count]
         if not changes:
-            raise PvttError(
+            raise AdError(
                 "nothing was generated: the region is empty in every chosen shot",
                 "say where the product is with --box or --mask, or choose other shots with --shots",
+                "nothing_generated",
             )
         if max(change.mean for change in changes) < NO_CHANGE:
-            raise PvttError(
+            raise AdError(
                 "the output equals the template: the model put back what was there",
                 "give photos of another product, another --seed, or more --guidance",
+                "equals_template",
             )
 
     def _frames(self, maker: WindowMaker, progress: Progress) -> Iterator[Frame]:

@@ -21,6 +21,7 @@ from pvtt.encoding.masks import COVERED
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_file, sha256_json
+from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.settings import AdSettings
 from pvtt.generation.ad.template import ShotSpan, Template
 from pvtt.generation.inputs import PICTURE_SUFFIXES, read_mask
@@ -158,28 +159,31 @@ def choose(found: Survey, settings: AdSettings, masked: bool = False) -> Choice:
     Where a mask says what the product is (`masked`), it is all in which it has a place.
 
     Raises:
-        PvttError: No shot, or a given one, shows a product; or there is no such shot.
+        AdError: No shot, or a given one, shows a product; or there is no such shot.
     """
     by_number = {shot.span.number: shot for shot in found.shots}
     labels = _label([shot for shot in found.shots if shot.reason is None])
     if settings.shots is not None:
         for number in settings.shots:
             if number not in by_number:
-                raise PvttError(
+                raise AdError(
                     f"the template has {len(by_number)} shots, no shot {number}",
                     "`--dry-run` lists the shots; give --shots numbers of these",
+                    "no_such_shot",
                 )
             if (why := by_number[number].reason) is not None:
-                raise PvttError(
+                raise AdError(
                     f"shot {number}: {by_number[number].message or why}",
                     "say where the product is with --box x,y,width,height or --mask FILE, or leave the shot out",
+                    "shot_without_product",
                 )
         chosen = tuple(sorted(set(settings.shots)))
         return Choice(labels, chosen, f"generating in the given shots {_listed(chosen)}")
     if not labels:
-        raise PvttError(
+        raise AdError(
             f"no product was found in the template's {len(by_number)} shots: {_why_not(found.shots)}",
             "say where it is with --box x,y,width,height (in the shot's first frame) or --mask FILE",
+            "no_product",
         )
     if masked:
         return Choice(labels, tuple(labels), f"the mask has a product in shots {_listed(labels)}")

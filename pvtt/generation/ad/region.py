@@ -21,8 +21,8 @@ import numpy.typing as npt
 from pvtt.encoding.collage import cut_out
 from pvtt.encoding.crop import MARGIN, CropDraw, CropPath, bounding_box
 from pvtt.encoding.masks import MaskShape, conditioning_mask, product_mask
-from pvtt.errors import PvttError
 from pvtt.generation.ad.placement import Placement, place_photo, sides_of
+from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.settings import ModelFormat
 from pvtt.generation.ad.standing import Standing, follow
 from pvtt.generation.ad.stitch import View
@@ -120,7 +120,7 @@ def plan_shot(
         rate: Frames a second.
 
     Raises:
-        PvttError: The region is nearly the whole frame.
+        AdError: The region is nearly the whole frame.
     """
     covered, placement = product, None
     if product.any():
@@ -132,9 +132,10 @@ def plan_shot(
     stretches = tuple(planner.stretches(0, len(windows)))
     share = _share(stretches, frame_size)
     if share > MAX_REGION:
-        raise PvttError(
+        raise AdError(
             f"the region of the new product covers {share:.0%} of the frame: nothing of the template would be left",
             "leave the shot out with --shots, or say where the product is with --box or --mask",
+            "region_too_large",
         )
     return ShotPlan(len(covered), model.num_frames, stretches, placement)
 

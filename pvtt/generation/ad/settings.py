@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.models.contracts import Contracts
 from pvtt.models.loading import require_pipeline
-from pvtt.records.base import Record
+from pvtt.records.base import Record, first_fault
 
 TRAINED_WITH = Path("training") / "params.yaml"  # in a champion's folder: the params of the run that made it
 NUM_FRAMES = 5  # of a window, where a model's folder does not tell; the least that goes on from a known frame
@@ -41,6 +41,14 @@ class AdSettings(Record):
         if frames is not None and frames % 4 != 1:
             raise ValueError(f"{frames} frames is not 4n+1")
         return frames
+
+
+def chosen_settings(**values: Any) -> AdSettings:
+    """Settings that a person has given, by the names of `AdSettings`. Raises `PvttError` where one is out of range."""
+    try:
+        return AdSettings(**values)
+    except ValidationError as error:
+        raise PvttError(f"wrong setting: {first_fault(error)}", "see `pvtt generate --help`") from None
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class SheetRow:
 def reduced_row(title: str, template: Frame, region: FrameRegion, output: Frame) -> SheetRow:
     """A row at the sheet's size: what is kept of a frame while a long film is made."""
     height, width = template.shape[:2]
-    size = max(1, round(width * TILE_HEIGHT / height)), TILE_HEIGHT
+    size = _tile_width(width, height), TILE_HEIGHT
     small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in (template, output)]
     inside = cv2.resize(region.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     return SheetRow(title, np.asarray(small[0], np.uint8), inside, np.asarray(small[1], np.uint8))
@@ -52,10 +52,38 @@ def draw_sheet(rows: Sequence[SheetRow]) -> Frame:
         tiles = [row.template, tinted.round().astype(np.uint8), row.output]
         gap = np.full((TILE_HEIGHT, GAP, 3), GROUND, np.uint8)
         strip = np.concatenate([tiles[0], gap, tiles[1], gap, tiles[2]], axis=1)
-        title = np.full((TITLE_HEIGHT, strip.shape[1], 3), GROUND, np.uint8)
-        scale = min(0.5, 0.5 * strip.shape[1] / max(1, 9 * len(row.title)))
-        cv2.putText(title, row.title, (4, 18), cv2.FONT_HERSHEY_SIMPLEX, scale, (40, 40, 40), 1, cv2.LINE_AA)
+        title = title_strip(row.title, strip.shape[1])
         drawn.append(np.concatenate([title, strip, np.full((GAP, strip.shape[1], 3), GROUND, np.uint8)]))
     width = max(strip.shape[1] for strip in drawn)
     padded = [np.pad(one, ((0, 0), (0, width - one.shape[1]), (0, 0)), constant_values=GROUND) for one in drawn]
     return np.concatenate(padded)
+
+
+def title_strip(text: str, width: int, ground: int = GROUND) -> Frame:
+    """A line of text as wide as given, smaller where it would not fit; letters that are not ASCII become `?`."""
+    strip = np.full((TITLE_HEIGHT, width, 3), ground, np.uint8)
+    shown = text.encode("ascii", "replace").decode()
+    scale = min(0.5, 0.5 * width / max(1, 9 * len(shown)))
+    cv2.putText(strip, shown, (4, 18), cv2.FONT_HERSHEY_SIMPLEX, scale, (40, 40, 40), 1, cv2.LINE_AA)
+    return strip
+
+
+def cut_tiles(sheet: Frame, number: int, size: tuple[int, int]) -> tuple[Frame, Frame] | None:
+    """Template and output of a row that `draw_sheet` has drawn; None where the sheet does not have it.
+
+    Args:
+        sheet: (H, W, 3).
+        number: Of the row, from 1.
+        size: Width and height of the film.
+    """
+    width = _tile_width(*size)
+    top = (number - 1) * (TITLE_HEIGHT + TILE_HEIGHT + GAP) + TITLE_HEIGHT
+    left = 2 * (width + GAP)
+    if sheet.shape[0] < top + TILE_HEIGHT or sheet.shape[1] < left + width:
+        return None
+    row = sheet[top : top + TILE_HEIGHT]
+    return row[:, :width], row[:, left : left + width]
+
+
+def _tile_width(width: int, height: int) -> int:
+    return max(1, round(width * TILE_HEIGHT / height))

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvtt.clips.cuts import ANALYSIS_WIDTH, CutDetector
-from pvtt.errors import MissingInputError, PvttError
+from pvtt.errors import MissingInputError
 from pvtt.files.hashing import sha256_file
+from pvtt.generation.ad.refusal import AdError
 from pvtt.media.arrays import Frame
 from pvtt.media.video import VideoError, VideoReader, to_rgb
 from pvtt.params.clip import ClipParams
@@ -91,7 +92,7 @@ def read_template(path: Path) -> Template:
     Raises:
         MissingInputError: There is no such file.
         VideoError: It is no video, is cut off or damaged.
-        PvttError: It is too short.
+        AdError: It is too short.
         MissingCodecError: This machine cannot decode it.
     """
     if not path.is_file():
@@ -118,8 +119,10 @@ def _read(path: Path) -> Template:
             last = frame
         aspect = reader.sample_aspect_ratio
     if len(times) < MIN_FRAMES:
-        raise PvttError(
-            f"{path.name} has {len(times)} frames, and an ad at least {MIN_FRAMES}", "give --template a whole film"
+        raise AdError(
+            f"{path.name} has {len(times)} frames, and an ad at least {MIN_FRAMES}",
+            "give --template a whole film",
+            "too_short",
         )
     assert last is not None  # at least as many frames were seen
     shown = Fraction(last.duration * last.time_base) if last.duration and last.time_base else 1 / rate

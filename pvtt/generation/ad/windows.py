@@ -13,9 +13,11 @@ killed continues, and a changed setting makes anew what depends on it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +54,7 @@ class WindowMaker:
         settings: Prompt and seed.
         steps: Of the sampler.
         cache: Of the windows.
+        load: Loads the model; None: from its folder.
     """
 
     def __init__(
@@ -62,9 +65,10 @@ class WindowMaker:
         settings: AdSettings,
         steps: int,
         cache: ItemCache,
+        load: Callable[[], ProductVideoPipeline] | None = None,
     ) -> None:
         self._model, self._photos, self._settings, self._steps = model, photos, settings, steps
-        self._cache = cache
+        self._cache, self._load = cache, load
         self._pipeline: ProductVideoPipeline | None = None
         self._common: list[Any] = [
             windows_code(),
@@ -108,7 +112,7 @@ class WindowMaker:
         from pvtt.models.sampling import SamplingSettings, initial_noise, sample
 
         if self._pipeline is None:
-            self._pipeline = _load(self._model)
+            self._pipeline = load_pipeline(self._model.folder) if self._load is None else self._load()
         pipeline = self._pipeline
         given = [TemplateInput(pixels, holes, self._photos, self._settings.prompt, collage)]
         conditions = pipeline.encode(given)
@@ -140,7 +144,8 @@ def windows_code() -> str:
     return code_of("pvtt.generation.ad.windows:WindowMaker")
 
 
-def _load(model: ModelFormat) -> ProductVideoPipeline:
+def load_pipeline(folder: Path) -> ProductVideoPipeline:
+    """A model, on the GPU where there is one."""
     import torch
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
@@ -149,5 +154,5 @@ def _load(model: ModelFormat) -> ProductVideoPipeline:
 
     for logging in (diffusers_logging, transformers_logging):
         logging.disable_progress_bar()
-    pipeline = ProductVideoPipeline.from_pretrained(model.folder)
+    pipeline = ProductVideoPipeline.from_pretrained(folder)
     return pipeline.to("cuda") if torch.cuda.is_available() else pipeline

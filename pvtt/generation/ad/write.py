@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from pvtt.errors import PvttError
+from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.template import Template
 from pvtt.media.arrays import Frame
 from pvtt.media.video import moving_picture
@@ -161,9 +162,10 @@ class AdWriter:
                 copy.metadata.update(stream.metadata)
                 yield stream.index, copy
             elif stream.type == "audio":
-                raise PvttError(
+                raise AdError(
                     f"{self._path.suffix} cannot hold the template's sound ({name}) as it is",
                     "give -o a name that ends in .mkv, which holds any sound",
+                    "sound_not_held",
                 )
             else:
                 self.notes.append(f"stream {stream.index} ({stream.type}) was left out: {self._path.suffix} has none")

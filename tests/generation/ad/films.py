@@ -102,17 +102,31 @@ def write_template(path: Path) -> Path:
     return write_film(path, frames, uneven_times(len(frames)))
 
 
-def write_photos(folder: Path, cut_out: bool = True) -> list[Path]:
-    """Two photos of a blue box; not cut out, it stands before a light backdrop, and reading them takes a second."""
+def write_photos(folder: Path, cut_out: bool = True, colour: tuple[int, int, int] = BLUE) -> list[Path]:
+    """Two photos of a box; not cut out, it stands before a light backdrop, and reading them takes a second."""
     paths = []
     for number, half in enumerate(((40, 60), (36, 62))):
         photo = np.full((200, 200, 4), (225, 225, 225, 0 if cut_out else 255), np.uint8)
         corners = (100 - half[0], 100 - half[1]), (100 + half[0], 100 + half[1])
-        cv2.rectangle(photo, *corners, (*BLUE[::-1], 255), -1)
+        cv2.rectangle(photo, *corners, (*colour[::-1], 255), -1)
         cv2.rectangle(photo, (corners[0][0], 90), (corners[1][0], 110), (60, 210, 230, 255), -1)
         paths.append(folder / f"photo-{number}.png")
         cv2.imwrite(str(paths[-1]), photo if cut_out else photo[..., :3])
     return paths
+
+
+def write_short_template(path: Path, backdrop: int) -> Path:
+    """One shot of a disc."""
+    return write_film(path, disc_shot(backdrop)[0])
+
+
+def write_product(folder: Path, colour: tuple[int, int, int], prompt: str | None = None) -> Path:
+    """A folder of a batch's product: two photos, and a prompt where one is given."""
+    folder.mkdir(parents=True)
+    write_photos(folder, colour=colour)
+    if prompt is not None:
+        (folder / "prompt.txt").write_text(prompt + "\n")
+    return folder
 
 
 def write_model(folder: Path) -> Path:
