@@ -60,6 +60,7 @@ FILE = click.Path(path_type=Path)
     help="Where the old product is in the first frame of --shots: left, top, width, height in pixels.",
 )
 @click.option("--mask", type=FILE, help="A film or a picture, white where the old product is.")
+@click.option("--producer", default="pvtt", show_default=True, help="Who makes ads here, for the film's AI label.")
 @click.option("--preview", is_flag=True, help="One window a shot in two steps; writes the contact sheet alone.")
 @click.option("--dry-run", is_flag=True, help="Show shots, products and regions; generate and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
@@ -78,6 +79,7 @@ def command(
     shots: tuple[int, ...] | None,
     box: tuple[int, ...] | None,
     mask: Path | None,
+    producer: str,
     preview: bool,
     dry_run: bool,
     as_json: bool,
@@ -90,6 +92,7 @@ def command(
 
     The product that is shown longest is found, tracked and replaced in every shot that shows it; all else stays as it
     is. Beside new.mp4 it writes new.png, the contact sheet, and new.json, the record of the run.
+    The film's metadata say that a model made it.
 
     \b
     A good order:
@@ -136,6 +139,7 @@ def command(
             strength=strength,
             shots=shots,
             box=box,
+            producer=producer,
             preview=preview,
             dry_run=dry_run,
             say=say,

@@ -82,6 +82,7 @@ def test_a_dry_run_prints_json_that_a_program_can_read(folder: Path, capsys: pyt
         ("--template ad.mp4 --model model -o new.mp4", 1, "no photo of the new product"),
         (f"{INPUTS} -o new.gif", 1, "is no name of a film"),
         (f"{INPUTS} -o new.mp4 --shots 9", 1, "no shot 9"),
+        (f"{INPUTS} -o new.mp4 --producer 'my shop'", 1, "not what GB 45438-2025 takes"),
     ],
 )
 def test_each_fault_is_a_line_with_what_to_do(

@@ -21,6 +21,7 @@ from pvtt.files.code import running_root
 from pvtt.files.hashing import sha256_file
 from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
 from pvtt.files.workspace import find_workspace
+from pvtt.generation.ad.label import LABEL, PRODUCER, SOURCE_TYPE, Label, check_producer
 from pvtt.generation.ad.product import Choice, Survey, choose, survey
 from pvtt.generation.ad.record import AdRecord, AdShot, InputFile, read_record
 from pvtt.generation.ad.region import ShotPlan, plan_shot
@@ -29,7 +30,7 @@ from pvtt.generation.ad.sheet import SheetRow, draw_sheet, reduced_row
 from pvtt.generation.ad.stitch import box_of, match_colours
 from pvtt.generation.ad.template import ShotSpan, Template, read_template
 from pvtt.generation.ad.windows import WindowMaker, windows_code
-from pvtt.generation.ad.write import CONTAINERS, LABEL, SOURCE_TYPE, AdWriter, greatest_shift
+from pvtt.generation.ad.write import CONTAINERS, AdWriter, greatest_shift
 from pvtt.generation.inputs import read_photo
 from pvtt.items.cache import ItemCache
 from pvtt.items.progress import Progress
@@ -62,6 +63,7 @@ def generate(
     frames: int | None = None,
     shots: Sequence[int] | None = None,
     box: Sequence[int] | None = None,
+    producer: str = PRODUCER,
     preview: bool = False,
     dry_run: bool = False,
     say: Callable[[str], None] | None = None,
@@ -86,6 +88,7 @@ def generate(
         shots: Numbers, from 1, of the shots to generate in; None takes those of the product that is shown longest.
         box: x, y, width, height, in the template's pixels, around the old product in the first frame of each of
             `shots`, or of the first shot where none are given.
+        producer: Who offers the generation, for the film's machine-readable label: ASCII without spaces, " and \\.
         preview: Generate one window a shot in two steps, and write the contact sheet alone.
         dry_run: Find shots, products and regions, and write nothing.
         say: Is told in lines what is being done, and the choice of shots before the work begins.
@@ -116,6 +119,7 @@ def generate(
         )
     except ValidationError as error:
         raise PvttError(f"wrong setting: {first_fault(error)}", "see `pvtt generate --help`") from None
+    check_producer(producer)
     paths = [Path(photo) for photo in photos]
     target = None if output is None else Path(output)
     if target is None and not dry_run:
@@ -128,6 +132,7 @@ def generate(
         say(f"looking for shots and products in {template}")
     found = _prepare(Path(template), cutouts, folder, None if mask is None else Path(mask), settings)
     record = found.record(paths, preview)
+    record = record.model_copy(update={"producer": producer}).with_produce_id()
     if say is not None:
         say(found.choice.says)
     if dry_run or target is None:
@@ -161,6 +166,7 @@ def repeat(record: Place, output: Place, say: Callable[[str], None] | None = Non
         frames=settings.frames,
         shots=settings.shots,
         box=settings.box,
+        producer=earlier.producer,
         preview=earlier.preview,
         say=say,
     )
@@ -342,7 +348,7 @@ class _Run:
                 self._require_change()
             else:
                 with atomic_path(output) as temporary:
-                    with AdWriter(temporary, found.template) as writer:
+                    with AdWriter(temporary, found.template, Label(record.producer, record.produce_id)) as writer:
                         for frame in frames:
                             writer.write(frame)
                     self._require_change()

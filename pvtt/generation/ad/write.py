@@ -1,4 +1,4 @@
-"""Frames → a film with the template's own times, sound and subtitles, and the label that it was made by a model.
+"""Frames → a film with the template's own times, sound and subtitles, and the label that a model made it.
 
 Sound and subtitles are copied packet by packet. Pictures are H.264 without B-frames, so that times and the last frame's
 length come out exactly. Equal frames give equal bytes: one thread, no time stamps, no random ids.
@@ -6,7 +6,6 @@ length come out exactly. Equal frames give equal bytes: one thread, no time stam
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from fractions import Fraction
@@ -17,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from pvtt.errors import PvttError
+from pvtt.generation.ad.label import Label, append_xmp, without_label
 from pvtt.generation.ad.template import Template
 from pvtt.media.arrays import Frame
 from pvtt.media.video import moving_picture
@@ -24,19 +24,10 @@ from pvtt.media.video import moving_picture
 CRF = 16  # of x264: no difference is seen at normal speed
 PRESET = "veryfast"
 CONTAINERS = (".mp4", ".mov", ".m4v", ".mkv")
-LABEL = "AI-generated: a product in this film was put there by a generative model (PVTT)."
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 KEPT_MATRICES = (1, 5, 6, 9)  # BT.709, BT.601 (two names), BT.2020: what swscale can go to
 BT709 = 1
 UNSPECIFIED = 2
 LIMITED = 1
-
-
-def label_fields() -> dict[str, str]:
-    """The machine-readable label, as metadata of the container: IPTC's DigitalSourceType, and the field AIGC of China's
-    GB 45438-2025 (Label 1: generated content)."""
-    aigc = {"Label": "1", "ContentProducer": "PVTT", "ProduceID": "", "ReservedCode1": ""}
-    return {"comment": LABEL, "DigitalSourceType": SOURCE_TYPE, "AIGC": json.dumps(aigc, separators=(",", ":"))}
 
 
 class AdWriter:
@@ -45,10 +36,11 @@ class AdWriter:
     Args:
         path: The file to write; its suffix chooses the container.
         template: Whose times, sound and colours it gets.
+        label: Who made the film, for its metadata.
     """
 
-    def __init__(self, path: Path, template: Template) -> None:
-        self._path, self._template = path, template
+    def __init__(self, path: Path, template: Template, label: Label) -> None:
+        self._path, self._template, self._label = path, template, label
         self._count = 0
         self.notes: list[str] = []  # what could not be kept
 
@@ -71,7 +63,7 @@ class AdWriter:
             self._copied: dict[int, Any] = dict(self._open_copies())
             self._packets = self._read_packets()
             self._next = next(self._packets, None)
-            self._container.metadata.update(self._kept_metadata() | label_fields())
+            self._container.metadata.update(self._kept_metadata() | self._label.fields(self._path.suffix))
         except BaseException:
             self._container.close()
             self._source.close()
@@ -88,6 +80,8 @@ class AdWriter:
         finally:
             self._container.close()
             self._source.close()
+        if kind is None:
+            append_xmp(self._path)
 
     def write(self, frame: Frame) -> None:
         """Append a frame, (H, W, 3) RGB, upright."""
@@ -180,7 +174,8 @@ class AdWriter:
     def _kept_metadata(self) -> dict[str, str]:
         """The template's own, but what is not true of the new film."""
         left_out = ("encoder", "creation_time", "major_brand", "minor_version", "compatible_brands")
-        return {key: value for key, value in self._source.metadata.items() if key.lower() not in left_out}
+        kept = without_label(dict(self._source.metadata))
+        return {key: value for key, value in kept.items() if key.lower() not in left_out}
 
     def _read_packets(self) -> Iterator[Any]:
         if self._copied:

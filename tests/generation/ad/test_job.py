@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -24,7 +25,15 @@ from pvtt.generation.ad.template import read_template
 from pvtt.generation.ad.write import AdWriter
 from pvtt.media.arrays import Frame
 from pvtt.media.video import VideoError, read_video
-from tests.generation.ad.films import SHOT, disc_shot, packets, write_film, write_model, write_photos, write_template
+from tests.generation.ad.films import (
+    SHOT,
+    disc_shot,
+    packets,
+    write_film,
+    write_model,
+    write_photos,
+    write_template,
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,21 @@ def test_the_film_says_that_a_model_made_it(ad: Ad) -> None:
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
     assert fields["DigitalSourceType"].endswith("compositeWithTrainedAlgorithmicMedia")
     assert fields["comment"].startswith("AI-generated")
-    assert json.loads(fields["AIGC"])["Label"] == "1"
+    aigc = json.loads(fields["AIGC"])
+    assert (aigc["Label"], aigc["ContentProducer"], aigc["ProduceID"]) == ("1", "pvtt", ad.record.produce_id)
+    assert len(ad.record.produce_id) == 64
+
+
+def test_the_number_in_the_label_is_that_of_what_went_in_wherever_it_lies(ad: Ad, tmp_path: Path) -> None:
+    moved = shutil.copytree(ad.model, tmp_path / "model")
+    again = pvtt.generate(ad.template, ad.photos, model=moved, prompt="a blue box", seed=3, dry_run=True)
+    assert again.model.path != ad.record.model.path
+    assert again.produce_id == ad.record.produce_id
+    other = pvtt.generate(ad.template, ad.photos, model=ad.model, prompt="a blue box", seed=4, dry_run=True)
+    named = pvtt.generate(
+        ad.template, ad.photos, model=ad.model, prompt="a blue box", seed=3, producer="shop-7", dry_run=True
+    )
+    assert len({ad.record.produce_id, other.produce_id, named.produce_id}) == 3
 
 
 def test_the_record_and_the_sheet_lie_beside_the_film(ad: Ad) -> None:
