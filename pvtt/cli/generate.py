@@ -61,6 +61,14 @@ FILE = click.Path(path_type=Path)
 )
 @click.option("--mask", type=FILE, help="A film or a picture, white where the old product is.")
 @click.option("--producer", default="pvtt", show_default=True, help="Who makes ads here, for the film's AI label.")
+@click.option(
+    "--label",
+    metavar="[TEXT]",
+    is_flag=False,
+    flag_value="AI generated",
+    help="Show a text in a corner of every frame; without TEXT, 'AI generated'.",
+)
+@click.option("--label-font", type=FILE, metavar="FILE", help="The font of --label, for characters such as Chinese.")
 @click.option("--preview", is_flag=True, help="One window a shot in two steps; writes the contact sheet alone.")
 @click.option("--dry-run", is_flag=True, help="Show shots, products and regions; generate and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
@@ -80,6 +88,8 @@ def command(
     box: tuple[int, ...] | None,
     mask: Path | None,
     producer: str,
+    label: str | None,
+    label_font: Path | None,
     preview: bool,
     dry_run: bool,
     as_json: bool,
@@ -92,7 +102,7 @@ def command(
 
     The product that is shown longest is found, tracked and replaced in every shot that shows it; all else stays as it
     is. Beside new.mp4 it writes new.png, the contact sheet, and new.json, the record of the run.
-    The film's metadata say that a model made it.
+    The film's metadata say that a model made it; --label says so on its frames too.
 
     \b
     A good order:
@@ -113,6 +123,10 @@ def command(
     def say(line: str) -> None:
         click.echo(line, err=True)
 
+    if label is not None and Path(label).is_file():
+        raise click.UsageError(
+            f"--label took the file {label} for its text: give the photos before it, or --label=TEXT"
+        )
     if record is not None:
         context = click.get_current_context()
         given = [name for name in context.params if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
@@ -140,6 +154,8 @@ def command(
             shots=shots,
             box=box,
             producer=producer,
+            label=label,
+            label_font=label_font,
             preview=preview,
             dry_run=dry_run,
             say=say,

@@ -69,6 +69,19 @@ def test_a_dry_run_prints_json_that_a_program_can_read(folder: Path, capsys: pyt
 
 
 @pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("--label -o new.mp4", "AI generated"),
+        ("--label AI生成 -o new.mp4", "AI生成"),
+        ("-o new.mp4 --label", "AI generated"),
+    ],
+)
+def test_a_label_without_a_text_has_its_own(line: str, text: str) -> None:
+    given = command.make_context("generate", shlex.split(line)).params
+    assert (given["label"], given["output"]) == (text, Path("new.mp4"))
+
+
+@pytest.mark.parametrize(
     ("line", "code", "says"),
     [
         ("--photos photo-0.png -o new.mp4", 2, "--template is missing"),
@@ -82,7 +95,11 @@ def test_a_dry_run_prints_json_that_a_program_can_read(folder: Path, capsys: pyt
         ("--template ad.mp4 --model model -o new.mp4", 1, "no photo of the new product"),
         (f"{INPUTS} -o new.gif", 1, "is no name of a film"),
         (f"{INPUTS} -o new.mp4 --shots 9", 1, "no shot 9"),
+        (f"{INPUTS} -o new.mp4 --label AI生成", 1, "has no 成 生"),
+        (f"{INPUTS} -o new.mp4 --label AI --label-font none.ttf", 3, "none.ttf does not exist"),
+        (f"{INPUTS} -o new.mp4 --label-font none.ttf", 1, "no label"),
         (f"{INPUTS} -o new.mp4 --producer 'my shop'", 1, "not what GB 45438-2025 takes"),
+        ("--template ad.mp4 --model model -o new.mp4 --label photo-0.png", 2, "took the file photo-0.png"),
     ],
 )
 def test_each_fault_is_a_line_with_what_to_do(

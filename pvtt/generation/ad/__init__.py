@@ -9,6 +9,7 @@ windows.py   a crop's frames → generated frames, window by window, each kept i
 stitch.py    generated frames back into the template's own
 write.py     frames → a film with the template's times and sound
 label.py     what a film says of itself in its metadata
+visible.py   the label that a viewer sees
 record.py    what is written beside it, from which the run can be repeated
 sheet.py     the contact sheet
 """

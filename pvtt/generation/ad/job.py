@@ -29,6 +29,7 @@ from pvtt.generation.ad.settings import PREVIEW_STEPS, AdSettings, ModelFormat, 
 from pvtt.generation.ad.sheet import SheetRow, draw_sheet, reduced_row
 from pvtt.generation.ad.stitch import box_of, match_colours
 from pvtt.generation.ad.template import ShotSpan, Template, read_template
+from pvtt.generation.ad.visible import VisibleLabel, check_text, draw_label
 from pvtt.generation.ad.windows import WindowMaker, windows_code
 from pvtt.generation.ad.write import CONTAINERS, AdWriter, greatest_shift
 from pvtt.generation.inputs import read_photo
@@ -42,7 +43,7 @@ from pvtt.records.base import first_fault
 DEFAULT_MODEL = Path("models") / "pvtt-tiny"
 NO_CHANGE = 1.0  # of 255, mean in the region: with less, the output is the template, compressed once more
 LEFT_S = 24 * 3600  # after which nobody is still writing an unfinished film
-LIBRARIES = ("av", "diffusers", "numpy", "opencv-python-headless", "torch", "transformers")
+LIBRARIES = ("av", "diffusers", "numpy", "opencv-python-headless", "pillow", "torch", "transformers")
 
 Place = str | Path
 
@@ -64,6 +65,8 @@ def generate(
     shots: Sequence[int] | None = None,
     box: Sequence[int] | None = None,
     producer: str = PRODUCER,
+    label: str | None = None,
+    label_font: Place | None = None,
     preview: bool = False,
     dry_run: bool = False,
     say: Callable[[str], None] | None = None,
@@ -89,6 +92,8 @@ def generate(
         box: x, y, width, height, in the template's pixels, around the old product in the first frame of each of
             `shots`, or of the first shot where none are given.
         producer: Who offers the generation, for the film's machine-readable label: ASCII without spaces, " and \\.
+        label: A text for a corner of every frame, which says that the film is generated; None leaves them as they are.
+        label_font: The file of the font that it is drawn with; None takes Pillow's own, which has no Chinese.
         preview: Generate one window a shot in two steps, and write the contact sheet alone.
         dry_run: Find shots, products and regions, and write nothing.
         say: Is told in lines what is being done, and the choice of shots before the work begins.
@@ -119,25 +124,37 @@ def generate(
         )
     except ValidationError as error:
         raise PvttError(f"wrong setting: {first_fault(error)}", "see `pvtt generate --help`") from None
+    font = None if label_font is None else Path(label_font)
     check_producer(producer)
+    if label is not None:
+        check_text(label, font)
+    elif font is not None:
+        raise PvttError("a font is given, and no label", "give --label too")
     paths = [Path(photo) for photo in photos]
     target = None if output is None else Path(output)
     if target is None and not dry_run:
         raise PvttError("no output is given", "give -o the name of the new film")
     if target is not None:
-        _check_output(target, [Path(template), *paths])
+        _check_output(target, [Path(template), *paths, *([font] if font else [])])
     cutouts = _read_photos(paths)
     folder = Path(model) if model is not None else default_model()
     if say is not None:
         say(f"looking for shots and products in {template}")
     found = _prepare(Path(template), cutouts, folder, None if mask is None else Path(mask), settings)
     record = found.record(paths, preview)
-    record = record.model_copy(update={"producer": producer}).with_produce_id()
+    record = record.model_copy(
+        update={
+            "producer": producer,
+            "visible_label": label,
+            "label_font": None if font is None else _input(font),
+        }
+    ).with_produce_id()
+    visible = None if label is None else _draw_label(label, font, found.template, record)
     if say is not None:
         say(found.choice.says)
     if dry_run or target is None:
         return record
-    return _Run(found, record, cutouts, preview).write(target)
+    return _Run(found, record, cutouts, preview, visible).write(target)
 
 
 def repeat(record: Place, output: Place, say: Callable[[str], None] | None = None) -> AdRecord:
@@ -167,6 +184,8 @@ def repeat(record: Place, output: Place, say: Callable[[str], None] | None = Non
         shots=settings.shots,
         box=settings.box,
         producer=earlier.producer,
+        label=earlier.visible_label,
+        label_font=None if earlier.label_font is None else earlier.label_font.path,
         preview=earlier.preview,
         say=say,
     )
@@ -292,6 +311,11 @@ class _Found:
         return box_of(region)
 
 
+def _draw_label(text: str, font: Path | None, template: Template, record: AdRecord) -> VisibleLabel:
+    regions = [shot.region for shot in record.shots if shot.region is not None]
+    return draw_label(text, font, (template.width, template.height), template.pixel_aspect, regions)
+
+
 def _input(path: Path) -> InputFile:
     return InputFile(path=str(path.resolve()), sha256=sha256_file(path))
 
@@ -331,6 +355,7 @@ class _Run:
     record: AdRecord
     photos: tuple[Rgba, ...]
     preview: bool
+    visible: VisibleLabel | None
     rows: list[SheetRow] = field(default_factory=list)
     changes: dict[int, _Change] = field(default_factory=dict)
 
@@ -388,7 +413,8 @@ class _Run:
         for span, source in self.found.template.frames_by_shot():
             plan = self.found.plans.get(span.number)
             made = self._passed(source) if plan is None else self._shot(span, plan, source, maker, progress)
-            for index, (old, new, region) in enumerate(made):
+            for index, (old, generated, region) in enumerate(made):
+                new = generated if self.visible is None else self.visible.on(generated)
                 if index == span.num_frames // 2:
                     self.rows.append(reduced_row(self._title(span), old, region, new))
                 yield new

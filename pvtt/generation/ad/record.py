@@ -45,6 +45,8 @@ class AdRecord(Record):
     digital_source_type: str
     producer: str = PRODUCER  # in the film's label
     produce_id: str = ""  # the film's number in its label
+    visible_label: str | None = None  # the text on its frames; None: there is none
+    label_font: InputFile | None = None
     template: InputFile
     width: int
     height: int
@@ -81,6 +83,7 @@ class AdRecord(Record):
             "photos": {"__all__": place},
             "model": place,
             "mask": place,
+            "label_font": place,
         }
         return self.model_copy(update={"produce_id": sha256_json(self.model_dump(mode="json", exclude=left_out))})
 
@@ -95,7 +98,9 @@ def read_record(path: Path) -> AdRecord:
     if not path.is_file():
         raise MissingInputError(f"the record {path} does not exist", "give --from the .json beside an earlier ad")
     record = parse_record(AdRecord, path.read_bytes(), path, "give --from the .json that this version has written")
-    for file in (record.template, *record.photos, *([record.mask] if record.mask else [])):
+    for file in (record.template, *record.photos, record.mask, record.label_font):
+        if file is None:
+            continue
         if not Path(file.path).is_file():
             raise MissingInputError(f"{path.name} names {file.path}, which does not exist", "put the file back")
         if sha256_file(Path(file.path)) != file.sha256:

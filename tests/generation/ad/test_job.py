@@ -26,7 +26,9 @@ from pvtt.generation.ad.write import AdWriter
 from pvtt.media.arrays import Frame
 from pvtt.media.video import VideoError, read_video
 from tests.generation.ad.films import (
+    HEIGHT,
     SHOT,
+    WIDTH,
     disc_shot,
     packets,
     write_film,
@@ -155,6 +157,48 @@ def test_the_number_in_the_label_is_that_of_what_went_in_wherever_it_lies(ad: Ad
         ad.template, ad.photos, model=ad.model, prompt="a blue box", seed=3, producer="shop-7", dry_run=True
     )
     assert len({ad.record.produce_id, other.produce_id, named.produce_id}) == 3
+
+
+def test_a_visible_label_changes_its_box_on_every_frame_and_nothing_else(
+    ad: Ad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames: list[Frame] = []
+    own_write = AdWriter.write
+
+    def write(writer: AdWriter, frame: Frame) -> None:
+        frames.append(frame.copy())
+        own_write(writer, frame)
+
+    monkeypatch.setattr(AdWriter, "write", write)
+    record = pvtt.generate(
+        ad.template, ad.photos, tmp_path / "new.mp4", model=ad.model, prompt="a blue box", seed=3,
+        label="AI generated", producer="shop-7",
+    )  # fmt: skip
+    assert (record.visible_label, record.producer) == ("AI generated", "shop-7")
+    changed = (np.stack(frames) != np.stack(ad.frames)).any(axis=-1)
+    rows, columns = (np.flatnonzero(changed.any(axis=(0, axis))) for axis in (2, 1))
+    inside = changed[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    assert 0.05 * HEIGHT <= inside.shape[1] < 0.2 * HEIGHT
+    assert inside.shape[2] < 0.5 * WIDTH
+    assert inside.mean(axis=(1, 2)).min() > 0.9  # on each frame, also of the shot that nothing was generated in
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.json", "new.mp4", "new.png"]
+
+    monkeypatch.setattr(AdWriter, "write", own_write)
+    again = job.repeat(tmp_path / "new.json", tmp_path / "again.mp4")
+    assert again == record
+    assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "new.mp4").read_bytes()
+
+
+def test_a_label_that_cannot_be_drawn_is_found_out_before_the_work(ad: Ad, tmp_path: Path) -> None:
+    for words, says in (
+        ({"label": "AI生成"}, "has no 成 生"),
+        ({"label_font": tmp_path / "font.ttf"}, "no label"),
+        ({"label": "AI generated " * 9}, "pixels wide"),
+        ({"producer": "my shop"}, "not what GB 45438-2025 takes"),
+    ):
+        with pytest.raises(PvttError, match=says):
+            pvtt.generate(ad.template, ad.photos, tmp_path / "new.mp4", model=ad.model, **words)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_record_and_the_sheet_lie_beside_the_film(ad: Ad) -> None:
