@@ -69,6 +69,7 @@ FILE = click.Path(path_type=Path)
     help="Show a text in a corner of every frame; without TEXT, 'AI generated'.",
 )
 @click.option("--label-font", type=FILE, metavar="FILE", help="The font of --label, for characters such as Chinese.")
+@click.option("--no-compare", is_flag=True, help="Leave out new.compare.mp4, the film beside its template.")
 @click.option("--preview", is_flag=True, help="One window a shot in two steps; writes the contact sheet alone.")
 @click.option("--dry-run", is_flag=True, help="Show shots, products and regions; generate and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
@@ -90,6 +91,7 @@ def command(
     producer: str,
     label: str | None,
     label_font: Path | None,
+    no_compare: bool,
     preview: bool,
     dry_run: bool,
     as_json: bool,
@@ -101,8 +103,8 @@ def command(
       pvtt generate --template ad.mp4 --photos front.jpg side.jpg -o new.mp4
 
     The product that is shown longest is found, tracked and replaced in every shot that shows it; all else stays as it
-    is. Beside new.mp4 it writes new.png, the contact sheet, and new.json, the record of the run.
-    The film's metadata say that a model made it; --label says so on its frames too.
+    is. Beside new.mp4 it writes new.png, the contact sheet, new.json, the record of the run, and new.compare.mp4, the
+    film beside its template. The film's metadata say that a model made it; --label says so on its frames too.
 
     \b
     A good order:
@@ -130,11 +132,11 @@ def command(
     if record is not None:
         context = click.get_current_context()
         given = [name for name in context.params if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
-        if set(given) - {"record", "output", "as_json"}:
+        if set(given) - {"record", "output", "as_json", "no_compare"}:
             raise click.UsageError("--from repeats a run with its own inputs and settings: give it only -o")
         if output is None:
             raise click.UsageError("--from needs -o, the new film")
-        made = repeat(record, output, say)
+        made = repeat(record, output, say, compare=not no_compare)
     else:
         if template is None:
             raise click.UsageError("--template is missing: the film whose product is replaced")
@@ -156,6 +158,7 @@ def command(
             producer=producer,
             label=label,
             label_font=label_font,
+            compare=not no_compare,
             preview=preview,
             dry_run=dry_run,
             say=say,
@@ -165,8 +168,10 @@ def command(
         return
     click.echo(table(made))
     if output is not None and not dry_run:
-        written = [output, *(output.with_suffix(suffix) for suffix in (".png", ".json"))]
-        click.echo(f"Wrote {', '.join(str(path) for path in (written[1:] if made.preview else written))}")
+        beside = [output.with_suffix(suffix) for suffix in (".png", ".json")]
+        films = [output] if no_compare else [output, output.with_suffix(".compare.mp4")]
+        written = beside if made.preview else [films[0], *beside, *films[1:]]
+        click.echo(f"Wrote {', '.join(map(str, written))}")
         for note in made.notes:
             click.echo(f"Note: {note}")
 

@@ -50,14 +50,16 @@ def test_a_film_is_made_outside_a_workspace_and_its_record_repeats_it(
 ) -> None:
     assert run(f"{INPUTS} -o out/new.mp4 --shots 3 --prompt 'a blue box'") == 0
     printed = capsys.readouterr()
-    assert "Wrote out/new.mp4, out/new.png, out/new.json" in printed.out
+    assert "Wrote out/new.mp4, out/new.png, out/new.json, out/new.compare.mp4" in printed.out
     assert "not chosen" in printed.out
     assert "generating in the given shots 3" in printed.err
     assert list((folder / "cache" / "pvtt" / "generate" / "windows").iterdir())
     record = json.loads((folder / "out" / "new.json").read_text())
     assert [Path(photo["path"]).name for photo in record["photos"]] == ["photo-0.png", "photo-1.png"]
 
-    assert run("--from out/new.json -o again.mp4") == 0
+    assert run("--from out/new.json -o again.mp4 --no-compare") == 0
+    assert "Wrote again.mp4, again.png, again.json\n" in capsys.readouterr().out
+    assert not (folder / "again.compare.mp4").exists()
     assert (folder / "again.mp4").read_bytes() == (folder / "out" / "new.mp4").read_bytes()
 
 

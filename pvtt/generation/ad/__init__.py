@@ -10,6 +10,7 @@ stitch.py    generated frames back into the template's own
 write.py     frames → a film with the template's times and sound
 label.py     what a film says of itself in its metadata
 visible.py   the label that a viewer sees
+compare.py   template and film side by side
 record.py    what is written beside it, from which the run can be repeated
 sheet.py     the contact sheet
 """

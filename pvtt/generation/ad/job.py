@@ -18,9 +18,10 @@ from pvtt import __version__
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.atomic import atomic_path, atomic_write_text
 from pvtt.files.code import running_root
-from pvtt.files.hashing import sha256_file
+from pvtt.files.hashing import sha256_file, sha256_json
 from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
 from pvtt.files.workspace import find_workspace
+from pvtt.generation.ad.compare import COMPARISON, write_comparison
 from pvtt.generation.ad.label import LABEL, PRODUCER, SOURCE_TYPE, Label, check_producer
 from pvtt.generation.ad.product import Choice, Survey, choose, survey
 from pvtt.generation.ad.record import AdRecord, AdShot, InputFile, read_record
@@ -67,6 +68,7 @@ def generate(
     producer: str = PRODUCER,
     label: str | None = None,
     label_font: Place | None = None,
+    compare: bool = True,
     preview: bool = False,
     dry_run: bool = False,
     say: Callable[[str], None] | None = None,
@@ -75,8 +77,8 @@ def generate(
 
         record = pvtt.generate("ad.mp4", ["front.jpg", "side.jpg"], "new.mp4", prompt="a gold ring")
 
-    Beside `new.mp4` it writes `new.png`, the contact sheet, and `new.json`, the record. What a killed run has made is
-    in the item cache; the same call goes on from there.
+    Beside `new.mp4` it writes `new.png`, the contact sheet, `new.json`, the record, and `new.compare.mp4`, template and
+    film side by side. What a killed run has made is in the item cache; the same call goes on from there.
 
     Args:
         template: The film.
@@ -94,6 +96,7 @@ def generate(
         producer: Who offers the generation, for the film's machine-readable label: ASCII without spaces, " and \\.
         label: A text for a corner of every frame, which says that the film is generated; None leaves them as they are.
         label_font: The file of the font that it is drawn with; None takes Pillow's own, which has no Chinese.
+        compare: Write the film side by side with the template too.
         preview: Generate one window a shot in two steps, and write the contact sheet alone.
         dry_run: Find shots, products and regions, and write nothing.
         say: Is told in lines what is being done, and the choice of shots before the work begins.
@@ -154,10 +157,10 @@ def generate(
         say(found.choice.says)
     if dry_run or target is None:
         return record
-    return _Run(found, record, cutouts, preview, visible).write(target)
+    return _Run(found, record, cutouts, preview, visible, compare).write(target)
 
 
-def repeat(record: Place, output: Place, say: Callable[[str], None] | None = None) -> AdRecord:
+def repeat(record: Place, output: Place, say: Callable[[str], None] | None = None, *, compare: bool = True) -> AdRecord:
     """Make the ad of an earlier run's record again: on one machine, the same bytes.
 
     Raises:
@@ -186,6 +189,7 @@ def repeat(record: Place, output: Place, say: Callable[[str], None] | None = Non
         producer=earlier.producer,
         label=earlier.visible_label,
         label_font=None if earlier.label_font is None else earlier.label_font.path,
+        compare=compare,
         preview=earlier.preview,
         say=say,
     )
@@ -212,7 +216,7 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
         raise PvttError(f"{output} is no name of a film", f"give -o a name that ends in {', '.join(CONTAINERS)}")
     if output.is_dir():
         raise PvttError(f"{output} is a folder", "give -o the name of a file")
-    beside = (output.with_suffix(suffix) for suffix in (output.suffix, ".json", ".png"))
+    beside = (output.with_suffix(suffix) for suffix in (output.suffix, ".json", ".png", COMPARISON))
     taken = {file.resolve() for file in inputs}
     if clash := next((file for file in beside if file.resolve() in taken), None):
         raise PvttError(f"{clash} is one of the inputs, and would be overwritten", "give -o another name")
@@ -220,7 +224,8 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
     if not above.is_dir():
         raise PvttError(f"{above} is no folder, so {output} cannot be written", "give -o another place")
     with storage_errors(output):
-        for left in output.parent.glob(f"{TEMPORARY_PREFIX}????????{output.suffix}"):  # by a run that was killed
+        names = {f"{TEMPORARY_PREFIX}????????{suffix}" for suffix in (output.suffix, ".mp4")}
+        for left in (left for name in names for left in output.parent.glob(name)):  # by a run that was killed
             if left.is_file() and left.stat().st_mtime < time.time() - LEFT_S:
                 left.unlink(missing_ok=True)
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -356,6 +361,7 @@ class _Run:
     photos: tuple[Rgba, ...]
     preview: bool
     visible: VisibleLabel | None
+    compare: bool
     rows: list[SheetRow] = field(default_factory=list)
     changes: dict[int, _Change] = field(default_factory=dict)
 
@@ -385,6 +391,8 @@ class _Run:
                             "notes": tuple(writer.notes),
                         }
                     )
+        if self.compare and not self.preview:
+            record = record.model_copy(update={"notes": (*record.notes, *self._compare(output))})
         shots = [
             shot.model_copy(update={"change": self.changes[shot.number].mean}) if shot.number in self.changes else shot
             for shot in record.shots
@@ -394,6 +402,12 @@ class _Run:
             write_png(temporary, draw_sheet(self.rows))
         atomic_write_text(output.with_suffix(".json"), record.to_json(indent=2) + "\n")
         return record
+
+    def _compare(self, output: Path) -> list[str]:
+        """Write the film side by side with its template; returns what could not be kept."""
+        number = sha256_json([self.record.produce_id, COMPARISON])  # it is another film
+        with atomic_path(output.with_suffix(COMPARISON)) as temporary:
+            return write_comparison(temporary, self.found.template, output, Label(self.record.producer, number))
 
     def _require_change(self) -> None:
         changes = [change for change in self.changes.values() if change.count]

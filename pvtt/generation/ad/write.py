@@ -37,12 +37,18 @@ class AdWriter:
         path: The file to write; its suffix chooses the container.
         template: Whose times, sound and colours it gets.
         label: Who made the film, for its metadata.
+        crf: Of x264.
+        needs_sound: Sound that the container cannot hold is an error; otherwise it is left out.
     """
 
-    def __init__(self, path: Path, template: Template, label: Label) -> None:
+    def __init__(
+        self, path: Path, template: Template, label: Label, *, crf: int = CRF, needs_sound: bool = True
+    ) -> None:
         self._path, self._template, self._label = path, template, label
+        self._crf, self._needs_sound = crf, needs_sound
         self._count = 0
         self.notes: list[str] = []  # what could not be kept
+        self.lost_sound = False
 
     def __enter__(self) -> Self:
         import av
@@ -126,7 +132,7 @@ class AdWriter:
         context.thread_count = 1
         context.max_b_frames = 0
         context.flags |= Flags.bitexact
-        context.options = {"crf": str(CRF), "preset": PRESET}
+        context.options = {"crf": str(self._crf), "preset": PRESET}
         aspect = 1 / template.pixel_aspect if turned else template.pixel_aspect
         if aspect != 1:
             context.sample_aspect_ratio = aspect
@@ -154,6 +160,8 @@ class AdWriter:
                 copy = self._container.add_stream_from_template(stream)
                 copy.metadata.update(stream.metadata)
                 yield stream.index, copy
+            elif stream.type == "audio" and not self._needs_sound:
+                self.lost_sound = True
             elif stream.type == "audio":
                 raise PvttError(
                     f"{self._path.suffix} cannot hold the template's sound ({name}) as it is",
