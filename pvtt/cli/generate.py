@@ -64,6 +64,16 @@ FILE = click.Path(path_type=Path)
     help="Where the old product is in the first frame of --shots: left, top, width, height in pixels.",
 )
 @click.option("--mask", type=FILE, help="A film or a picture, white where the old product is.")
+@click.option("--producer", default="pvtt", show_default=True, help="Who makes ads here, for the film's AI label.")
+@click.option(
+    "--label",
+    metavar="[TEXT]",
+    is_flag=False,
+    flag_value="AI generated",
+    help="Show a text in a corner of every frame; without TEXT, 'AI generated'.",
+)
+@click.option("--label-font", type=FILE, metavar="FILE", help="The font of --label, for characters such as Chinese.")
+@click.option("--no-compare", is_flag=True, help="Leave out new.compare.mp4, the film beside its template.")
 @click.option("--preview", is_flag=True, help="One window a shot in two steps; writes the contact sheet alone.")
 @click.option("--dry-run", is_flag=True, help="Show shots, products and regions; generate and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
@@ -84,6 +94,10 @@ def command(
     shots: tuple[int, ...] | None,
     box: tuple[int, ...] | None,
     mask: Path | None,
+    producer: str,
+    label: str | None,
+    label_font: Path | None,
+    no_compare: bool,
     preview: bool,
     dry_run: bool,
     as_json: bool,
@@ -95,7 +109,8 @@ def command(
       pvtt generate --template ad.mp4 --photos front.jpg side.jpg -o new.mp4
 
     The product that is shown longest is found, tracked and replaced in every shot that shows it; all else stays as it
-    is. Beside new.mp4 it writes new.png, the contact sheet, and new.json, the record of the run.
+    is. Beside new.mp4 it writes new.png, the contact sheet, new.json, the record of the run, and new.compare.mp4, the
+    film beside its template. The film's metadata say that a model made it; --label says so on its frames too.
 
     \b
     A good order:
@@ -123,6 +138,10 @@ def command(
     def say(line: str) -> None:
         click.echo(line, err=True)
 
+    if label is not None and Path(label).is_file():
+        raise click.UsageError(
+            f"--label took the file {label} for its text: give the photos before it, or --label=TEXT"
+        )
     if templates is not None or photos_dir is not None:
         from pvtt.cli.generate_batch import run_batch
 
@@ -133,11 +152,11 @@ def command(
     if record is not None:
         context = click.get_current_context()
         given = [name for name in context.params if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
-        if set(given) - {"record", "output", "as_json"}:
+        if set(given) - {"record", "output", "as_json", "no_compare"}:
             raise click.UsageError("--from repeats a run with its own inputs and settings: give it only -o")
         if output is None:
             raise click.UsageError("--from needs -o, the new film")
-        made = repeat(record, output, say)
+        made = repeat(record, output, say, compare=not no_compare)
     else:
         if template is None:
             raise click.UsageError("--template is missing: the film whose product is replaced")
@@ -156,6 +175,10 @@ def command(
             strength=strength,
             shots=shots,
             box=box,
+            producer=producer,
+            label=label,
+            label_font=label_font,
+            compare=not no_compare,
             preview=preview,
             dry_run=dry_run,
             say=say,
@@ -165,8 +188,10 @@ def command(
         return
     click.echo(table(made))
     if output is not None and not dry_run:
-        written = [output, *(output.with_suffix(suffix) for suffix in (".png", ".json"))]
-        click.echo(f"Wrote {', '.join(str(path) for path in (written[1:] if made.preview else written))}")
+        beside = [output.with_suffix(suffix) for suffix in (".png", ".json")]
+        films = [output] if no_compare else [output, output.with_suffix(".compare.mp4")]
+        written = beside if made.preview else [films[0], *beside, *films[1:]]
+        click.echo(f"Wrote {', '.join(map(str, written))}")
         for note in made.notes:
             click.echo(f"Note: {note}")
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ONE_AD = {"template": "--template", "photos": "--photos", "more_photos": "--photos"}
 PLACES = {"box": "--box", "mask": "--mask", "record": "--from"}
+SETTINGS = ("model", "prompt", "seed", "steps", "guidance", "strength", "shots")
 NUM_NAMED = 3  # failed ads in the last line; the others are in the table
 
 
@@ -29,9 +30,11 @@ def run_batch(context: click.Context, say: Callable[[str], None]) -> None:
     from pvtt.generation.ad.batch import RECORD, SHEET, generate_batch
 
     output = given["output"]
-    names = ("model", "prompt", "seed", "steps", "guidance", "strength", "shots", "preview", "dry_run")
+    names = (*SETTINGS, "producer", "label", "label_font", "preview", "dry_run")
     chosen: dict[str, Any] = {name: given[name] for name in names}
-    made = generate_batch(given["templates"], given["photos_dir"], output, **chosen, say=say)
+    made = generate_batch(
+        given["templates"], given["photos_dir"], output, **chosen, compare=not given["no_compare"], say=say
+    )
     if given["as_json"]:
         click.echo(made.to_json(indent=2))
     else:

@@ -50,14 +50,16 @@ def test_a_film_is_made_outside_a_workspace_and_its_record_repeats_it(
 ) -> None:
     assert run(f"{INPUTS} -o out/new.mp4 --shots 3 --prompt 'a blue box'") == 0
     printed = capsys.readouterr()
-    assert "Wrote out/new.mp4, out/new.png, out/new.json" in printed.out
+    assert "Wrote out/new.mp4, out/new.png, out/new.json, out/new.compare.mp4" in printed.out
     assert "not chosen" in printed.out
     assert "generating in the given shots 3" in printed.err
     assert list((folder / "cache" / "pvtt" / "generate" / "windows").iterdir())
     record = json.loads((folder / "out" / "new.json").read_text())
     assert [Path(photo["path"]).name for photo in record["photos"]] == ["photo-0.png", "photo-1.png"]
 
-    assert run("--from out/new.json -o again.mp4") == 0
+    assert run("--from out/new.json -o again.mp4 --no-compare") == 0
+    assert "Wrote again.mp4, again.png, again.json\n" in capsys.readouterr().out
+    assert not (folder / "again.compare.mp4").exists()
     assert (folder / "again.mp4").read_bytes() == (folder / "out" / "new.mp4").read_bytes()
 
 
@@ -66,6 +68,19 @@ def test_a_dry_run_prints_json_that_a_program_can_read(folder: Path, capsys: pyt
     record = json.loads(capsys.readouterr().out)
     assert [shot["generated"] for shot in record["shots"]] == [True, False, True]
     assert "product A is shown longest, in shots 1, 3" in record["choice"]
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("--label -o new.mp4", "AI generated"),
+        ("--label AI生成 -o new.mp4", "AI生成"),
+        ("-o new.mp4 --label", "AI generated"),
+    ],
+)
+def test_a_label_without_a_text_has_its_own(line: str, text: str) -> None:
+    given = command.make_context("generate", shlex.split(line)).params
+    assert (given["label"], given["output"]) == (text, Path("new.mp4"))
 
 
 @pytest.mark.parametrize(
@@ -82,6 +97,11 @@ def test_a_dry_run_prints_json_that_a_program_can_read(folder: Path, capsys: pyt
         ("--template ad.mp4 --model model -o new.mp4", 1, "no photo of the new product"),
         (f"{INPUTS} -o new.gif", 1, "is no name of a film"),
         (f"{INPUTS} -o new.mp4 --shots 9", 1, "no shot 9"),
+        (f"{INPUTS} -o new.mp4 --label AI生成", 1, "has no 成 生"),
+        (f"{INPUTS} -o new.mp4 --label AI --label-font none.ttf", 3, "none.ttf does not exist"),
+        (f"{INPUTS} -o new.mp4 --label-font none.ttf", 1, "no label"),
+        (f"{INPUTS} -o new.mp4 --producer 'my shop'", 1, "not what GB 45438-2025 takes"),
+        ("--template ad.mp4 --model model -o new.mp4 --label photo-0.png", 2, "took the file photo-0.png"),
     ],
 )
 def test_each_fault_is_a_line_with_what_to_do(

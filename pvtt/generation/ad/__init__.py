@@ -8,6 +8,9 @@ region.py    where the new product comes: crop and hole of each frame, shot by s
 windows.py   a crop's frames → generated frames, window by window, each kept in the item cache
 stitch.py    generated frames back into the template's own
 write.py     frames → a film with the template's times and sound
+label.py     what a film says of itself in its metadata
+visible.py   the label that a viewer sees
+compare.py   template and film side by side
 record.py    what is written beside it, from which the run can be repeated
 sheet.py     the contact sheet
 

@@ -27,7 +27,9 @@ from pvtt.files.storage import raise_storage_fault, storage_fault
 from pvtt.generation.ad.batch_inputs import BatchProduct, Film, read_films, read_products
 from pvtt.generation.ad.batch_record import BatchRecord, BatchRow, Status, read_minutes
 from pvtt.generation.ad.batch_sheet import Cell, draw_grid, read_cell
-from pvtt.generation.ad.job import Place, default_model, generate, input_file, versions
+from pvtt.generation.ad.compare import COMPARISON
+from pvtt.generation.ad.job import Place, check_label, default_model, generate, input_file, versions
+from pvtt.generation.ad.label import PRODUCER
 from pvtt.generation.ad.record import AdRecord, InputFile
 from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.settings import AdSettings, chosen_settings, read_model_format
@@ -55,6 +57,10 @@ def generate_batch(
     strength: float | None = None,
     frames: int | None = None,
     shots: Sequence[int] | None = None,
+    producer: str = PRODUCER,
+    label: str | None = None,
+    label_font: Place | None = None,
+    compare: bool = True,
     preview: bool = False,
     dry_run: bool = False,
     say: Callable[[str], None] | None = None,
@@ -72,8 +78,8 @@ def generate_batch(
         products: A folder with a folder a product: one to five pictures, and a `prompt.txt` or none.
         output: The folder of the ads; None only with `dry_run`.
         prompt: Of a product without a `prompt.txt`.
-        model, seed, steps, guidance, text_guidance, strength, frames, shots, preview, dry_run: As in `generate`, of
-            each ad.
+        model, seed, steps, guidance, text_guidance, strength, frames, shots, producer, label, label_font, compare,
+            preview, dry_run: As in `generate`, of each ad.
         say: Is told in lines what is being done.
 
     Returns:
@@ -95,6 +101,9 @@ def generate_batch(
     }
     named = {"product_guidance" if name == "guidance" else name: value for name, value in options.items()}
     settings = chosen_settings(prompt=prompt, **named)
+    font = None if label_font is None else Path(label_font)
+    check_label(producer, label, font)
+    options |= {"producer": producer, "label": label, "label_font": font, "compare": compare}
     folder = Path(model) if model is not None else default_model()
     read_model_format(folder, settings)
     films, found = read_films(Path(templates)), read_products(Path(products))
@@ -174,6 +183,9 @@ class _Batch:
             "mask": None,
             "preview": self.preview,
             "versions": versions(),
+            "producer": self.options["producer"],
+            "visible_label": self.options["label"],
+            "label_font": None if self.options["label_font"] is None else input_file(self.options["label_font"]),
         }
         input_of = cache(input_file)  # a film goes into many ads
         for ad in self.ads:
@@ -185,7 +197,7 @@ class _Batch:
                     "photos": tuple(input_of(path) for path in ad.product.photos),
                     "settings": ad.settings,
                 }
-                if _equals(earlier, fresh) and _is_whole(ad.path, earlier):
+                if _equals(earlier, fresh) and _is_whole(ad.path, earlier, self.options["compare"]):
                     ad.has(earlier, "kept", minutes.get((ad.film.name, ad.product.name)))
             except OSError as error:  # of an input: whoever makes the ad meets it too, and says so
                 raise_storage_fault(error, ad.path)
@@ -273,8 +285,10 @@ def _equals(record: AdRecord, fields: Mapping[str, Any]) -> bool:
     return all(getattr(record, name) == value for name, value in fields.items())
 
 
-def _is_whole(path: Path, record: AdRecord) -> bool:
+def _is_whole(path: Path, record: AdRecord, compare: bool) -> bool:
     if not path.with_suffix(".png").is_file():
+        return False
+    if compare and not record.preview and not path.with_suffix(COMPARISON).is_file():
         return False
     return record.preview or (path.is_file() and sha256_file(path) == record.output_sha256)
 

@@ -18,9 +18,11 @@ from pvtt import __version__
 from pvtt.errors import MissingInputError, PvttError, StorageError
 from pvtt.files.atomic import atomic_path, atomic_write_text
 from pvtt.files.code import code_of, running_root
-from pvtt.files.hashing import sha256_file
+from pvtt.files.hashing import sha256_file, sha256_json
 from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
 from pvtt.files.workspace import find_workspace
+from pvtt.generation.ad.compare import COMPARISON, write_comparison
+from pvtt.generation.ad.label import LABEL, PRODUCER, SOURCE_TYPE, Label, check_producer
 from pvtt.generation.ad.product import Choice, Survey, choose, survey
 from pvtt.generation.ad.record import AdRecord, AdShot, InputFile, read_record
 from pvtt.generation.ad.refusal import AdError
@@ -30,8 +32,9 @@ from pvtt.generation.ad.shared import Shared
 from pvtt.generation.ad.sheet import SheetRow, draw_sheet, reduced_row
 from pvtt.generation.ad.stitch import box_of, match_colours
 from pvtt.generation.ad.template import ShotSpan, Template
+from pvtt.generation.ad.visible import VisibleLabel, check_text, draw_label
 from pvtt.generation.ad.windows import WindowMaker
-from pvtt.generation.ad.write import CONTAINERS, LABEL, SOURCE_TYPE, AdWriter, greatest_shift
+from pvtt.generation.ad.write import CONTAINERS, AdWriter, greatest_shift
 from pvtt.generation.inputs import read_photo
 from pvtt.items.cache import ItemCache
 from pvtt.items.progress import Progress
@@ -42,7 +45,7 @@ from pvtt.models.origin import model_sha256
 DEFAULT_MODEL = Path("models") / "pvtt-tiny"
 NO_CHANGE = 1.0  # of 255, mean in the region: with less, the output is the template, compressed once more
 LEFT_S = 24 * 3600  # after which nobody is still writing an unfinished film
-LIBRARIES = ("av", "diffusers", "numpy", "opencv-python-headless", "torch", "transformers")
+LIBRARIES = ("av", "diffusers", "numpy", "opencv-python-headless", "pillow", "torch", "transformers")
 
 Place = str | Path
 
@@ -63,6 +66,10 @@ def generate(
     frames: int | None = None,
     shots: Sequence[int] | None = None,
     box: Sequence[int] | None = None,
+    producer: str = PRODUCER,
+    label: str | None = None,
+    label_font: Place | None = None,
+    compare: bool = True,
     preview: bool = False,
     dry_run: bool = False,
     say: Callable[[str], None] | None = None,
@@ -72,8 +79,8 @@ def generate(
 
         record = pvtt.generate("ad.mp4", ["front.jpg", "side.jpg"], "new.mp4", prompt="a gold ring")
 
-    Beside `new.mp4` it writes `new.png`, the contact sheet, and `new.json`, the record. What a killed run has made is
-    in the item cache; the same call goes on from there.
+    Beside `new.mp4` it writes `new.png`, the contact sheet, `new.json`, the record, and `new.compare.mp4`, template and
+    film side by side. What a killed run has made is in the item cache; the same call goes on from there.
 
     Args:
         template: The film.
@@ -88,6 +95,10 @@ def generate(
         shots: Numbers, from 1, of the shots to generate in; None takes those of the product that is shown longest.
         box: x, y, width, height, in the template's pixels, around the old product in the first frame of each of
             `shots`, or of the first shot where none are given.
+        producer: Who offers the generation, for the film's machine-readable label: ASCII without spaces, " and \\.
+        label: A text for a corner of every frame, which says that the film is generated; None leaves them as they are.
+        label_font: The file of the font that it is drawn with; None takes Pillow's own, which has no Chinese.
+        compare: Write the film side by side with the template too.
         preview: Generate one window a shot in two steps, and write the contact sheet alone.
         dry_run: Find shots, products and regions, and write nothing.
         say: Is told in lines what is being done, and the choice of shots before the work begins.
@@ -116,12 +127,14 @@ def generate(
         shots=None if shots is None else tuple(shots),
         box=None if box is None else tuple(box),
     )
+    font = None if label_font is None else Path(label_font)
+    check_label(producer, label, font)
     paths = [Path(photo) for photo in photos]
     target = None if output is None else Path(output)
     if target is None and not dry_run:
         raise PvttError("no output is given", "give -o the name of the new film")
     if target is not None:
-        _check_output(target, [Path(template), *paths])
+        _check_output(target, [Path(template), *paths, *([font] if font else [])])
     cutouts = _read_photos(paths)
     shared = Shared() if shared is None else shared
     folder = Path(model) if model is not None else default_model()
@@ -129,14 +142,22 @@ def generate(
         say(f"looking for shots and products in {template}")
     found = _prepare(Path(template), cutouts, folder, None if mask is None else Path(mask), settings, shared)
     record = found.record(paths, preview)
+    record = record.model_copy(
+        update={
+            "producer": producer,
+            "visible_label": label,
+            "label_font": None if font is None else input_file(font),
+        }
+    ).with_produce_id()
+    visible = None if label is None else _draw_label(label, font, found.template, record)
     if say is not None:
         say(found.choice.says)
     if dry_run or target is None:
         return record
-    return _Run(found, record, cutouts, preview, shared).write(target)
+    return _Run(found, record, cutouts, preview, shared, visible, compare).write(target)
 
 
-def repeat(record: Place, output: Place, say: Callable[[str], None] | None = None) -> AdRecord:
+def repeat(record: Place, output: Place, say: Callable[[str], None] | None = None, *, compare: bool = True) -> AdRecord:
     """Make the ad of an earlier run's record again: on one machine, the same bytes.
 
     Raises:
@@ -162,9 +183,22 @@ def repeat(record: Place, output: Place, say: Callable[[str], None] | None = Non
         frames=settings.frames,
         shots=settings.shots,
         box=settings.box,
+        producer=earlier.producer,
+        label=earlier.visible_label,
+        label_font=None if earlier.label_font is None else earlier.label_font.path,
+        compare=compare,
         preview=earlier.preview,
         say=say,
     )
+
+
+def check_label(producer: str, label: str | None, font: Path | None) -> None:
+    """Raises PvttError where a film cannot say by these that it is generated."""
+    check_producer(producer)
+    if label is not None:
+        check_text(label, font)
+    elif font is not None:
+        raise PvttError("a font is given, and no label", "give --label too")
 
 
 def default_model() -> Path:
@@ -194,7 +228,7 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
         raise PvttError(f"{output} is no name of a film", f"give -o a name that ends in {', '.join(CONTAINERS)}")
     if output.is_dir():
         raise PvttError(f"{output} is a folder", "give -o the name of a file")
-    beside = (output.with_suffix(suffix) for suffix in (output.suffix, ".json", ".png"))
+    beside = (output.with_suffix(suffix) for suffix in (output.suffix, ".json", ".png", COMPARISON))
     taken = {file.resolve() for file in inputs}
     if clash := next((file for file in beside if file.resolve() in taken), None):
         raise PvttError(f"{clash} is one of the inputs, and would be overwritten", "give -o another name")
@@ -202,7 +236,8 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
     if not above.is_dir():
         raise PvttError(f"{above} is no folder, so {output} cannot be written", "give -o another place")
     with storage_errors(output):
-        for left in output.parent.glob(f"{TEMPORARY_PREFIX}????????{output.suffix}"):  # by a run that was killed
+        names = {f"{TEMPORARY_PREFIX}????????{suffix}" for suffix in (output.suffix, ".mp4")}
+        for left in (left for name in names for left in output.parent.glob(name)):  # by a run that was killed
             if left.is_file() and left.stat().st_mtime < time.time() - LEFT_S:
                 left.unlink(missing_ok=True)
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -298,6 +333,11 @@ class _Found:
         return box_of(region)
 
 
+def _draw_label(text: str, font: Path | None, template: Template, record: AdRecord) -> VisibleLabel:
+    regions = [shot.region for shot in record.shots if shot.region is not None]
+    return draw_label(text, font, (template.width, template.height), template.pixel_aspect, regions)
+
+
 def input_file(path: Path) -> InputFile:
     """A file that goes in, as it stands in the record."""
     return InputFile(path=str(path.resolve()), sha256=sha256_file(path))
@@ -341,6 +381,8 @@ class _Run:
     photos: tuple[Rgba, ...]
     preview: bool
     shared: Shared
+    visible: VisibleLabel | None
+    compare: bool
     rows: list[SheetRow] = field(default_factory=list)
     changes: dict[int, _Change] = field(default_factory=dict)
 
@@ -359,7 +401,7 @@ class _Run:
                 self._require_change()
             else:
                 with atomic_path(output) as temporary:
-                    with AdWriter(temporary, found.template) as writer:
+                    with AdWriter(temporary, found.template, Label(record.producer, record.produce_id)) as writer:
                         for frame in frames:
                             writer.write(frame)
                     self._require_change()
@@ -371,6 +413,8 @@ class _Run:
                             "notes": tuple(writer.notes),
                         }
                     )
+        if self.compare and not self.preview:
+            record = record.model_copy(update={"notes": (*record.notes, *self._compare(output))})
         shots = [
             shot.model_copy(update={"change": self.changes[shot.number].mean}) if shot.number in self.changes else shot
             for shot in record.shots
@@ -380,6 +424,12 @@ class _Run:
             write_png(temporary, draw_sheet(self.rows))
         atomic_write_text(output.with_suffix(".json"), record.to_json(indent=2) + "\n")
         return record
+
+    def _compare(self, output: Path) -> list[str]:
+        """Write the film side by side with its template; returns what could not be kept."""
+        number = sha256_json([self.record.produce_id, COMPARISON])  # it is another film
+        with atomic_path(output.with_suffix(COMPARISON)) as temporary:
+            return write_comparison(temporary, self.found.template, output, Label(self.record.producer, number))
 
     def _require_change(self) -> None:
         changes = [change for change in self.changes.values() if change.count]
@@ -401,7 +451,8 @@ class _Run:
         for span, source in self.found.template.frames_by_shot():
             plan = self.found.plans.get(span.number)
             made = self._passed(source) if plan is None else self._shot(span, plan, source, maker, progress)
-            for index, (old, new, region) in enumerate(made):
+            for index, (old, generated, region) in enumerate(made):
+                new = generated if self.visible is None else self.visible.on(generated)
                 if index == span.num_frames // 2:
                     self.rows.append(reduced_row(self._title(span), old, region, new))
                 yield new

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.files.hashing import sha256_file
+from pvtt.files.hashing import sha256_file, sha256_json
+from pvtt.generation.ad.label import PRODUCER
 from pvtt.generation.ad.settings import AdSettings
 from pvtt.records.base import Record, parse_record
 from pvtt.records.catalog import Sha256
@@ -42,6 +43,10 @@ class AdRecord(Record):
     schema_version: Literal[1] = 1
     label: str  # that a model made it
     digital_source_type: str
+    producer: str = PRODUCER  # in the film's label
+    produce_id: str = ""  # the film's number in its label
+    visible_label: str | None = None  # the text on its frames; None: there is none
+    label_font: InputFile | None = None
     template: InputFile
     width: int
     height: int
@@ -69,6 +74,19 @@ class AdRecord(Record):
         """To generate, over all shots."""
         return sum(shot.windows for shot in self.shots if shot.generated)
 
+    def with_produce_id(self) -> AdRecord:
+        """Numbered by all that goes into the film, wherever the files lie: the same film has the same number again."""
+        place = {"path"}
+        left_out: dict[str, Any] = {
+            "produce_id": True,
+            "template": place,
+            "photos": {"__all__": place},
+            "model": place,
+            "mask": place,
+            "label_font": place,
+        }
+        return self.model_copy(update={"produce_id": sha256_json(self.model_dump(mode="json", exclude=left_out))})
+
 
 def read_record(path: Path) -> AdRecord:
     """Read the record of an earlier run, and check that what went in is still the same.
@@ -80,7 +98,9 @@ def read_record(path: Path) -> AdRecord:
     if not path.is_file():
         raise MissingInputError(f"the record {path} does not exist", "give --from the .json beside an earlier ad")
     record = parse_record(AdRecord, path.read_bytes(), path, "give --from the .json that this version has written")
-    for file in (record.template, *record.photos, *([record.mask] if record.mask else [])):
+    for file in (record.template, *record.photos, record.mask, record.label_font):
+        if file is None:
+            continue
         if not Path(file.path).is_file():
             raise MissingInputError(f"{path.name} names {file.path}, which does not exist", "put the file back")
         if sha256_file(Path(file.path)) != file.sha256:

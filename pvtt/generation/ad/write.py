@@ -1,4 +1,4 @@
-"""Frames → a film with the template's own times, sound and subtitles, and the label that it was made by a model.
+"""Frames → a film with the template's own times, sound and subtitles, and the label that a model made it.
 
 Sound and subtitles are copied packet by packet. Pictures are H.264 without B-frames, so that times and the last frame's
 length come out exactly. Equal frames give equal bytes: one thread, no time stamps, no random ids.
@@ -6,7 +6,6 @@ length come out exactly. Equal frames give equal bytes: one thread, no time stam
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from fractions import Fraction
@@ -17,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from pvtt.errors import PvttError
+from pvtt.generation.ad.label import Label, append_xmp, without_label
 from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.template import Template
 from pvtt.media.arrays import Frame
@@ -25,19 +25,10 @@ from pvtt.media.video import moving_picture
 CRF = 16  # of x264: no difference is seen at normal speed
 PRESET = "veryfast"
 CONTAINERS = (".mp4", ".mov", ".m4v", ".mkv")
-LABEL = "AI-generated: a product in this film was put there by a generative model (PVTT)."
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 KEPT_MATRICES = (1, 5, 6, 9)  # BT.709, BT.601 (two names), BT.2020: what swscale can go to
 BT709 = 1
 UNSPECIFIED = 2
 LIMITED = 1
-
-
-def label_fields() -> dict[str, str]:
-    """The machine-readable label, as metadata of the container: IPTC's DigitalSourceType, and the field AIGC of China's
-    GB 45438-2025 (Label 1: generated content)."""
-    aigc = {"Label": "1", "ContentProducer": "PVTT", "ProduceID": "", "ReservedCode1": ""}
-    return {"comment": LABEL, "DigitalSourceType": SOURCE_TYPE, "AIGC": json.dumps(aigc, separators=(",", ":"))}
 
 
 class AdWriter:
@@ -46,12 +37,19 @@ class AdWriter:
     Args:
         path: The file to write; its suffix chooses the container.
         template: Whose times, sound and colours it gets.
+        label: Who made the film, for its metadata.
+        crf: Of x264.
+        needs_sound: Sound that the container cannot hold is an error; otherwise it is left out.
     """
 
-    def __init__(self, path: Path, template: Template) -> None:
-        self._path, self._template = path, template
+    def __init__(
+        self, path: Path, template: Template, label: Label, *, crf: int = CRF, needs_sound: bool = True
+    ) -> None:
+        self._path, self._template, self._label = path, template, label
+        self._crf, self._needs_sound = crf, needs_sound
         self._count = 0
         self.notes: list[str] = []  # what could not be kept
+        self.lost_sound = False
 
     def __enter__(self) -> Self:
         import av
@@ -72,7 +70,7 @@ class AdWriter:
             self._copied: dict[int, Any] = dict(self._open_copies())
             self._packets = self._read_packets()
             self._next = next(self._packets, None)
-            self._container.metadata.update(self._kept_metadata() | label_fields())
+            self._container.metadata.update(self._kept_metadata() | self._label.fields(self._path.suffix))
         except BaseException:
             self._container.close()
             self._source.close()
@@ -89,6 +87,8 @@ class AdWriter:
         finally:
             self._container.close()
             self._source.close()
+        if kind is None:
+            append_xmp(self._path)
 
     def write(self, frame: Frame) -> None:
         """Append a frame, (H, W, 3) RGB, upright."""
@@ -133,7 +133,7 @@ class AdWriter:
         context.thread_count = 1
         context.max_b_frames = 0
         context.flags |= Flags.bitexact
-        context.options = {"crf": str(CRF), "preset": PRESET}
+        context.options = {"crf": str(self._crf), "preset": PRESET}
         aspect = 1 / template.pixel_aspect if turned else template.pixel_aspect
         if aspect != 1:
             context.sample_aspect_ratio = aspect
@@ -161,6 +161,8 @@ class AdWriter:
                 copy = self._container.add_stream_from_template(stream)
                 copy.metadata.update(stream.metadata)
                 yield stream.index, copy
+            elif stream.type == "audio" and not self._needs_sound:
+                self.lost_sound = True
             elif stream.type == "audio":
                 raise AdError(
                     f"{self._path.suffix} cannot hold the template's sound ({name}) as it is",
@@ -182,7 +184,8 @@ class AdWriter:
     def _kept_metadata(self) -> dict[str, str]:
         """The template's own, but what is not true of the new film."""
         left_out = ("encoder", "creation_time", "major_brand", "minor_version", "compatible_brands")
-        return {key: value for key, value in self._source.metadata.items() if key.lower() not in left_out}
+        kept = without_label(dict(self._source.metadata))
+        return {key: value for key, value in kept.items() if key.lower() not in left_out}
 
     def _read_packets(self) -> Iterator[Any]:
         if self._copied:

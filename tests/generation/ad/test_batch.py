@@ -19,6 +19,7 @@ from pvtt.generation.ad import batch, shared
 from pvtt.generation.ad.batch import generate_batch
 from pvtt.generation.ad.batch_record import BatchRecord
 from pvtt.generation.ad.batch_sheet import HEIGHT
+from pvtt.generation.ad.compare import COMPARISON
 from pvtt.generation.ad.record import AdRecord
 from pvtt.generation.pipeline import ProductVideoPipeline
 from tests.generation.ad.films import (
@@ -115,7 +116,7 @@ def test_every_good_product_is_in_every_good_template_and_each_bad_one_says_why(
 def test_beside_each_film_is_what_a_single_run_writes(made: Batch) -> None:
     ads, record, _, _ = made
     files = {f"{film}/{name}{ending}" for film in ("long", "short") for name in ("box", "crate")
-             for ending in (".mp4", ".png", ".json")}  # fmt: skip
+             for ending in (".mp4", ".png", ".json", ".compare.mp4")}  # fmt: skip
     assert {str(path.relative_to(ads)) for path in ads.rglob("*.*")} == files | {"batch.json", "batch.png"}
     assert not (ads / "broken").exists()
     for row in record.rows:
@@ -163,7 +164,7 @@ def test_the_same_call_again_makes_nothing_anew(
     assert [row.minutes for row in again.rows] == [row.minutes for row in record.rows]
 
 
-@pytest.mark.parametrize("change", ["seed", "prompt", "photo", "film", "sheet", "record"])
+@pytest.mark.parametrize("change", ["seed", "prompt", "photo", "film", "sheet", "comparison", "label", "record"])
 def test_what_has_changed_is_made_anew(made: Batch, shop: Path, tmp_path: Path, change: str) -> None:
     for name in ("films", "products", "ads"):
         shutil.copytree(shop / name, tmp_path / name)
@@ -183,6 +184,11 @@ def test_what_has_changed_is_made_anew(made: Batch, shop: Path, tmp_path: Path, 
         (tmp_path / "ads" / "short" / "box.mp4").write_bytes(b"half a film")
     elif change == "sheet":
         (tmp_path / "ads" / "short" / "box.png").unlink()
+    elif change == "comparison":
+        (tmp_path / "ads" / "short" / f"box{COMPARISON}").unlink()
+    elif change == "label":
+        options = {"label": "AI"}
+        expected["short", "crate"] = "planned"
     else:
         (tmp_path / "ads" / "short" / "box.json").write_text("{")
     found = statuses(make(tmp_path, tmp_path / "ads", dry_run=True, **options))
@@ -220,8 +226,8 @@ def test_two_templates_and_five_products_are_ten_ads(shop: Path, tmp_path: Path,
     (tmp_path / "model").symlink_to(shop / "model")
     record = make(tmp_path, tmp_path / "ads")
     assert [row.status for row in record.rows] == ["made"] * 10
-    assert len(list((tmp_path / "ads").glob("*/*.mp4"))) == 10
-    assert len({path.read_bytes() for path in (tmp_path / "ads").glob("*/*.mp4")}) == 10
+    films = [film for film in (tmp_path / "ads").glob("*/*.mp4") if not film.name.endswith(COMPARISON)]
+    assert len(films) == len({film.read_bytes() for film in films}) == 10
 
 
 def test_a_preview_is_sheets_alone_and_does_not_count_as_the_film(made: Batch, shop: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -24,7 +25,17 @@ from pvtt.generation.ad.template import read_template
 from pvtt.generation.ad.write import AdWriter
 from pvtt.media.arrays import Frame
 from pvtt.media.video import VideoError, read_video
-from tests.generation.ad.films import SHOT, disc_shot, packets, write_film, write_model, write_photos, write_template
+from tests.generation.ad.films import (
+    HEIGHT,
+    SHOT,
+    WIDTH,
+    disc_shot,
+    packets,
+    write_film,
+    write_model,
+    write_photos,
+    write_template,
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,8 @@ def ad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ad]:
     own_write = AdWriter.write
 
     def write(writer: AdWriter, frame: Frame) -> None:
-        frames.append(frame.copy())
+        if frame.shape == (HEIGHT, WIDTH, 3):  # of the ad, not of the film beside its template
+            frames.append(frame.copy())
         own_write(writer, frame)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -131,7 +143,75 @@ def test_the_film_says_that_a_model_made_it(ad: Ad) -> None:
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
     assert fields["DigitalSourceType"].endswith("compositeWithTrainedAlgorithmicMedia")
     assert fields["comment"].startswith("AI-generated")
-    assert json.loads(fields["AIGC"])["Label"] == "1"
+    aigc = json.loads(fields["AIGC"])
+    assert (aigc["Label"], aigc["ContentProducer"], aigc["ProduceID"]) == ("1", "pvtt", ad.record.produce_id)
+    assert len(ad.record.produce_id) == 64
+
+
+def test_the_number_in_the_label_is_that_of_what_went_in_wherever_it_lies(ad: Ad, tmp_path: Path) -> None:
+    moved = shutil.copytree(ad.model, tmp_path / "model")
+    again = pvtt.generate(ad.template, ad.photos, model=moved, prompt="a blue box", seed=3, dry_run=True)
+    assert again.model.path != ad.record.model.path
+    assert again.produce_id == ad.record.produce_id
+    other = pvtt.generate(ad.template, ad.photos, model=ad.model, prompt="a blue box", seed=4, dry_run=True)
+    named = pvtt.generate(
+        ad.template, ad.photos, model=ad.model, prompt="a blue box", seed=3, producer="shop-7", dry_run=True
+    )
+    assert len({ad.record.produce_id, other.produce_id, named.produce_id}) == 3
+
+
+def test_a_visible_label_changes_its_box_on_every_frame_and_nothing_else(
+    ad: Ad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames: list[Frame] = []
+    own_write = AdWriter.write
+
+    def write(writer: AdWriter, frame: Frame) -> None:
+        frames.append(frame.copy())
+        own_write(writer, frame)
+
+    monkeypatch.setattr(AdWriter, "write", write)
+    record = pvtt.generate(
+        ad.template, ad.photos, tmp_path / "new.mp4", model=ad.model, prompt="a blue box", seed=3,
+        label="AI generated", producer="shop-7", compare=False,
+    )  # fmt: skip
+    assert (record.visible_label, record.producer) == ("AI generated", "shop-7")
+    changed = (np.stack(frames) != np.stack(ad.frames)).any(axis=-1)
+    rows, columns = (np.flatnonzero(changed.any(axis=(0, axis))) for axis in (2, 1))
+    inside = changed[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    assert 0.05 * HEIGHT <= inside.shape[1] < 0.2 * HEIGHT
+    assert inside.shape[2] < 0.5 * WIDTH
+    assert inside.mean(axis=(1, 2)).min() > 0.9  # on each frame, also of the shot that nothing was generated in
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.json", "new.mp4", "new.png"]
+
+    monkeypatch.setattr(AdWriter, "write", own_write)
+    again = job.repeat(tmp_path / "new.json", tmp_path / "again.mp4", compare=False)
+    assert again == record
+    assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "new.mp4").read_bytes()
+
+
+def test_the_film_beside_its_template_is_written_by_default(ad: Ad) -> None:
+    beside, film, template = (
+        read_video(ad.folder / name).astype(np.int16) for name in ("new.compare.mp4", "new.mp4", "ad.mp4")
+    )
+    assert beside.shape == (len(film), HEIGHT, 2 * WIDTH + 4, 3)
+    assert abs(beside[:, :, :WIDTH] - template).mean() < 3
+    assert abs(beside[:, :, -WIDTH:] - film).mean() < 3
+    assert packets(ad.folder / "new.compare.mp4", "audio") == packets(ad.template, "audio")
+    with av.open(str(ad.folder / "new.compare.mp4")) as container:
+        assert json.loads(container.metadata["AIGC"])["ProduceID"] != ad.record.produce_id
+
+
+def test_a_label_that_cannot_be_drawn_is_found_out_before_the_work(ad: Ad, tmp_path: Path) -> None:
+    for words, says in (
+        ({"label": "AI生成"}, "has no 成 生"),
+        ({"label_font": tmp_path / "font.ttf"}, "no label"),
+        ({"label": "AI generated " * 9}, "pixels wide"),
+        ({"producer": "my shop"}, "not what GB 45438-2025 takes"),
+    ):
+        with pytest.raises(PvttError, match=says):
+            pvtt.generate(ad.template, ad.photos, tmp_path / "new.mp4", model=ad.model, **words)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_record_and_the_sheet_lie_beside_the_film(ad: Ad) -> None:

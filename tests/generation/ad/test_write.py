@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pvtt.errors import PvttError
+from pvtt.generation.ad.label import Label
 from pvtt.generation.ad.template import read_template
 from pvtt.generation.ad.write import AdWriter, greatest_shift
 from pvtt.media.video import read_video
@@ -20,7 +21,7 @@ from tests.media.covers import write_with_cover
 def rewrite(source: Path, target: Path) -> list[str]:
     """Write a template's own frames as an ad; returns what could not be kept."""
     template = read_template(source)
-    with AdWriter(target, template) as writer:
+    with AdWriter(target, template, Label("pvtt", "1")) as writer:
         for frame in template.frames():
             writer.write(frame)
     assert greatest_shift(target, template) == 0
