@@ -47,7 +47,7 @@ layers: setup
 unit: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/benchmarks
 
-end-to-end: setup  ## The whole pipeline on a dozen products, in a clone (minutes)
+end-to-end: setup  ## The whole pipeline on nine products, in a clone (minutes)
 	$(BIN)/python -m pytest tests/test_end_to_end.py
 
 benchmarks: setup  ## Measure against the usual way

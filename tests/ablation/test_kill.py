@@ -1,4 +1,4 @@
-"""A real ablation, two rows with two seeds: kill -9 in the middle, run again, and the table is the same to the byte."""
+"""A real ablation of two rows: kill -9 in its middle, run again: the same table to the byte. And a seed more."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ablation.projects import ROOT, build_project, copy_project
+from tests.ablation.projects import ROOT, build_project, copy_project, write_spec
 
 FILES = ("table.md", "table.tex", "table.json", "plot.svg", "sheet.png")
 
@@ -31,11 +31,11 @@ def start(file: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def ablate(file: Path, *arguments: str) -> str:
+def ablate(file: Path, *arguments: str, errors_too: bool = False) -> str:
     process = start(file, *arguments)
     printed, errors = process.communicate()
     assert process.returncode == 0, errors
-    return printed
+    return printed + errors if errors_too else printed
 
 
 def until(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
@@ -47,7 +47,9 @@ def until(condition: Callable[[], object], process: subprocess.Popen[str]) -> No
 @pytest.mark.timeout(1500)
 def test_a_killed_ablation_goes_on_and_ends_in_the_same_table(tmp_path: Path) -> None:
     file = build_project(tmp_path / "whole")
+    write_spec(file.parent, seeds=[0])
     other = copy_project(file.parent, tmp_path / "killed")
+    write_spec(other.parent, seeds=[0])
     killed = other.parent
 
     ablate(file, "run", "--jobs", "2")
@@ -74,6 +76,12 @@ def test_a_killed_ablation_goes_on_and_ends_in_the_same_table(tmp_path: Path) ->
     for name in FILES:
         assert (other.parent / "table" / name).read_bytes() == (file.parent / "table" / name).read_bytes(), name
 
+    # One seed more: only its experiments are made.
+    write_spec(file.parent)
+    begun = ablate(file, "run", "--jobs", "2", errors_too=True)
+    assert "seed 1 begins" in begun
+    assert "seed 0 begins" not in begun
+    ablate(file, "table", "--no-time", "--out", "table")
     table = json.loads((file.parent / "table" / "table.json").read_text())
     (line,) = table["blocks"][0]["lines"]
     assert line["seeds"] == [0, 1]
