@@ -63,6 +63,12 @@ FILE = click.Path(path_type=Path)
     metavar="X,Y,W,H",
     help="Where the old product is in the first frame of --shots: left, top, width, height in pixels.",
 )
+@click.option(
+    "--point",
+    type=Numbers("a point x,y", count=2),
+    metavar="X,Y",
+    help="The old product is what is at this point in the first frame of --shots: pixels from the left, from the top.",
+)
 @click.option("--mask", type=FILE, help="A film or a picture, white where the old product is.")
 @click.option("--producer", default="pvtt", show_default=True, help="Who makes ads here, for the film's AI label.")
 @click.option(
@@ -93,6 +99,7 @@ def command(
     strength: float | None,
     shots: tuple[int, ...] | None,
     box: tuple[int, ...] | None,
+    point: tuple[int, ...] | None,
     mask: Path | None,
     producer: str,
     label: str | None,
@@ -122,6 +129,8 @@ def command(
     \b
     Where the wrong thing is replaced:
       --shots 2,3          these shots, whatever product is in them
+      --point 400,210 --shots 2
+                           the product is what is at this point in the first frame of shot 2
       --box 300,80,200,260 --shots 2
                            the product is in this box in the first frame of shot 2
       --mask mask.mkv      the product is where this film (or picture) is white
@@ -175,6 +184,7 @@ def command(
             strength=strength,
             shots=shots,
             box=box,
+            point=point,
             producer=producer,
             label=label,
             label_font=label_font,

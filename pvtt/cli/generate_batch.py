@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pvtt.generation.ad.batch_record import BatchRecord, BatchRow
 
 ONE_AD = {"template": "--template", "photos": "--photos", "more_photos": "--photos"}
-PLACES = {"box": "--box", "mask": "--mask", "record": "--from"}
+PLACES = {"box": "--box", "point": "--point", "mask": "--mask", "record": "--from"}
 SETTINGS = ("model", "prompt", "seed", "steps", "guidance", "strength", "shots")
 NUM_NAMED = 3  # failed ads in the last line; the others are in the table
 
@@ -49,7 +49,7 @@ def run_batch(context: click.Context, say: Callable[[str], None]) -> None:
         more = f"; and {len(failed) - NUM_NAMED} more" if len(failed) > NUM_NAMED else ""
         raise FailureBudgetError(
             f"{len(failed)} of {len(made.rows)} ads could not be made: {named}{more}",
-            "mend these, or make one alone with --box or --mask; the same command again keeps the finished ads",
+            "mend these, or make one alone with --point, --box or --mask; the same command again keeps finished ads",
         )
 
 

@@ -77,6 +77,7 @@ def test_all_that_could_be_made_is_exit_code_0(folder: Path, capsys: pytest.Capt
         ("--template ad.mp4 --photos-dir products -o ads", "give the one or the other"),
         ("--templates a.mp4 b.mp4 --photos-dir products -o ads", "give the one or the other"),
         (f"{INPUTS} --box 1,2,3,4 -o ads", "--box is of one ad"),
+        (f"{INPUTS} --point 1,2 -o ads", "--point is of one ad"),
         (f"{INPUTS} --mask mask.png -o ads", "--mask is of one ad"),
         (f"{INPUTS} --from new.json -o ads", "--from is of one ad"),
         ("--templates films -o ads", "--photos-dir is missing"),

@@ -66,6 +66,7 @@ def generate(
     frames: int | None = None,
     shots: Sequence[int] | None = None,
     box: Sequence[int] | None = None,
+    point: Sequence[int] | None = None,
     producer: str = PRODUCER,
     label: str | None = None,
     label_font: Place | None = None,
@@ -95,6 +96,7 @@ def generate(
         shots: Numbers, from 1, of the shots to generate in; None takes those of the product that is shown longest.
         box: x, y, width, height, in the template's pixels, around the old product in the first frame of each of
             `shots`, or of the first shot where none are given.
+        point: x, y, in the template's pixels, of any place on the old product in the same frames: instead of `box`.
         producer: Who offers the generation, for the film's machine-readable label: ASCII without spaces, " and \\.
         label: A text for a corner of every frame, which says that the film is generated; None leaves them as they are.
         label_font: The file of the font that it is drawn with; None takes Pillow's own, which has no Chinese.
@@ -114,7 +116,8 @@ def generate(
             the output would be the template.
         StorageError: The machine's storage does not take the output or the cache.
     """
-    if shots is None and box is not None:
+    _check_place(box, point, mask)
+    if shots is None and (box is not None or point is not None):
         shots = (1,)
     settings = chosen_settings(
         prompt=prompt,
@@ -126,6 +129,7 @@ def generate(
         frames=frames,
         shots=None if shots is None else tuple(shots),
         box=None if box is None else tuple(box),
+        point=None if point is None else tuple(point),
     )
     font = None if label_font is None else Path(label_font)
     check_label(producer, label, font)
@@ -183,6 +187,7 @@ def repeat(record: Place, output: Place, say: Callable[[str], None] | None = Non
         frames=settings.frames,
         shots=settings.shots,
         box=settings.box,
+        point=settings.point,
         producer=earlier.producer,
         label=earlier.visible_label,
         label_font=None if earlier.label_font is None else earlier.label_font.path,
@@ -190,6 +195,12 @@ def repeat(record: Place, output: Place, say: Callable[[str], None] | None = Non
         preview=earlier.preview,
         say=say,
     )
+
+
+def _check_place(box: Sequence[int] | None, point: Sequence[int] | None, mask: Place | None) -> None:
+    other = "--box" if box is not None else None if mask is None else "--mask"
+    if point is not None and other is not None:
+        raise AdError(f"--point and {other} both say where the product is", "give the one or the other", "two_places")
 
 
 def check_label(producer: str, label: str | None, font: Path | None) -> None:
@@ -436,7 +447,7 @@ class _Run:
         if not changes:
             raise AdError(
                 "nothing was generated: the region is empty in every chosen shot",
-                "say where the product is with --box or --mask, or choose other shots with --shots",
+                "say where the product is with --point, --box or --mask, or choose other shots with --shots",
                 "nothing_generated",
             )
         if max(change.mean for change in changes) < NO_CHANGE:

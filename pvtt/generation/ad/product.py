@@ -21,6 +21,7 @@ from pvtt.encoding.masks import COVERED
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_file, sha256_json
+from pvtt.generation.ad.point import PointDetector
 from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.settings import AdSettings
 from pvtt.generation.ad.template import ShotSpan, Template
@@ -37,6 +38,7 @@ from pvtt.segment.segmenter import Judge, key_frames, load_models, weights_sha25
 WORK_SIDE = 360  # pixels of the short side at which masks are made; flow is computed at 240 lines
 MIN_AREA = 0.004  # of the frame, on average: below is no product. A clip for training has at least 0.03
 BOX_SALIENT = 0.15  # share of a given box that must stand out; else the whole box is the product
+NOTHING_THERE = "nothing_at_point"  # the code of a shot in which nothing stands out at the given point
 NUM_LOOKS = 5  # frames of a shot whose colours are looked at
 # Of 1: shots whose products' colours are at least this alike show one product. Measured on 21 shots of 8 films of the
 # sample shop: shots of one film 0.91 and more to the nearest of its others, shots of two films 0.87 at most.
@@ -106,20 +108,21 @@ def survey(template: Template, settings: AdSettings, mask: Path | None, kept: It
 
     Args:
         template: The film.
-        settings: `box` and `shots` say where to look.
+        settings: `box`, `point` and `shots` say where to look.
         mask: A film or a picture that is white where the product is; None looks for it.
         kept: The item cache of surveys.
 
     Raises:
         MissingInputError: There is no such mask.
-        PvttError: The mask does not fit the film.
+        PvttError: The mask does not fit the film, or the box or the point is not in its frame.
     """
     if mask is not None and not mask.is_file():
         raise MissingInputError(f"the mask {mask} does not exist", "give --mask a film or a picture")
     inputs = {
         "template": template.sha256,
         "box": settings.box,
-        "shots": settings.shots if settings.box else None,
+        "point": settings.point,
+        "shots": settings.shots if settings.box or settings.point else None,
         "mask": None if mask is None else sha256_file(mask),
         "weights": weights_sha256s(SegmentParams()),
         "code": _code(),
@@ -172,9 +175,13 @@ def choose(found: Survey, settings: AdSettings, masked: bool = False) -> Choice:
                     "no_such_shot",
                 )
             if (why := by_number[number].reason) is not None:
+                said = f"shot {number}: {by_number[number].message or why}"
+                if why == NOTHING_THERE:
+                    raise AdError(said, "draw a box around the product: --box x,y,width,height", NOTHING_THERE)
                 raise AdError(
-                    f"shot {number}: {by_number[number].message or why}",
-                    "say where the product is with --box x,y,width,height or --mask FILE, or leave the shot out",
+                    said,
+                    "say where the product is with --point x,y, --box x,y,width,height or --mask FILE, or leave the "
+                    "shot out",
                     "shot_without_product",
                 )
         chosen = tuple(sorted(set(settings.shots)))
@@ -182,7 +189,7 @@ def choose(found: Survey, settings: AdSettings, masked: bool = False) -> Choice:
     if not labels:
         raise AdError(
             f"no product was found in the template's {len(by_number)} shots: {_why_not(found.shots)}",
-            "say where it is with --box x,y,width,height (in the shot's first frame) or --mask FILE",
+            "say where it is with --point x,y or --box x,y,width,height (in the shot's first frame) or --mask FILE",
             "no_product",
         )
     if masked:
@@ -258,7 +265,8 @@ def _work_size(template: Template) -> tuple[int, int]:
 def _look(template: Template, size: tuple[int, int], settings: AdSettings, mask: Path | None) -> Iterator[FoundShot]:
     params = SegmentParams(min_area=MIN_AREA, max_products=99)
     given = None if mask is None else _given_masks(mask, template, size)
-    boxed = () if settings.box is None else (settings.shots or (1,))
+    place = _given_place(settings, template, size)
+    placed = () if place is None else (settings.shots or (1,))
     for span, frames in template.frames_by_shot():
         small = (_reduced(frame, size) for frame in frames)
         judge = Judge(params)
@@ -268,9 +276,8 @@ def _look(template: Template, size: tuple[int, int], settings: AdSettings, mask:
         if given is not None:
             pairs: Iterable[tuple[Frame, FrameRegion]] = ((frame, next(given)) for frame in small)
             judge.counts.append(1)
-        elif span.number in boxed:
-            assert settings.box is not None
-            pairs = _tracked(small, {0}, _BoxDetector(_scaled(settings.box, template, size)), judge)
+        elif place is not None and span.number in placed:
+            pairs = _tracked(small, {0}, place, judge)
         else:
             detector, _ = load_models(params)
             keys = set(key_frames(span.num_frames, params.key_frame_every))
@@ -281,6 +288,10 @@ def _look(template: Template, size: tuple[int, int], settings: AdSettings, mask:
             if index in looks:
                 seen.append((frame, region))
         reason, message = _judged(judge)
+        if settings.point is not None and span.number in placed and judge.counts == [0]:
+            reason = NOTHING_THERE
+            x, y = settings.point
+            message = f"nothing that stands out is at the point {x},{y} of its first frame"
         area = float(np.mean(judge.areas))
         yield FoundShot(span, np.stack(packed), area, reason, message, appearance(seen))
 
@@ -365,6 +376,24 @@ class _BoxDetector:
         soft[room] = salient if (salient >= 0.5).mean() >= BOX_SALIENT else 1.0
         box = np.array([[left, top, left + width, top + height]], np.float32)
         return Detection(box, np.ones(1, np.float32), soft)
+
+
+def _given_place(settings: AdSettings, template: Template, size: tuple[int, int]) -> Detector | None:
+    """The detector of what a person said to be the product, if anything. Raises as `_scaled` and `_scaled_point`."""
+    if settings.box is not None:
+        return _BoxDetector(_scaled(settings.box, template, size))
+    return None if settings.point is None else PointDetector(_scaled_point(settings.point, template, size))
+
+
+def _scaled_point(point: tuple[int, int], template: Template, size: tuple[int, int]) -> tuple[int, int]:
+    """A point in the template's pixels at the work size. Raises `PvttError` where it is outside the frame."""
+    x, y = point
+    if not (0 <= x < template.width and 0 <= y < template.height):
+        raise PvttError(
+            f"the point {x},{y} is not inside the frame of {template.width}×{template.height}",
+            "give --point x,y in the template's pixels, from the left and from the top",
+        )
+    return int((x + 0.5) * size[0] / template.width), int((y + 0.5) * size[1] / template.height)
 
 
 def _scaled(box: tuple[int, int, int, int], template: Template, size: tuple[int, int]) -> tuple[int, int, int, int]:

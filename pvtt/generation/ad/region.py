@@ -134,7 +134,7 @@ def plan_shot(
     if share > MAX_REGION:
         raise AdError(
             f"the region of the new product covers {share:.0%} of the frame: nothing of the template would be left",
-            "leave the shot out with --shots, or say where the product is with --box or --mask",
+            "leave the shot out with --shots, or say where the product is with --point, --box or --mask",
             "region_too_large",
         )
     return ShotPlan(len(covered), model.num_frames, stretches, placement)

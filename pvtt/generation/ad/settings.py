@@ -34,6 +34,7 @@ class AdSettings(Record):
     frames: int | None = Field(default=None, ge=5)  # of a window, 4n+1
     shots: tuple[int, ...] | None = None  # numbers from 1: which to generate in; None: those that show the product
     box: tuple[int, int, int, int] | None = None  # x, y, width, height of the product in a shot's first frame
+    point: tuple[int, int] | None = None  # x, y of any place on the product there
 
     @field_validator("frames")
     @classmethod

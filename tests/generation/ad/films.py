@@ -20,6 +20,7 @@ WIDTH, HEIGHT = 192, 128
 SHOT = 14  # frames
 RATE = 20
 TICKS = 1000  # of the times, a second
+SMALL_CORNER = 96, 62  # of a quarter of the frame, in which the small disc of two is
 RED, BLUE = (205, 40, 40), (30, 60, 200)
 PARAMS = tiny_encode_params(num_frames=5, width=48, height=32)
 
@@ -44,6 +45,18 @@ def disc_shot(
         frames.append(np.clip(frame * (1 - inside) + stripes * light[..., None] * inside, 0, 255).astype(np.uint8))
         masks.append(np.where(distance < radius, np.uint8(255), np.uint8(0)))
     return np.stack(frames), np.stack(masks)
+
+
+def two_products_shot() -> Video:
+    """A large red disc on the left and a small blue one on the right, both moving right over a plain backdrop."""
+    frames, _ = disc_shot(215)
+    small, masks = disc_shot(215, BLUE, size=(WIDTH // 2, HEIGHT // 2))
+    frames = frames.copy()
+    left, top = SMALL_CORNER
+    for frame, disc, mask in zip(frames, small, masks, strict=True):
+        room = frame[top : top + HEIGHT // 2, left : left + WIDTH // 2]
+        room[mask > 0] = disc[mask > 0]
+    return frames
 
 
 def text_card(num_frames: int = SHOT) -> Video:

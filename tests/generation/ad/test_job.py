@@ -21,6 +21,7 @@ import pvtt
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.generation.ad import job
 from pvtt.generation.ad.record import AdRecord
+from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.template import read_template
 from pvtt.generation.ad.write import AdWriter
 from pvtt.media.arrays import Frame
@@ -31,6 +32,7 @@ from tests.generation.ad.films import (
     WIDTH,
     disc_shot,
     packets,
+    two_products_shot,
     write_film,
     write_model,
     write_photos,
@@ -315,6 +317,40 @@ def test_a_box_says_where_the_product_is(ad: Ad) -> None:
     assert region is not None
     assert region[0] < 40
     assert region[1] < 30
+
+
+def test_a_point_says_which_of_two_products_is_the_old_one(ad: Ad, tmp_path: Path) -> None:
+    film = write_film(tmp_path / "two.mp4", two_products_shot())
+    lefts = []
+    for point in ((77, 66), (134, 95)):
+        record = pvtt.generate(film, ad.photos, model=ad.model, point=point, dry_run=True)
+        assert record.settings.point == point
+        assert record.settings.shots == (1,)
+        region = record.shots[0].region  # of the middle frame, in which both have gone 7 pixels to the right
+        assert region is not None
+        left, top, width, height = region
+        assert left < point[0] + 7 < left + width
+        assert top < point[1] < top + height
+        lefts.append(left)
+    assert lefts[1] - lefts[0] > 30
+
+
+def test_a_point_is_repeated_from_the_record_and_is_part_of_the_surveys_key(ad: Ad, tmp_path: Path) -> None:
+    film = write_film(tmp_path / "two.mp4", two_products_shot())
+    pvtt.generate(film, ad.photos, tmp_path / "new.mp4", model=ad.model, point=(134, 95), preview=True)
+    other = pvtt.generate(film, ad.photos, model=ad.model, point=(77, 66), dry_run=True)
+    again = job.repeat(tmp_path / "new.json", tmp_path / "again.mp4")
+    assert again == AdRecord.from_json((tmp_path / "new.json").read_bytes())
+    assert again.settings.point == (134, 95)
+    assert again.produce_id != other.produce_id
+    assert again.shots[0].region != other.shots[0].region
+
+
+def test_a_point_at_which_nothing_stands_out_asks_for_a_box(ad: Ad) -> None:
+    with pytest.raises(AdError, match="shot 3: nothing that stands out is at the point 6,120") as raised:
+        pvtt.generate(ad.template, ad.photos, model=ad.model, point=(6, 120), shots=[3], dry_run=True)
+    assert raised.value.reason == "nothing_at_point"
+    assert "--box" in str(raised.value.hint)
 
 
 FILMS = {
