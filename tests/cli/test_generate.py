@@ -15,7 +15,7 @@ import torch
 
 from pvtt.cli.generate import command
 from pvtt.cli.main import main
-from tests.generation.ad.films import write_model, write_photos, write_template
+from tests.generation.ad.films import working_in, write_model, write_photos, write_template
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_template(folder / "ad.mp4")
     write_photos(folder, cut_out=False)
     write_model(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PVTT_CACHE_DIR", raising=False)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        patch.chdir(folder)
+    with working_in(folder):
         yield folder
 
 

@@ -12,7 +12,7 @@ import torch
 from pvtt.cli.generate_batch import table
 from pvtt.generation.ad.batch_record import BatchRecord
 from tests.cli.test_generate import run
-from tests.generation.ad.films import BLUE, write_model, write_product, write_short_template
+from tests.generation.ad.films import BLUE, working_in, write_model, write_product, write_short_template
 
 INPUTS = "--templates films --photos-dir products --model model"
 
@@ -28,10 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_product(folder / "products" / "box", BLUE)
     (folder / "products" / "empty").mkdir()
     write_model(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PVTT_CACHE_DIR", raising=False)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        patch.chdir(folder)
+    with working_in(folder):
         yield folder
 
 

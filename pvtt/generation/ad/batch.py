@@ -69,8 +69,8 @@ def generate_batch(
 
         record = generate_batch("templates", "products", "ads", seed=3)
 
-    The ad of the product in `products/ring/` in `templates/studio.mp4` is `ads/studio/ring.mp4`, with its contact sheet
-    and its record beside it. `ads/batch.json` and `ads/batch.png` show all. What an earlier run has made of the same
+    The ad of the product in `products/ring/` in `templates/studio.mp4` is `ads/studio/ring.mp4`, with all that
+    `generate` writes beside it. `ads/batch.json` and `ads/batch.png` show all. What an earlier run has made of the same
     inputs, settings and code is kept. An ad that cannot be made has a row with the reason, and the others are made.
 
     Args:

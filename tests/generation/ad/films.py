@@ -3,7 +3,8 @@ another product; and a tiny model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from pvtt.media.arrays import Frame, MaskVideo, Video
 from tests.encoding.samples import tiny_encode_params
@@ -113,6 +115,33 @@ def write_template(path: Path) -> Path:
     """A disc, a text card, the disc again before another backdrop."""
     frames = np.concatenate([disc_shot(215)[0], text_card(), disc_shot(120)[0]])
     return write_film(path, frames, uneven_times(len(frames)))
+
+
+def write_wavpack_film(path: Path) -> Path:
+    """A .mkv of one shot, with sound that no .mp4 holds."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=20)
+        stream.width, stream.height, stream.pix_fmt = 192, 128, "yuv420p"
+        sound = container.add_stream("wavpack", rate=44100)
+        sound.codec_context.format, sound.codec_context.layout = "s16p", "mono"
+        for frame in disc_shot(200)[0]:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+        tone = av.AudioFrame.from_ndarray(np.zeros((1, 30000), np.int16), format="s16p", layout="mono")
+        tone.sample_rate = 44100
+        container.mux(sound.encode(tone))
+        container.mux(sound.encode(None))
+    return path
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[Path]:
+    """As a person who is in a folder outside any workspace, with a cache of their own there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PVTT_CACHE_DIR", raising=False)
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        patch.chdir(folder)
+        yield folder
 
 
 def write_photos(folder: Path, cut_out: bool = True, colour: tuple[int, int, int] = BLUE) -> list[Path]:

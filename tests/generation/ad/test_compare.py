@@ -18,7 +18,7 @@ from pvtt.generation.ad.template import Template, read_template
 from pvtt.generation.ad.write import greatest_shift
 from pvtt.media.arrays import Video
 from pvtt.media.video import read_video
-from tests.generation.ad.films import BLUE, disc_shot, packets, uneven_times, write_film
+from tests.generation.ad.films import BLUE, disc_shot, packets, uneven_times, write_film, write_wavpack_film
 
 LABEL = Label("shop-7", "c0ffee")
 
@@ -98,19 +98,7 @@ def test_a_large_frame_is_reduced(tmp_path: Path) -> None:
 
 
 def test_sound_that_mp4_cannot_hold_is_left_out_and_said(tmp_path: Path) -> None:
-    path = tmp_path / "ad.mkv"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=20)
-        stream.width, stream.height, stream.pix_fmt = 192, 128, "yuv420p"
-        sound = container.add_stream("wavpack", rate=44100)
-        sound.codec_context.format, sound.codec_context.layout = "s16p", "mono"
-        for frame in disc_shot(200)[0]:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode(None))
-        tone = av.AudioFrame.from_ndarray(np.zeros((1, 30000), np.int16), format="s16p", layout="mono")
-        tone.sample_rate = 44100
-        container.mux(sound.encode(tone))
-        container.mux(sound.encode(None))
+    path = write_wavpack_film(tmp_path / "ad.mkv")
     (note,) = write_comparison(tmp_path / "both.mp4", read_template(path), path, LABEL)
     assert "has no sound" in note
     assert len(read_video(tmp_path / "both.mp4")) == 14

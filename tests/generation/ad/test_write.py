@@ -14,7 +14,7 @@ from pvtt.generation.ad.label import Label
 from pvtt.generation.ad.template import read_template
 from pvtt.generation.ad.write import AdWriter, greatest_shift
 from pvtt.media.video import read_video
-from tests.generation.ad.films import disc_shot, packets, uneven_times, write_film
+from tests.generation.ad.films import disc_shot, packets, uneven_times, write_film, write_wavpack_film
 from tests.media.covers import write_with_cover
 
 
@@ -92,19 +92,7 @@ def test_odd_sides_get_a_row_more_and_it_is_said(tmp_path: Path) -> None:
 
 
 def test_sound_that_the_container_cannot_hold_is_refused_with_one_that_can(tmp_path: Path) -> None:
-    path = tmp_path / "ad.mkv"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=20)
-        stream.width, stream.height, stream.pix_fmt = 192, 128, "yuv420p"
-        sound = container.add_stream("wavpack", rate=44100)
-        sound.codec_context.format, sound.codec_context.layout = "s16p", "mono"
-        for frame in disc_shot(200)[0]:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode(None))
-        tone = av.AudioFrame.from_ndarray(np.zeros((1, 30000), np.int16), format="s16p", layout="mono")
-        tone.sample_rate = 44100
-        container.mux(sound.encode(tone))
-        container.mux(sound.encode(None))
+    path = write_wavpack_film(tmp_path / "ad.mkv")
     with pytest.raises(PvttError, match=r"cannot hold the template's sound \(wavpack\)") as raised:
         rewrite(path, tmp_path / "new.mp4")
     assert ".mkv" in str(raised.value.hint)
