@@ -31,11 +31,11 @@ def build(jobs: int, product_ids: tuple[str, ...], site: Path, is_check: bool) -
     folder in site/media and its files in truths first. Bytes are the same each time on one machine; another machine's
     graphics driver may round differently.
     """
-    import tempfile
 
     from pvtt.builtin.shop import build as shop
     from pvtt.builtin.shop import transfers
     from pvtt.errors import PvttError
+    from pvtt.files.atomic import scratch_directory
     from pvtt.files.workspace import find_workspace
 
     truths = site.parent / transfers.TRUTHS.name
@@ -44,10 +44,10 @@ def build(jobs: int, product_ids: tuple[str, ...], site: Path, is_check: bool) -
         if not product_ids:
             transfers.build(truths, site, jobs)
         return
-    with tempfile.TemporaryDirectory() as scratch:
-        differing = shop.check(site, Path(scratch), jobs, product_ids)
+    with scratch_directory() as scratch:
+        differing = shop.check(site, scratch, jobs, product_ids)
         if not product_ids:
-            differing += transfers.check(truths, site, Path(scratch) / transfers.TRUTHS.name, jobs)
+            differing += transfers.check(truths, site, scratch / transfers.TRUTHS.name, jobs)
     if differing:
         raise PvttError(
             f"{len(differing)} files of {site} are not what this machine renders: {', '.join(differing[:5])}",

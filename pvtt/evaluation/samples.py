@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy.typing as npt
 from pvtt.encoding.photos import read_photos
 from pvtt.encoding.windows import EvaluationWindow, load_window
 from pvtt.evaluation.selection import select, swap_partners
-from pvtt.files.storage import TEMPORARY_PREFIX
+from pvtt.files.atomic import scratch_directory
 from pvtt.files.workspace import Workspace
 from pvtt.media.arrays import Rgba
 from pvtt.params.file import Params
@@ -129,9 +128,8 @@ class Windows:
     @contextmanager
     def open(cls, workspace: Workspace, params: Params, folder: Path) -> Iterator[Self]:
         """With a place for waiting windows in `folder`, which is removed at the end."""
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as place:
-            yield cls(workspace, params, Path(place))
+        with scratch_directory(folder) as place:
+            yield cls(workspace, params, place)
 
     def read(self, entry: DatasetEntry) -> EvaluationWindow:
         """A sample's pixels, from the disk if they wait there. Raises as `load_window`."""

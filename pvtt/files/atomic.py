@@ -98,6 +98,26 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             _remove(temporary)  # unfinished, or the old one after the exchange
 
 
+@contextmanager
+def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
+    """A directory for what is needed until the block ends. What then cannot be removed is left to a later sweep.
+
+    Args:
+        parent: Where; None: where the system keeps temporary files.
+
+    Raises:
+        StorageError: The machine's storage failed while the block wrote there.
+    """
+    place = Path(tempfile.gettempdir()) if parent is None else parent
+    with storage_errors(place):
+        place.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=place))
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
 def remove(path: Path) -> None:
     """Remove a file or a directory, at once for whoever looks: a directory is renamed out of the way first.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pvtt.errors import MissingInputError
+from pvtt.files.atomic import scratch_directory
 from pvtt.media.arrays import Frame, SoftMask
 from pvtt.segment.protocols import Detection
 
@@ -67,13 +67,13 @@ class Sam2Tracker:
 
         masks = [np.zeros(frame.shape[:2], np.float32) for frame, _ in chunk]
         with (
-            tempfile.TemporaryDirectory() as folder,
+            scratch_directory() as folder,
             _without_progress_bars(),
             torch.inference_mode(),
             torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"),
         ):
-            _write_jpegs([frame for frame, _ in chunk], Path(folder))
-            state = self._predictor.init_state(folder, offload_video_to_cpu=True, offload_state_to_cpu=True)
+            _write_jpegs([frame for frame, _ in chunk], folder)
+            state = self._predictor.init_state(str(folder), offload_video_to_cpu=True, offload_state_to_cpu=True)
             prompted = [index for index, (_, detection) in enumerate(chunk) if self._prompt(state, index, detection)]
             if not prompted:
                 return masks

@@ -21,7 +21,7 @@ from pvtt.crawl.drafts import PageRecord
 from pvtt.crawl.state import CrawlState
 from pvtt.errors import StorageError
 from pvtt.files.append import append_line, read_lines
-from pvtt.files.atomic import atomic_directory, atomic_path
+from pvtt.files.atomic import atomic_directory, atomic_path, scratch_directory
 from pvtt.files.hashing import sha256_tree
 from pvtt.files.storage import TEMPORARY_PREFIX
 from pvtt.media.images import write_png
@@ -46,12 +46,14 @@ class Writer:
         publish: Writes it; raises `StorageError` alone.
         read: What it holds; raises where it is broken.
         old: Puts there what was written before.
+        names: What a message must name: the file, or the folder that it works in.
     """
 
     name: str
     publish: Callable[[Path], None]
     read: Callable[[Path], Any]
     old: Callable[[Path], object]
+    names: Callable[[Path], Path] = Path.absolute
 
 
 def _file(name: str, write: Callable[[Path], object], read: Callable[[Path], Any] = Path.read_bytes) -> Writer:
@@ -102,6 +104,12 @@ def _write_videos(folder: Path) -> None:
     write_masks(folder / "mask.mkv", FRAMES[..., 0], fps=12)
 
 
+def _write_by_scratch(path: Path) -> None:
+    with atomic_path(path) as temporary, scratch_directory(path.parent) as scratch:
+        np.savez(scratch / "window.npz", frames=FRAMES)
+        shutil.copyfile(scratch / "window.npz", temporary)
+
+
 def _keep_page(path: Path) -> None:
     state = CrawlState(path)
     state.begin("params", "code")
@@ -136,6 +144,13 @@ WRITERS: dict[str, Writer] = {
     "cv2": _file("b.png", lambda path: write_png(path, PICTURE), lambda path: cv2.imread(str(path)).tolist()),
     "av": _folder("videos", _write_videos),
     "numpy": _file("a.npy", _write_array),
+    "scratch": Writer(
+        "a.npz",
+        _write_by_scratch,
+        lambda path: "old" if path.read_bytes() == b"old" else np.load(path)["frames"].tolist(),
+        lambda path: path.write_text("old"),
+        lambda path: path.parent,
+    ),
     "torch": _file("a.pt", lambda path: torch.save({"weights": torch.zeros(20_000)}, path), _read_weights),
     "safetensors": _file("a.safetensors", lambda path: save_file({"latents": torch.zeros(20_000)}, path)),
     "append": Writer(
@@ -188,7 +203,7 @@ def run(name: str, injector: Injector, folder: Path, journal: Journal, *, quick:
 def _wrong(ended: Ended, writer: Writer, path: Path, old: Any, new: Any) -> Iterator[str]:
     if ended.code not in (0, STORAGE_FAULT):
         yield f"exit code {ended.code}: {ended.said[-500:]}"
-    elif ended.code == STORAGE_FAULT and str(path) not in ended.said:
+    elif ended.code == STORAGE_FAULT and str(writer.names(path)) not in ended.said:
         yield f"the message names no path: {ended.said}"
     try:
         found = writer.read(path)

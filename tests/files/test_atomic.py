@@ -17,6 +17,7 @@ from pvtt.files.atomic import (
     atomic_write_bytes,
     atomic_write_text,
     remove,
+    scratch_directory,
     sweep_temporaries,
     sweep_temporaries_of,
 )
@@ -56,6 +57,19 @@ def test_an_interrupted_directory_leaves_the_old_one_and_nothing_else(tmp_path: 
         interrupted_directory(path)
     assert [file.name for file in path.iterdir()] == ["a"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_scratch_directory_is_gone_at_the_end_however_that_comes(tmp_path: Path) -> None:
+    def interrupted_work() -> None:
+        with scratch_directory(tmp_path / "new") as scratch:
+            (scratch / "half").touch()
+            raise InterruptedWorkError
+
+    with scratch_directory(tmp_path / "new") as scratch:
+        (scratch / "a").touch()
+    with pytest.raises(InterruptedWorkError):
+        interrupted_work()
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_a_directory_is_replaced_whole(tmp_path: Path) -> None:

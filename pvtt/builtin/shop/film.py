@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from pvtt.builtin.shop.catalog import FPS, Film
 from pvtt.builtin.shop.render import Renderer, outline
 from pvtt.builtin.shop.scenes import framed
+from pvtt.files.atomic import scratch_directory
 from pvtt.media.arrays import MaskVideo, Video
 from pvtt.media.video import StreamWriter
 
@@ -42,8 +42,8 @@ def write_film(renderer: Renderer, film: Film, path: Path) -> MaskVideo:
         The product's masks, (F, H, W), 0 or 255.
     """
     masks = []
-    with tempfile.TemporaryDirectory() as folder:
-        silent = Path(folder) / "silent.mp4"
+    with scratch_directory() as folder:
+        silent = folder / "silent.mp4"
         with StreamWriter(silent, FPS, "libx264", ENCODER, "yuv420p", "rgb24") as writer:
             for frames, shot_masks in render_film(renderer, film):
                 masks.append(shot_masks)
