@@ -7,8 +7,10 @@ import io
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -283,11 +285,11 @@ class Evaluation:
             return scene.output, scene.truth, self._keep(batch[index], scene, measure_sample(scene))
 
         # What is no network's work takes one core a sample.
-        with ThreadPoolExecutor(min(MOST_THREADS, torch.get_num_threads())) as pool:
-            given = list(pool.map(read, batch))
+        with _side_by_side(min(MOST_THREADS, torch.get_num_threads())) as do:
+            given = list(do(read, batch))
             tasks = [task for _, task in given]
             made = {contender.name: contender.videos(tasks, setting) for contender in contenders.CONTENDERS}
-            yield from pool.map(finish, range(len(batch)))
+            yield from do(finish, range(len(batch)))
 
     def _scene(
         self,
@@ -370,6 +372,16 @@ class Evaluation:
         folder = Path("videos") / one.part / one.entry.key
         write_videos(self._out / folder, shown, one.entry.fps / self._params.encode.frame_stride)
         return {name: (folder / f"{name}.mp4").as_posix() for name in shown}
+
+
+@contextmanager
+def _side_by_side(num_threads: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """`map` over so many threads; over one, in the caller's own."""
+    if num_threads == 1:
+        yield map
+    else:
+        with ThreadPoolExecutor(num_threads) as pool:
+            yield pool.map
 
 
 def _asked(part: Part) -> tuple[Part, ...]:
