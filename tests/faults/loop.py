@@ -7,7 +7,9 @@ are one and the same are made once:
 
 - A fault that fails for ever is the fault that fails once, if the command made no call after it that could have failed
   (but a full disk that takes half of a write, which has a beginning of its own).
-- The command again, from a workspace whose every name and byte is that of an earlier one, ends as it did then.
+- The command again, from a workspace whose every name and byte is that of an earlier one, ends as it did then. Of a
+  temporary that a fault left, how much was written into it makes no other workspace: nobody reads it, and a sweep takes
+  it whole. That it is there, and under which name, does.
 """
 
 from __future__ import annotations
@@ -197,11 +199,16 @@ class Loop:
         return self._recovered[state]
 
     def _state(self) -> str:
-        """Hash of all names, kinds, modes and bytes, but of what only tells a person who ran when and how far."""
+        """Hash of all names, kinds, modes and bytes, but of what is in temporaries or only says who ran when, how far."""
         found = []
         for path in self._root.rglob("*"):
             name = RANDOM.sub(r"\1RANDOM", TIME.sub("TIME", path.relative_to(self._root).as_posix()))
-            if name.startswith(".pvtt/progress/") or name.endswith(".holder.json"):
+            parts = [part.startswith(TEMPORARY_PREFIX) for part in path.relative_to(self._root).parts]
+            if any(parts[:-1]):
+                continue
+            if parts[-1]:
+                found.append([name, "folder" if path.is_dir() else "file"])
+            elif name.startswith(".pvtt/progress/") or name.endswith(".holder.json"):
                 found.append([name])
             elif path.is_symlink():
                 found.append([name, "link", str(path.readlink())])
