@@ -199,7 +199,7 @@ class Loop:
         return self._recovered[state]
 
     def _state(self) -> str:
-        """Hash of all names, kinds, modes and bytes, but of what is in temporaries or only says who ran when, how far."""
+        """Hash of names, kinds, modes and bytes, but of what temporaries hold and of what says who ran and how far."""
         found = []
         for path in self._root.rglob("*"):
             name = RANDOM.sub(r"\1RANDOM", TIME.sub("TIME", path.relative_to(self._root).as_posix()))
