@@ -397,6 +397,7 @@ class StreamWriter:
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range=ColorRange.MPEG,
                 interpolation=_exact_conversion(),
+                threads=1,  # as the encoder: whoever writes many at once has a process for each
             )
         picture.pts = self.num_frames
         picture.time_base = 1 / self._fps

@@ -170,6 +170,7 @@ def run_under_shim(
         STATE: str(state),
         "OMP_NUM_THREADS": "1",  # a fork copies one thread: PyTorch's pool would be missing in the child
         "OPENCV_FOR_THREADS_NUM": "1",
+        "TOKENIZERS_PARALLELISM": "false",
     }
     return subprocess.run([sys.executable, *arguments], env=environment, capture_output=capture, text=True, check=False)
 

@@ -223,11 +223,14 @@ class Loop:
 
     def _command(self, kind: Kind = "writes") -> Callable[[], None]:
         def command() -> None:
+            from tqdm import tqdm
+
             from pvtt.cli.main import main
             from pvtt.items import progress
             from pvtt.params import file
 
             progress.WRITE_EVERY_S = NEVER_S  # at the start and the end alone, so that all runs count alike
+            tqdm.monitor_interval = 0  # its thread would be missing in a copy
             if kind == "writes":
                 file.load_params = lambda path: self._params  # type: ignore[assignment]  # half of a small run's time
             os.chdir(self._root)
