@@ -186,9 +186,16 @@ def _is_readable(name: Path | None) -> bool:
     return True
 
 
+def _is_bare(name: Path) -> bool:
+    """Whether an error names a file without its folder, as `shutil.rmtree` does, which goes by open directories."""
+    return not name.is_absolute() and not os.path.lexists(name)
+
+
 def _place(error: BaseException, path: Path | None) -> str:
     """What the message names: the file that the error names, or what was being written, never a temporary name."""
     name = _filename(error)
+    if name is not None and path is not None and _is_bare(name):
+        return str(path)
     of_another = name is not None and path is not None and _errno(error) not in _WRITE_ONLY and not _is_of(error, path)
     if path is not None and (not of_another or getattr(error, "filename2", None) is not None):
         return str(path)

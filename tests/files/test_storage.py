@@ -88,3 +88,12 @@ def test_a_folder_that_vanished_is_named(tmp_path: Path) -> None:
 def test_other_errors_pass_as_they_are(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no number"), storage_errors(tmp_path / "a"):
         raise ValueError("no number")
+
+
+def test_a_file_named_without_its_folder_is_named_by_what_is_written(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "videos").mkdir(parents=True)
+    error = OSError(errno.EIO, os.strerror(errno.EIO), "clip.mp4")  # as `shutil.rmtree` says it
+    fault = storage_fault(error, out)
+    assert fault is not None
+    assert fault.message == f"input/output error of the disk of {out}"
