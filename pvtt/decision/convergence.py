@@ -79,7 +79,7 @@ def _rest(logs: Floats) -> Floats:
 
 
 def _likeness(windows: Sequence[Floats]) -> float:
-    """The first-order autocorrelation of the log loss within windows, (n,) each: their median, as a jump makes one high.
+    """The first-order autocorrelation of the log loss within windows, (n,) each; their median: a jump makes one high.
 
     Corrected for its bias where n is small and a line was taken out (Kendall, *Biometrika* 41, 1954).
     """

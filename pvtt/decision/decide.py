@@ -30,7 +30,7 @@ from pvtt.params.file import Params
 from pvtt.records.decision import Criterion, Decision, Measurements, ValidationTrend, Verdict
 
 UNMEASURED = ("not_measured", "too_few")
-# What a fault means, and the criteria that show it.
+# What a fault means, and the criteria that show it, in the order of precedence.
 FAULTS: dict[Verdict, tuple[str, tuple[str, ...]]] = {
     "capacity": ("The loss converged, but the training set is not reproduced well enough", ("psnr", "clip_i")),
     "flicker": ("The videos flicker more than the ground truth does", ("relative_flow_warp_error",)),
@@ -40,6 +40,7 @@ FAULTS: dict[Verdict, tuple[str, tuple[str, ...]]] = {
     ),
     "overfit": ("Training is good, but test products are not", ("rating",)),
 }
+MATRIX: dict[Verdict, tuple[str, ...]] = {"diverged": ("loss",), **{name: shown for name, (_, shown) in FAULTS.items()}}
 
 
 def decide(measurements: Measurements, params: Params, run_id: str) -> Decision:
@@ -94,9 +95,7 @@ def _passed(criteria: Sequence[Criterion], assumed: Mapping[str, bool]) -> dict[
 
 
 def _matrix(passed: Mapping[str, bool]) -> Verdict:
-    if not passed["loss"]:
-        return "diverged"
-    return next((verdict for verdict, (_, names) in FAULTS.items() if not all(passed[name] for name in names)), "success")
+    return next((verdict for verdict, names in MATRIX.items() if not all(passed[name] for name in names)), "success")
 
 
 def _shown(criterion: Criterion) -> str:
@@ -113,9 +112,7 @@ def _of_validation(trend: ValidationTrend | None) -> str:
     )
 
 
-def _reason(
-    verdict: Verdict, criteria: Sequence[Criterion], missing: Sequence[str], measurements: Measurements
-) -> str:
+def _reason(verdict: Verdict, criteria: Sequence[Criterion], missing: Sequence[str], measurements: Measurements) -> str:
     loss = measurements.loss
     by_name = {criterion.name: criterion for criterion in criteria}
     failed = [_shown(criterion) for criterion in criteria if criterion.status == "fail"]

@@ -87,8 +87,8 @@ def fingerprint(
             "transfers",
             "lpips": "AlexNet, v0.1, spatial",
             "fvd": "I3D TorchScript, 224x224, [-1, 1]",
-            "interval": f"95 %, bootstrap over products, {evaluate.bootstrap} resamples, widened for few products; of shares "
-            "Clopper-Pearson at the samples' worth",
+            "interval": f"95 %, bootstrap over products, {evaluate.bootstrap} resamples, widened for few products; of "
+            "shares Clopper-Pearson at the samples' worth",
         },
         weights=weights,
         evaluator=code_of("pvtt.evaluation.evaluate:run_evaluation"),

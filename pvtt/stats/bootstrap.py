@@ -136,4 +136,5 @@ def _worth(data: npt.NDArray[np.float64], index: npt.NDArray[np.intp], num_clust
         return float(num_clusters)
     level = (1 + LEVEL) / 2
     freedom = (t.ppf(level, n - 1) / t.ppf(level, num_clusters - 1)) ** 2
-    return float(min(n, share * (1 - share) / variance * freedom))
+    alone = share * (1 - share) / (n - 1)  # the variance if samples were independent
+    return float(min(n, n * alone / variance * freedom))
