@@ -112,7 +112,7 @@ def pipeline(ingest: bool = True, commit: bool = False) -> None:
     load_params(workspace.params_file)  # a wrong one is refused before anything starts
     with hold_lock(workspace.state / "flow.lock", "the pipeline"):
         decision = _run(workspace, ingest, commit)
-    print("\n" + format_decision(decision, str(_report(workspace))))
+    click.echo("\n" + format_decision(decision, str(_report(workspace))))
 
 
 def _report(workspace: Workspace) -> Path:

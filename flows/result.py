@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from pvtt.decision.text import criteria_rows
+from pvtt.decision.text import LOWERED, criteria_rows
 from pvtt.records.decision import Decision
 
 COLUMNS = ("criterion", "target", "value", "95 % interval", "result")
@@ -16,8 +16,8 @@ def publish_result(decision: Decision, report: Path) -> None:
     """Put the criteria table, the next steps and a link to the report where the flow's run is looked at."""
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in criteria_rows(decision.criteria)]
     create_table_artifact(rows, key="criteria", description=f"**{decision.verdict}**. {decision.reason}")
+    lowered = "".join(f"\n**{LOWERED}**: {target}.\n" for target in decision.lowered_targets)
     steps = "\n".join(f"- {step.text}\n\n  ```\n  {step.command}\n  ```" for step in decision.next_steps)
-    create_markdown_artifact(
-        f"# {decision.verdict}\n{decision.reason}\n\n## Next\n{steps}\n", key="decision", description=decision.run_id
-    )
+    text = f"# {decision.verdict}\n{decision.reason}\n{lowered}\n\n## Next\n{steps}\n"
+    create_markdown_artifact(text, key="decision", description=decision.run_id)
     create_link_artifact(report.as_uri(), link_text="report.html", key="report", description=f"run {decision.run_id}")

@@ -39,7 +39,7 @@ class EvaluatedProject:
 def small_evaluation(root: Path) -> Params:
     """The project's params at the size of the drawn samples, with the base in `root/models/base`."""
     params = load_params(ROOT / "params.yaml")
-    changes = {"num_steps": 2, "batch_size": 3, "min_n": 4, "save_videos": 2, "bootstrap": 200}
+    changes = {"num_steps": 2, "batch_size": 3, "min_n": 4, "min_products": 2, "save_videos": 2, "bootstrap": 200}
     return params.model_copy(
         update={
             "encode": tiny_encode_params(variants=1),

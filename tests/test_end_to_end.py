@@ -23,7 +23,14 @@ NUM_PRODUCTS = 9
 SMALLEST: dict[str, dict[str, Any]] = {
     "validate": {"min_products": 8},
     "encode": {"variants": 2, "width": 144, "height": 96},
-    "evaluate": {"num_steps": 2, "max_clips_per_split": 2, "save_videos": 1, "bootstrap": 100, "min_n": 2},
+    "evaluate": {
+        "num_steps": 2,
+        "max_clips_per_split": 2,
+        "save_videos": 1,
+        "bootstrap": 100,
+        "min_n": 2,
+        "min_products": 2,
+    },
 }
 OF_THIS_RUN = ("PREFECT_API_URL", "PVTT_CACHE_DIR", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 FEW_STEPS = {"steps": 4, "batch_size": 4, "warmup_steps": 1, "checkpoint_every": 2, "validate_every": 4}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from pvtt.ablation.spec import Ablation, Axis, Row
 from pvtt.errors import MissingInputError, ParamsError
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import all_scores
+from pvtt.params.evaluate import EvaluateParams
 from pvtt.params.file import parse_params
 from pvtt.records.base import Record, read_output
 from pvtt.records.dataset import Split
@@ -19,7 +21,6 @@ from pvtt.records.evaluation import read_evaluated
 from pvtt.records.training import TrainingMetrics
 from pvtt.stats.two_level import Measurement, TwoLevelEstimate, paired_difference, two_level_mean
 
-MIN_PRODUCTS = 2  # an interval over products needs two
 BOOTSTRAP_SEED = 0
 
 Measured = Literal["measured", "too_few", "not_measured"]
@@ -154,10 +155,17 @@ def _own_rows(axis: Axis, against: Row) -> tuple[Row, ...]:
     return tuple(row for row in axis.rows if row.name != against.name)
 
 
-def _least(experiment: Experiment) -> int:
-    """Samples of a seed below which a metric is too few."""
-    least: int = experiment.values["evaluate"]["min_n"]
-    return least
+@dataclass(frozen=True)
+class _Least:
+    """With fewer of a seed's samples, or fewer products, a metric is too few."""
+
+    samples: int
+    products: int
+
+
+def _least(experiment: Experiment) -> _Least:
+    evaluate = EvaluateParams.model_validate(experiment.values["evaluate"])
+    return _Least(evaluate.min_n, evaluate.min_products)
 
 
 def _measurements(experiments: Sequence[Experiment], split: Split, score: Metric) -> list[Measurement]:
@@ -172,17 +180,17 @@ def _measurements(experiments: Sequence[Experiment], split: Split, score: Metric
     return found
 
 
-def _cell(row: Sequence[Measurement], against: Sequence[Measurement] | None, least: int) -> Cell:
+def _cell(row: Sequence[Measurement], against: Sequence[Measurement] | None, least: _Least) -> Cell:
     if not row:
         return Cell(status="not_measured")
     per_seed = [sum(one.seed == seed for one in row) for seed in {one.seed for one in row}]
-    if min(per_seed) < least or len({one.product for one in row}) < MIN_PRODUCTS:
+    if min(per_seed) < least.samples or len({one.product for one in row}) < least.products:
         return Cell(status="too_few")
     difference = None if against is None else paired_difference(row, against, seed=BOOTSTRAP_SEED)
     return Cell(
         status="measured",
         mean=two_level_mean(row, seed=BOOTSTRAP_SEED),
-        difference=None if difference is None or difference.num_products < MIN_PRODUCTS else difference,
+        difference=None if difference is None or difference.num_products < least.products else difference,
     )
 
 

@@ -10,13 +10,13 @@ from typing import Any, NoReturn
 
 import click
 
+from pvtt.cli.stage import stage_command
 from pvtt.errors import PvttError, first_line
 from pvtt.files.own_code import run_own_code
 from pvtt.files.storage import storage_fault
 from pvtt.files.threads import set_thread_policy
 from pvtt.files.workspace import find_workspace
-from pvtt.stages.all import STAGE_NAMES, STAGES, find_stage
-from pvtt.stages.stage import Stage
+from pvtt.stages.all import STAGES, find_stage
 
 # Name: (module, help). Each module has a click command named `command`.
 OTHER_COMMANDS = {
@@ -31,8 +31,7 @@ OTHER_COMMANDS = {
     "shop": ("pvtt.cli.shop", "Build or serve the sample shop."),
     "wan-tiny": ("pvtt.cli.wan_tiny", "Train the small base model that the project ships."),
 }
-
-
+STAGES_WITH_OPTIONS = {"decide": "pvtt.cli.decide"}  # by the same rule
 INTERRUPTED = 130  # as a shell reports it
 
 
@@ -43,41 +42,20 @@ class LazyGroup(click.Group):
         return [*(stage.name for stage in STAGES), *OTHER_COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if (stage := find_stage(cmd_name)) is not None:
-            return _stage_command(stage)
-        if cmd_name in OTHER_COMMANDS:
-            module, _ = OTHER_COMMANDS[cmd_name]
-            loaded: click.Command = importlib.import_module(module).command
-            return loaded
-        return None
+        stage = find_stage(cmd_name)
+        if stage is not None and cmd_name not in STAGES_WITH_OPTIONS:
+            return stage_command(stage)
+        module = STAGES_WITH_OPTIONS.get(cmd_name) or OTHER_COMMANDS.get(cmd_name, ("", ""))[0]
+        if not module:
+            return None
+        loaded: click.Command = importlib.import_module(module).command
+        return loaded
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Stages, in order (each is a stage of dvc.yaml; `dvc repro` runs what is stale)"):
             formatter.write_dl([(stage.name, f"{stage.help}.") for stage in STAGES])
         with formatter.section("Other commands"):
             formatter.write_dl([(name, text) for name, (_, text) in OTHER_COMMANDS.items()])
-
-
-def _stage_command(stage: Stage) -> click.Command:
-    lists = (("Reads", stage.reads), ("Params", stage.params), ("Writes", (*stage.writes, *stage.metrics)))
-    facts = "\n\n".join(f"\b\n{title}:\n" + "\n".join(f"  {name}" for name in names) for title, names in lists)
-
-    @click.command(name=stage.name, help=f"{stage.help}.\n\n{facts}", short_help=stage.help)
-    def run_stage() -> None:
-        from pvtt.dispatch import from_environment
-        from pvtt.files.atomic import sweep_temporaries, sweep_temporaries_of
-        from pvtt.files.lock import hold_lock
-        from pvtt.params.file import load_params
-
-        workspace = find_workspace()
-        params = load_params(workspace.params_file)
-        with hold_lock(workspace.state / f"{stage.name}.lock", f"pvtt {stage.name}"):
-            sweep_temporaries_of(workspace.out(stage.name))
-            for folder in (workspace.metrics, workspace.state, workspace.checkpoints, workspace.cache / stage.name):
-                sweep_temporaries(folder)
-            stage.run(workspace, params, from_environment(STAGE_NAMES))
-
-    return run_stage
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,8 +1,10 @@
 """The criteria of the experiment document's section 8.1, each held against its target.
 
-A target is compared with the measured value, as the document does; the interval is shown beside it. Two criteria ask
-for more than a point: the loss must have fallen, and the photos must matter, with their whole 95 % interval. Where
-training continues a trained model, whose loss had fallen before, it must not have risen with its whole interval.
+A target is compared with the measured value, as the document does; the interval is shown beside it. Some criteria ask
+for more than a point: the loss must have fallen, the photos must matter, and on transfers the model must beat a pasted
+photo and its own base without training, with their whole 95 % interval. Where training continues a trained model, whose
+loss had fallen before, it must not have risen with its whole interval. People's rating is a mean over few videos by few
+people: the whole interval must reach the target.
 """
 
 from __future__ import annotations
@@ -11,9 +13,8 @@ import operator
 from collections.abc import Callable
 
 from pvtt.params.decide import DecideParams
-from pvtt.records.dataset import Split
 from pvtt.records.decision import Comparison, Criterion, CriterionStatus, LossTrend, Measurements, RatingSummary
-from pvtt.records.evaluation import MetricValue
+from pvtt.records.evaluation import MetricValue, Part
 
 _COMPARE: dict[Comparison, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -23,8 +24,18 @@ _COMPARE: dict[Comparison, Callable[[float, float], bool]] = {
 }
 
 
+# Targets, and whether a lower one is easier.
+EASIER_BELOW = {
+    "train_psnr": True,
+    "train_clip_i": True,
+    "test_rating": True,
+    "min_raters": True,
+    "max_relative_flicker": False,
+}
+
+
 def judge(measurements: Measurements, params: DecideParams) -> tuple[Criterion, ...]:
-    """All criteria in the document's order, and the guard `swap_gain` last."""
+    """All criteria in the document's order, and the guards against photos that do not matter last."""
     return (
         _loss(measurements.loss),
         _metric("psnr", "train", "training PSNR (dB)", ">", params.train_psnr, measurements.train_psnr),
@@ -47,12 +58,29 @@ def judge(measurements: Measurements, params: DecideParams) -> tuple[Criterion, 
             measurements.test_swap_gain,
             bound="low",
         ),
+        *(
+            _metric(f"{other}_gain", "transfer", f"better than {label} (product PSNR, dB)", ">", 0.0, gain, bound="low")
+            for other, label, gain in (
+                ("paste", "a pasted photo", measurements.transfer_paste_gain),
+                ("untrained", "its base, untrained", measurements.transfer_untrained_gain),
+            )
+        ),
     )
+
+
+def lowered_targets(params: DecideParams) -> tuple[str, ...]:
+    """The targets that are easier to reach than the experiment document's, which are the params' defaults."""
+    found = []
+    for name, is_least in EASIER_BELOW.items():
+        asked, set_to = DecideParams.model_fields[name].default, getattr(params, name)
+        if set_to < asked if is_least else set_to > asked:
+            found.append(f"decide.{name} is {set_to:g}, the experiment document asks {asked:g}")
+    return tuple(found)
 
 
 def _criterion(
     name: str,
-    split: Split,
+    part: Part,
     label: str,
     comparison: Comparison,
     target: float,
@@ -71,7 +99,7 @@ def _criterion(
     return Criterion.model_validate(
         {
             "name": name,
-            "split": split,
+            "part": part,
             "label": label,
             "comparison": comparison,
             "bound": bound,
@@ -86,7 +114,7 @@ def _criterion(
 
 def _metric(
     name: str,
-    split: Split,
+    part: Part,
     label: str,
     comparison: Comparison,
     target: float,
@@ -95,12 +123,12 @@ def _metric(
     bound: str = "value",
 ) -> Criterion:
     if metric is None:
-        return _criterion(name, split, label, comparison, target, None, None, None, bound=bound)
+        return _criterion(name, part, label, comparison, target, None, None, None, bound=bound)
     status: CriterionStatus | None = "too_few" if metric.status == "too_few" else None
     if metric.status == "not_measured":
         status = "not_measured"
     return _criterion(
-        name, split, label, comparison, target, metric.value, metric.low, metric.high, bound=bound, status=status
+        name, part, label, comparison, target, metric.value, metric.low, metric.high, bound=bound, status=status
     )
 
 
@@ -127,6 +155,7 @@ def _loss(trend: LossTrend | None) -> Criterion:
 
 def _rating(summary: RatingSummary | None, target: float) -> Criterion:
     label = "human rating of test videos (1–5)"
-    if summary is None or summary.status == "not_measured":
-        return _criterion("rating", "test", label, ">=", target, None, None, None)
-    return _criterion("rating", "test", label, ">=", target, summary.value, summary.low, summary.high)
+    if summary is None or summary.status != "measured":
+        status: CriterionStatus = "too_few" if summary is not None and summary.status == "too_few" else "not_measured"
+        return _criterion("rating", "test", label, ">=", target, None, None, None, bound="low", status=status)
+    return _criterion("rating", "test", label, ">=", target, summary.value, summary.low, summary.high, bound="low")

@@ -7,6 +7,9 @@ from pvtt.records.decision import Criterion, Decision
 MARKS = {"pass": "pass", "fail": "FAIL", "not_measured": "not measured", "too_few": "too few samples"}
 
 
+LOWERED = "Lowered target"
+
+
 def format_number(value: float | None) -> str:
     """At most four significant digits; a dash where there is no number."""
     return "–" if value is None else f"{value:.4g}"
@@ -21,7 +24,7 @@ def criteria_rows(criteria: tuple[Criterion, ...]) -> list[tuple[str, str, str, 
     """Each criterion as criterion, target, value, interval and status."""
     return [
         (
-            f"{c.split}: {c.label}",
+            f"{c.part}: {c.label}",
             f"{c.comparison} {c.target:g}",
             format_number(c.value),
             format_interval(c.low, c.high),
@@ -32,10 +35,17 @@ def criteria_rows(criteria: tuple[Criterion, ...]) -> list[tuple[str, str, str, 
 
 
 def format_decision(decision: Decision, report_path: str | None = None) -> str:
-    """The verdict and why, the criteria as an aligned table, the next steps as commands, and where the report is."""
+    """The verdict and why, the criteria as an aligned table, the next steps as commands, and where the report is.
+
+    A target that was lowered stands in red, which `click.echo` takes out where it is not for a terminal.
+    """
+    import click
+
     table = [("criterion", "target", "value", "95 % interval", "status"), *criteria_rows(decision.criteria)]
     widths = [max(len(row[column]) for row in table) for column in range(5)]
-    lines = [f"verdict: {decision.verdict}  (run {decision.run_id})", decision.reason, *decision.beaten_by, ""]
+    lines = [f"verdict: {decision.verdict}  (run {decision.run_id})", decision.reason, *decision.beaten_by]
+    lines += [click.style(f"{LOWERED}: {target}.", fg="red") for target in decision.lowered_targets]
+    lines.append("")
     for row in table:
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     lines += ["", "next:"]
@@ -43,4 +53,25 @@ def format_decision(decision: Decision, report_path: str | None = None) -> str:
         lines += [f"  {step.text}", f"    {step.command}"]
     if report_path is not None:
         lines += ["", f"report: {report_path}"]
+    return "\n".join(lines)
+
+
+def explain(decision: Decision) -> str:
+    """Each row of the decision matrix in its order: what it asks, what was found, and which row decided."""
+    from pvtt.decision.decide import MATRIX
+
+    by_name = {criterion.name: criterion for criterion in decision.criteria}
+    lines = [f"verdict: {decision.verdict}. The first row of which a criterion fails decides.", ""]
+    for verdict, names in MATRIX.items():
+        mark = "→" if verdict == decision.verdict else " "
+        lines.append(f"{mark} {verdict}: if one of these fails")
+        for name in names:
+            c = by_name[name]
+            asked = f"{'' if c.bound == 'value' else 'the whole interval '}{c.comparison} {c.target:g}"
+            found = f"{format_number(c.value)} {format_interval(c.low, c.high)}"
+            lines.append(f"    {c.part}: {c.label} {asked}: {found}, {MARKS[c.status]}")
+    lines.append(f"{'→' if decision.verdict == 'success' else ' '} success: if none fails")
+    if decision.verdict == "incomplete":
+        lines.append(f"→ incomplete: {', '.join(decision.missing)} is not measured, and could change which row decides")
+    lines += [f"{LOWERED}: {target}." for target in decision.lowered_targets]
     return "\n".join(lines)

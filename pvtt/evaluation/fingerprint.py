@@ -10,6 +10,7 @@ from pvtt.evaluation.generate import sampling
 from pvtt.evaluation.samples import shown_samples
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_file
+from pvtt.generation.composite import FEATHER, RING
 from pvtt.models.origin import model_sha256
 from pvtt.params.file import Params
 from pvtt.records.evaluation import Fingerprint
@@ -74,8 +75,10 @@ def fingerprint(
             "max_transfers": evaluate.max_transfers,
             "batch_size": evaluate.batch_size,
             "min_n": evaluate.min_n,
+            "min_products": evaluate.min_products,
             "fvd_min_n": evaluate.fvd_min_n,
-            "composite": "hard edge: the template's pixels outside the conditioning mask",
+            "composite": f"feathered over {FEATHER} of the short side inside the conditioning mask, colours matched on "
+            f"a ring of {RING}; outside it the template's own pixels",
             "region": "segmentation of the ground truth; of transfers its exact mask",
             "hole of transfers": "the template's product, and a box by the photos' aspect on the same ground",
             "psnr": "8 bit, squared error pooled over the clip",
@@ -84,7 +87,8 @@ def fingerprint(
             "transfers",
             "lpips": "AlexNet, v0.1, spatial",
             "fvd": "I3D TorchScript, 224x224, [-1, 1]",
-            "interval": f"95 % percentile bootstrap over products, {evaluate.bootstrap} resamples",
+            "interval": f"95 %, bootstrap over products, {evaluate.bootstrap} resamples, widened for few products; of "
+            "shares Clopper-Pearson at the samples' worth",
         },
         weights=weights,
         evaluator=code_of("pvtt.evaluation.evaluate:run_evaluation"),

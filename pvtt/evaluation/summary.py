@@ -9,9 +9,7 @@ from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import all_scores
 from pvtt.params.evaluate import EvaluateParams, TargetParams
 from pvtt.records.evaluation import EvaluatedSample, MetricStatus, MetricValue, Part
-from pvtt.stats.bootstrap import cluster_mean
-
-MIN_PRODUCTS = 2  # an interval over products needs two
+from pvtt.stats.bootstrap import cluster_mean, cluster_share
 
 
 @dataclass(frozen=True)
@@ -89,11 +87,14 @@ def _summarise_one(
     if not measured:
         return unknown("not_measured")
     clusters = [sample.product_id for sample, _ in measured]
-    if len(measured) < params.min_n or len(set(clusters)) < MIN_PRODUCTS:
+    if len(measured) < params.min_n or len(set(clusters)) < params.min_products:
         return unknown("too_few")
     values = [value for _, value in measured]
-    weights = None if score.weight is None else [score.weight(sample.metrics) for sample, _ in measured]
-    estimate = cluster_mean(values, clusters, weights=weights, resamples=params.bootstrap, seed=seed)
+    if score.chance:
+        estimate = cluster_share(values, clusters)
+    else:
+        weights = None if score.weight is None else [score.weight(sample.metrics) for sample, _ in measured]
+        estimate = cluster_mean(values, clusters, weights=weights, resamples=params.bootstrap, seed=seed)
     return MetricValue(
         value=estimate.value,
         low=estimate.low,

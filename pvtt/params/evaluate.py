@@ -28,6 +28,7 @@ class EvaluateParams(Record):
     max_clips_per_split: int = Field(default=64, ge=1)  # one of every product before a second of any
     max_transfers: int = Field(default=8, ge=0)  # samples of the track transfer: one into every product before a second
     min_n: int = Field(default=4, ge=1)  # with fewer samples a metric is too_few
+    min_products: int = Field(default=5, ge=2)  # the same with fewer products
     fvd_min_n: int = Field(default=128, ge=2)  # the same for FVD, which needs many
     bootstrap: int = Field(default=2000, ge=100)  # resamples behind an interval
     clip_weights: str | None = None  # local folder of the network; null: not measured

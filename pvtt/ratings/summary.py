@@ -9,7 +9,7 @@ from pvtt.ratings.agreement import krippendorff_alpha
 from pvtt.records.decision import RatingSummary
 from pvtt.records.evaluation import EvaluatedSample
 from pvtt.records.ratings import Rating
-from pvtt.stats.bootstrap import cluster_mean
+from pvtt.stats.bootstrap import MIN_CLUSTERS, cluster_mean
 
 
 def samples_to_rate(samples: Iterable[EvaluatedSample]) -> list[EvaluatedSample]:
@@ -18,7 +18,11 @@ def samples_to_rate(samples: Iterable[EvaluatedSample]) -> list[EvaluatedSample]
 
 
 def summarise_ratings(
-    ratings: Iterable[Rating], samples: Sequence[EvaluatedSample], min_raters: int, seed: int = 0
+    ratings: Iterable[Rating],
+    samples: Sequence[EvaluatedSample],
+    min_raters: int,
+    min_products: int = MIN_CLUSTERS,
+    seed: int = 0,
 ) -> RatingSummary:
     """The mean of the videos' mean ratings.
 
@@ -29,6 +33,7 @@ def summarise_ratings(
         ratings: The last rating of each rater and video.
         samples: The evaluated samples of the run that was rated.
         min_raters: Least number of raters a video.
+        min_products: Least number of products for an interval over them.
         seed: Seed of the bootstrap.
     """
     to_rate = {sample.key: sample for sample in samples_to_rate(samples)}
@@ -49,6 +54,8 @@ def summarise_ratings(
     }
     if not to_rate or len(rated) < len(to_rate):
         return RatingSummary(value=None, low=None, high=None, agreement=agreement, status="not_measured", **counts)
+    if len({to_rate[key].product_id for key in rated}) < min_products:
+        return RatingSummary(value=None, low=None, high=None, agreement=agreement, status="too_few", **counts)
     means = [sum(scores[key]) / len(scores[key]) for key in rated]
     estimate = cluster_mean(means, [to_rate[key].product_id for key in rated], seed=seed)
     return RatingSummary(

@@ -8,10 +8,9 @@ from typing import Literal
 from pydantic import Field
 
 from pvtt.records.base import Record, read_output
-from pvtt.records.dataset import Split
-from pvtt.records.evaluation import MetricValue
+from pvtt.records.evaluation import MetricValue, Part
 
-Verdict = Literal["success", "overfit", "capacity", "diverged", "flicker", "incomplete"]
+Verdict = Literal["success", "overfit", "conditioning", "capacity", "diverged", "flicker", "incomplete"]
 CriterionStatus = Literal["pass", "fail", "not_measured", "too_few"]
 Comparison = Literal[">", ">=", "<", "<="]
 
@@ -32,6 +31,16 @@ class LossTrend(Record):
     still_falling: bool = False  # the last window lies clearly below the one before it: more steps would help
 
 
+class ValidationTrend(Record):
+    """How the loss on the validation split moved, at fixed noise; steps are counted over all training stages."""
+
+    best_step: int = Field(ge=0)
+    best: float
+    last_step: int = Field(ge=0)
+    last: float
+    rising: bool = False  # it has been above its best for a while: longer training makes it worse
+
+
 class RatingSummary(Record):
     """Human ratings of the test videos, 1–5: the mean of the videos' mean ratings."""
 
@@ -43,26 +52,29 @@ class RatingSummary(Record):
     num_raters: int = Field(ge=0)
     num_ratings: int = Field(ge=0)
     agreement: float | None  # Krippendorff's alpha, interval metric; None with fewer than two raters
-    status: Literal["measured", "not_measured"]
+    status: Literal["measured", "too_few", "not_measured"]  # too few: products, for an interval over them
 
 
 class Measurements(Record):
     """All that the decision looks at. None: not there."""
 
     loss: LossTrend | None = None
+    validation: ValidationTrend | None = None
     train_psnr: MetricValue | None = None
     train_clip_i: MetricValue | None = None
     test_rating: RatingSummary | None = None
     test_flow_warp_error: MetricValue | None = None  # relative to the ground truth's own
     test_swap_gain: MetricValue | None = None
+    transfer_paste_gain: MetricValue | None = None  # the model's lead in product PSNR, dB
+    transfer_untrained_gain: MetricValue | None = None
     beaten_by: tuple[str, ...] = ()  # which other contenders beat the model, a sentence each
 
 
 class Criterion(Record):
-    """One criterion of the experiment document's section 8.1, or the guard against ignored photos."""
+    """One criterion of the experiment document's section 8.1, or a guard against photos that do not matter."""
 
     name: str
-    split: Split
+    part: Part
     label: str  # for a person
     comparison: Comparison
     bound: Literal["value", "low", "high"]  # which of the three the target is compared with
@@ -83,7 +95,7 @@ class NextStep(Record):
 class Decision(Record):
     """`metrics/decision.json`."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     run_id: str
     verdict: Verdict
     reason: str
@@ -91,6 +103,8 @@ class Decision(Record):
     missing: tuple[str, ...]  # criteria not measured that could still change the verdict
     next_steps: tuple[NextStep, ...]
     ratings: RatingSummary | None = None
+    validation: ValidationTrend | None = None
+    lowered_targets: tuple[str, ...] = ()  # those easier than the experiment document's, a phrase each
     beaten_by: tuple[str, ...] = ()  # which other contenders beat the model, a sentence each; no criterion
 
 

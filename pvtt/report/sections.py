@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pvtt.decision.text import format_number
+from pvtt.decision.text import LOWERED, format_number
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.records.catalog import Reject
 from pvtt.records.dataset import SPLITS, Split
@@ -19,6 +19,7 @@ from pvtt.report.media import photo_uri, video_uri
 VERDICTS = {
     "success": "Success",
     "overfit": "Overfit",
+    "conditioning": "Photos matter too little",
     "capacity": "Too little capacity",
     "diverged": "Diverged",
     "flicker": "Flicker",
@@ -50,6 +51,7 @@ class HeaderSection:
     verdict: str
     reason: str
     beaten_by: tuple[str, ...]  # other contenders, a sentence each
+    lowered_targets: tuple[str, ...]  # those easier than the experiment document's, a sentence each
     facts: tuple[tuple[str, str], ...]
 
 
@@ -189,6 +191,7 @@ def header(inputs: ReportInputs) -> HeaderSection:
         verdict=VERDICTS[inputs.decision.verdict],
         reason=inputs.decision.reason,
         beaten_by=inputs.decision.beaten_by,
+        lowered_targets=tuple(f"{LOWERED}: {target}." for target in inputs.decision.lowered_targets),
         facts=(
             ("run", inputs.decision.run_id),
             ("profile", inputs.params.profile),

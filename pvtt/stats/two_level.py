@@ -3,8 +3,8 @@
 Every seed is measured on the same products, so a value belongs to a seed and a product at once (crossed, not nested).
 What another seed, and what other products, would have given are two sources of chance, and the interval has both:
 
-- products are resampled, all seeds' values of a product together (the cluster bootstrap: Davison and Hinkley,
-  *Bootstrap Methods and their Application*, 1997, section 3.8);
+- products are resampled, all seeds' values of a product together, and the interval's ends moved outwards as few
+  products ask for (`pvtt.stats.bootstrap`);
 - to each resample, a draw from Student's t with S - 1 degrees of freedom is added, times the standard error of the S
   seeds' means (a parametric bootstrap). Resampling the seeds themselves, as the pigeonhole bootstrap does (Owen,
   *Annals of Applied Statistics* 1, 2007), fails at three of them: where seeds are all that differs, its interval is
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.stats.bootstrap import LEVEL
+from pvtt.stats.bootstrap import MIN_CLUSTERS, widened
 
 Floats = npt.NDArray[np.float64]
 
@@ -84,7 +84,7 @@ def two_level_mean(
         seed: Of the draws; equal inputs and seed give equal intervals.
 
     Raises:
-        ValueError: There are none.
+        ValueError: There are none, or of one product alone.
     """
     return _estimate([measurements], resamples, seed)
 
@@ -92,7 +92,8 @@ def two_level_mean(
 def paired_difference(
     measurements: Sequence[Measurement], reference: Sequence[Measurement], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> TwoLevelEstimate | None:
-    """The mean difference to a reference, over the seeds and samples that both have; None where they share none.
+    """The mean difference to a reference, over the seeds and samples that both have; None where they share
+    fewer than two products.
 
     Pairing takes out what both rows have in common: the product, the clip, and a seed's noise and order of samples.
 
@@ -103,7 +104,7 @@ def paired_difference(
         seed: As for `two_level_mean`.
     """
     common = {_place(one) for one in measurements} & {_place(one) for one in reference}
-    if not common:
+    if len({product for _, product, _ in common}) < MIN_CLUSTERS:
         return None
     rows = [[one for one in row if _place(one) in common] for row in (measurements, reference)]
     return _estimate(rows, resamples, seed)
@@ -131,9 +132,8 @@ def _estimate(rows: Sequence[Sequence[Measurement]], resamples: int, seed: int) 
     if len(seeds) > 1:
         error = of_seeds.std(ddof=1) / np.sqrt(len(seeds))
         means = means + error * random.standard_t(len(seeds) - 1, size=resamples)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return TwoLevelEstimate(float(of_seeds.mean()), float(low), float(high), len(seeds), len(products), len(first))
+    low, high = widened(means, float(of_seeds.mean()), len(products))
+    return TwoLevelEstimate(float(of_seeds.mean()), low, high, len(seeds), len(products), len(first))
 
 
 def _means(

@@ -66,7 +66,7 @@ def small_values() -> dict[str, Any]:
     values["model"] |= {"base": "models/base", "num_product_tokens": 6, "product_heads": 2}
     values["train"] |= {"start": "base", "precision": "fp32", "wandb": "disabled", "validation_pictures": 0}
     values["train"]["stage1"] = values["train"]["stage2"] = STEPS
-    values["evaluate"] |= {"num_steps": 1, "batch_size": 2, "min_n": 2, "bootstrap": 100}
+    values["evaluate"] |= {"num_steps": 1, "batch_size": 2, "min_n": 2, "min_products": 2, "bootstrap": 100}
     return values
 
 

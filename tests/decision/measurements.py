@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pvtt.params.file import Params, load_params
-from pvtt.records.decision import LossTrend, Measurements, RatingSummary
+from pvtt.records.decision import LossTrend, Measurements, RatingSummary, ValidationTrend
 from pvtt.records.evaluation import MetricStatus, MetricValue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +27,10 @@ def falling_loss(still_falling: bool = False) -> LossTrend:
 
 def rising_loss() -> LossTrend:
     return LossTrend(ratio=0.9, low=0.85, high=0.95, num_steps=800, rising=True)
+
+
+def rising_validation(best_step: int = 20, last_step: int = 26) -> ValidationTrend:
+    return ValidationTrend(best_step=best_step, best=0.2, last_step=last_step, last=0.25, rising=True)
 
 
 def rating(value: float | None) -> RatingSummary:
@@ -52,6 +56,8 @@ def all_good() -> Measurements:
         test_rating=rating(3.8),
         test_flow_warp_error=metric(1.1),
         test_swap_gain=metric(1.5),
+        transfer_paste_gain=metric(0.6),
+        transfer_untrained_gain=metric(2.0),
     )
 
 

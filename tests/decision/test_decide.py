@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pvtt.decision.decide import decide
-from pvtt.decision.text import format_decision
+from pvtt.decision.text import explain, format_decision
+from pvtt.decision.what_if import with_values
+from pvtt.errors import PvttError
 from pvtt.records.decision import Decision, LossTrend, Measurements
 from tests.decision.measurements import (
     all_good,
@@ -19,6 +21,7 @@ from tests.decision.measurements import (
     metric,
     rating,
     rising_loss,
+    rising_validation,
     with_changes,
 )
 
@@ -40,6 +43,8 @@ STATES: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "test_rating": (rating(3.8), [rating(2.2)], [None, rating(None)]),
     "test_flow_warp_error": (metric(1.1), [metric(2.5)], [None, metric(None, status="too_few")]),
     "test_swap_gain": (metric(1.5), [metric(0.05), metric(-1.0)], [None, metric(None, status="not_measured")]),
+    "transfer_paste_gain": (metric(0.6), [metric(0.05), metric(-1.0)], [None, metric(None, status="too_few")]),
+    "transfer_untrained_gain": (metric(2.0), [metric(0.05)], [None, metric(None, status="not_measured")]),
 }
 NAMES = {
     "loss": "loss",
@@ -48,8 +53,10 @@ NAMES = {
     "test_rating": "rating",
     "test_flow_warp_error": "relative_flow_warp_error",
     "test_swap_gain": "swap_gain",
+    "transfer_paste_gain": "paste_gain",
+    "transfer_untrained_gain": "untrained_gain",
 }
-ORDER = ["diverged", "capacity", "flicker", "overfit", "success"]
+ORDER = ["diverged", "capacity", "flicker", "conditioning", "overfit", "success"]
 
 
 def verdict(measurements: Measurements) -> Decision:
@@ -79,7 +86,8 @@ def test_each_criterion_passes_fails_or_is_not_measured(field: str) -> None:
         ("train_psnr", metric(25.0), "fail"),  # > 25
         ("train_psnr", metric(25.01), "pass"),
         ("train_clip_i", metric(0.8), "fail"),  # > 0.8
-        ("test_rating", rating(3.0), "pass"),  # >= 3
+        ("test_rating", rating(3.4), "pass"),  # the whole interval >= 3
+        ("test_rating", rating(3.3), "fail"),
         ("test_flow_warp_error", metric(1.5), "pass"),  # <= max_relative_flicker
         ("test_swap_gain", metric(0.1, 0.1), "fail"),  # the whole interval above 0
         ("train_psnr", metric(float("nan")), "fail"),
@@ -103,7 +111,9 @@ def test_targets_come_from_params() -> None:
     [
         ({}, "success"),
         ({"test_rating": rating(2.0)}, "overfit"),
-        ({"test_swap_gain": metric(0.0)}, "overfit"),
+        ({"test_swap_gain": metric(0.0)}, "conditioning"),
+        ({"transfer_paste_gain": metric(0.05)}, "conditioning"),
+        ({"transfer_untrained_gain": metric(-0.5), "train_psnr": metric(40.0)}, "conditioning"),
         ({"train_psnr": metric(20.0)}, "capacity"),
         ({"train_clip_i": metric(0.5)}, "capacity"),
         ({"loss": FLAT_LOSS}, "diverged"),
@@ -127,6 +137,7 @@ def test_each_row(changes: dict[str, Any], expected: str) -> None:
                 ("diverged", {"loss": FLAT_LOSS}),
                 ("capacity", {"train_psnr": metric(20.0)}),
                 ("flicker", {"test_flow_warp_error": metric(3.0)}),
+                ("conditioning", {"transfer_paste_gain": metric(-1.0)}),
                 ("overfit", {"test_rating": rating(1.0)}),
             ],
             2,
@@ -147,8 +158,13 @@ def test_the_fault_further_up_decides(worse: tuple[str, dict[str, Any]], less_ba
         ({"train_psnr": metric(20.0), "train_clip_i": None, "test_rating": None}, "capacity", ()),
         ({"loss": NAN_LOSS, "train_psnr": None, "test_rating": None}, "diverged", ()),
         ({"test_flow_warp_error": metric(3.0), "test_rating": None}, "flicker", ()),
-        ({"test_swap_gain": metric(0.0), "test_rating": None}, "overfit", ()),
-        ({"test_rating": rating(1.0), "test_swap_gain": None}, "overfit", ()),
+        ({"test_swap_gain": metric(0.0), "test_rating": None}, "conditioning", ()),
+        ({"test_rating": rating(1.0), "test_swap_gain": None}, "incomplete", ("swap_gain",)),
+        (
+            {"transfer_paste_gain": None, "transfer_untrained_gain": None},
+            "incomplete",
+            ("paste_gain", "untrained_gain"),
+        ),
         ({"test_rating": None}, "incomplete", ("rating",)),
         ({"train_clip_i": None}, "incomplete", ("clip_i",)),
         ({"train_clip_i": None, "test_rating": rating(1.0)}, "incomplete", ("clip_i",)),
@@ -246,3 +262,44 @@ def test_a_continued_training_need_not_fall_but_must_not_rise() -> None:
     decision = verdict(with_changes(loss=risen))
     assert decision.verdict == "diverged"
     assert decision.reason.startswith("The loss rose over 60 steps")
+
+
+# ---- what a person must see ----
+
+
+def test_a_lowered_target_is_named_wherever_the_verdict_stands() -> None:
+    lenient = PARAMS.model_copy(
+        update={"decide": PARAMS.decide.model_copy(update={"train_psnr": 20.0, "max_relative_flicker": 3.0})}
+    )
+    decision = decide(with_changes(train_psnr=metric(21.0)), lenient, "0" * 12)
+    assert decision.verdict == "success"
+    assert decision.lowered_targets == (
+        "decide.train_psnr is 20, the experiment document asks 25",
+        "decide.max_relative_flicker is 3, the experiment document asks 1.5",
+    )
+    assert "\x1b[31mLowered target: decide.train_psnr is 20" in format_decision(decision)
+    stricter = PARAMS.model_copy(update={"decide": PARAMS.decide.model_copy(update={"train_psnr": 30.0})})
+    assert decide(all_good(), stricter, "0" * 12).lowered_targets == ()
+
+
+def test_a_rising_validation_loss_is_said() -> None:
+    decision = verdict(with_changes(validation=rising_validation()))
+    assert "The validation loss has risen since step 20 of 26 (0.2 → 0.25)" in decision.reason
+
+
+def test_the_explanation_marks_the_row_that_decided() -> None:
+    text = explain(verdict(with_changes(transfer_paste_gain=metric(-1.0), test_rating=None)))
+    rows = [line for line in text.splitlines() if line.startswith("→")]
+    assert rows == ["→ conditioning: if one of these fails"]
+    assert "better than a pasted photo (product PSNR, dB) the whole interval > 0: -1 [-1.1, -0.9], FAIL" in text
+    unsure = explain(verdict(with_changes(test_rating=None)))
+    assert "→ incomplete: rating is not measured" in unsure
+
+
+def test_what_if() -> None:
+    measured = with_changes(train_psnr=metric(20.0), test_rating=None, loss=rising_loss())
+    assert decide(with_values(measured, {"loss": 0.9}), PARAMS, "0" * 12).verdict == "capacity"
+    assert decide(with_values(measured, {"loss": 0.9, "psnr": 26}), PARAMS, "0" * 12).verdict == "incomplete"
+    assert decide(with_values(measured, {"loss": 0.9, "psnr": 26, "rating": 4}), PARAMS, "0" * 12).verdict == "success"
+    with pytest.raises(PvttError, match="there is no criterion psnt"):
+        with_values(measured, {"psnt": 26})

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pvtt.decision.decide import decide
+from pvtt.encoding.masks import MaskShape
 from pvtt.params.file import Params, load_params
 from pvtt.records.decision import Decision
-from tests.decision.measurements import falling_loss, metric, rating, rising_loss, with_changes
+from tests.decision.measurements import falling_loss, metric, rating, rising_loss, rising_validation, with_changes
 
 KNOWN = {
     "python -m flows.ingest",
@@ -29,6 +33,11 @@ CASES: list[dict[str, Any]] = [
     {"train_psnr": metric(20.0), "loss": falling_loss(still_falling=True)},
     {"loss": rising_loss()},
     {"test_flow_warp_error": metric(4.0)},
+    {"transfer_paste_gain": metric(-1.0)},
+    {"train_psnr": metric(20.0), "test_flow_warp_error": metric(4.0), "test_swap_gain": metric(-1.0)},
+    {"train_psnr": metric(20.0), "validation": rising_validation()},
+    {"test_rating": rating(1.0), "validation": rising_validation(best_step=3)},
+    {"transfer_untrained_gain": None},
     {"loss": None},
     {"train_clip_i": None},
     {"test_rating": None},
@@ -96,3 +105,53 @@ def test_a_loss_still_falling_suggests_longer_training_first(project_root: Path)
 def test_success_leads_to_promotion(project_root: Path) -> None:
     params = load_params(project_root / "params.yaml")
     assert decide(with_changes(), params, "0" * 12).next_steps[0].command == "python -m flows.promote"
+
+
+def test_flicker_and_conditioning_are_mended_beside_capacity(project_root: Path) -> None:
+    params = load_params(project_root / "params.yaml")
+    changes = {"train_psnr": metric(20.0), "test_flow_warp_error": metric(9.0), "test_swap_gain": metric(-1.0)}
+    commands = " ".join(step.command for step in decide(with_changes(**changes), params, "0" * 12).next_steps)
+    assert "model.conditioning" in commands
+    assert "temporal_difference" in commands
+    assert "contrastive" in commands
+
+
+def test_a_rising_validation_loss_never_suggests_longer_training(project_root: Path) -> None:
+    params = load_params(project_root / "params.yaml")
+    changes = {
+        "train_psnr": metric(20.0),
+        "loss": falling_loss(still_falling=True),
+        "validation": rising_validation(params.train.stage1.steps + 7, params.train.stage1.steps + 20),
+    }
+    steps = decide(with_changes(**changes), params, "0" * 12).next_steps
+    assert "train.stage2.steps=7" in steps[0].command
+    assert not any("as long" in step.text for step in steps)
+
+
+@given(
+    box=st.floats(0, 1).map(lambda value: round(value, 2)),
+    grid=st.floats(0, 1).map(lambda value: round(value, 2)),
+    stage2=st.integers(1, 500),
+    changes=st.sampled_from(CASES),
+)
+def test_every_experiment_fits_whatever_params_the_run_had(
+    box: float, grid: float, stage2: int, changes: dict[str, Any]
+) -> None:
+    params = load_params(Path(__file__).resolve().parents[2] / "params.yaml")
+    values = params.model_dump(mode="json", by_alias=True)
+    values["encode"]["mask"] |= {"box_fraction": box, "grid_fraction": min(grid, round(1 - box, 2))}
+    values["train"]["stage2"]["steps"] = stage2
+    params = Params.model_validate_json(json.dumps(values))
+    for step in decide(with_changes(**changes), params, "0" * 12).next_steps:
+        if step.command.startswith("dvc exp run"):
+            changed = json.loads(json.dumps(values))
+            for override in shlex.split(step.command)[4::2]:
+                key, _, value = override.removeprefix("++").partition("=")
+                *sections, name = key.split(".")
+                section = changed
+                for part in sections:
+                    section = section[part]
+                section[name] = json.loads(value) if value[0] in "[-0123456789" else value
+            after = Params.model_validate_json(json.dumps(changed))
+            assert after != params
+            assert MaskShape.evaluation(after.encode.mask).kind == MaskShape.evaluation(params.encode.mask).kind

@@ -111,7 +111,7 @@ def make_decision() -> str:
 
     psnr = Criterion(
         name="psnr",
-        split="train",
+        part="train",
         label="training PSNR (dB)",
         comparison=">",
         bound="value",

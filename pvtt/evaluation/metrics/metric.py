@@ -132,7 +132,7 @@ class Metric:
         difference: Two metrics whose difference a sample's value is, in place of `measure`.
         target: What it is held against: `params` (`evaluate.targets` of its name), what guessing reaches, or zero. The
             latter two must be passed with the whole interval.
-        chance: Guessing reaches one in as many products as the split has.
+        chance: A sample's value is 0 or 1, the mean a share; guessing reaches one in as many products as the split has.
         weight: Of a sample in the mean, from its values: with ratios a/b as values and b as weights, the mean is the
             ratio of the sums, which is steadier than the mean of the ratios. None: all alike.
         of_truth: Also measured on the ground truth itself, with what that says. None: not.

@@ -1,0 +1,42 @@
+"""The command of a stage."""
+
+from __future__ import annotations
+
+import click
+
+from pvtt.stages.all import STAGE_NAMES
+from pvtt.stages.stage import Stage
+
+
+def describe(stage: Stage) -> str:
+    """The help of a stage's command: what it does, reads, depends on and writes."""
+    lists = (("Reads", stage.reads), ("Params", stage.params), ("Writes", (*stage.writes, *stage.metrics)))
+    facts = "\n\n".join(f"\b\n{title}:\n" + "\n".join(f"  {name}" for name in names) for title, names in lists)
+    return f"{stage.help}.\n\n{facts}"
+
+
+def stage_command(stage: Stage) -> click.Command:
+    """The command `pvtt <stage>`."""
+
+    @click.command(name=stage.name, help=describe(stage), short_help=stage.help)
+    def command() -> None:
+        run_stage(stage)
+
+    return command
+
+
+def run_stage(stage: Stage) -> None:
+    """Run a stage in the workspace around the working folder, under its lock."""
+    from pvtt.dispatch import from_environment
+    from pvtt.files.atomic import sweep_temporaries, sweep_temporaries_of
+    from pvtt.files.lock import hold_lock
+    from pvtt.files.workspace import find_workspace
+    from pvtt.params.file import load_params
+
+    workspace = find_workspace()
+    params = load_params(workspace.params_file)
+    with hold_lock(workspace.state / f"{stage.name}.lock", f"pvtt {stage.name}"):
+        sweep_temporaries_of(workspace.out(stage.name))
+        for folder in (workspace.metrics, workspace.state, workspace.checkpoints, workspace.cache / stage.name):
+            sweep_temporaries(folder)
+        stage.run(workspace, params, from_environment(STAGE_NAMES))
