@@ -30,6 +30,7 @@ from pvtt.decision.text import format_decision
 from pvtt.dispatch.command import command_environment
 from pvtt.dispatch.profile import load_profile
 from pvtt.errors import MissingInputError, PvttError
+from pvtt.files.git import account
 from pvtt.files.git import commit as git_commit
 from pvtt.files.workspace import Workspace
 from pvtt.params.file import Params
@@ -80,7 +81,7 @@ def promote(slurm_profile: str = SLURM_PROFILE, start: bool = False, timeout_hou
         f"  python -m flows.promote refuse {flow_run.id} --person NAME --reason TEXT",
         flush=True,
     )
-    sign_off = _ask(summary, timeout_hours)
+    sign_off = _ask(workspace, summary, timeout_hours)
     if _open_gate(workspace) != evidence:
         raise PvttError("the results changed while the gate waited: nothing was recorded", "start the promotion again")
     command = run_command(slurm_profile)
@@ -120,7 +121,7 @@ def _require_base(workspace: Workspace, params: Params) -> None:
         )
 
 
-def _ask(summary: str, timeout_hours: float) -> SignOff:
+def _ask(workspace: Workspace, summary: str, timeout_hours: float) -> SignOff:
     """Pause this run until a person answers."""
     question = Approval.with_initial_data(description=f"```\n{summary}\n```")
     try:
@@ -130,6 +131,7 @@ def _ask(summary: str, timeout_hours: float) -> SignOff:
     return SignOff(
         outcome=answer.outcome,
         person=answer.person.strip(),
+        account=account(workspace.root),
         reason=answer.reason.strip(),
         decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
         flow_run=str(flow_run.id),

@@ -27,6 +27,24 @@ def head_commit(root: Path) -> str:
     return _git(root, "rev-parse", "--verify", "HEAD").strip()
 
 
+def committed_bytes(root: Path, path: str) -> bytes | None:
+    """What HEAD holds of a file; None where it has no such file, or there is no commit or repository."""
+    answer = subprocess.run(["git", "show", f"HEAD:./{path}"], cwd=root, capture_output=True, check=False)
+    return answer.stdout if answer.returncode == 0 else None
+
+
+def account(root: Path) -> str:
+    """Who is at work, as the machine and Git know them: `user@host (Name <address>)`."""
+    import getpass
+    import socket
+
+    def configured(key: str) -> str:
+        answer = subprocess.run(["git", "config", key], cwd=root, capture_output=True, text=True, check=False)
+        return answer.stdout.strip()
+
+    return f"{getpass.getuser()}@{socket.gethostname()} ({configured('user.name')} <{configured('user.email')}>)"
+
+
 def uncommitted(root: Path, *paths: str) -> tuple[str, ...]:
     """Files below `paths` (by default everywhere) that differ from HEAD or are not in it, ignored ones aside."""
     listing = _git(root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *paths)

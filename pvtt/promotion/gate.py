@@ -2,7 +2,8 @@
 
 Open only if the verdict is success and what was evaluated is exactly what is committed: the same code, params and data.
 Every decision of a person, either way, becomes a line of `promotions/promotions.jsonl`. A line carries the hash of the
-line before, so that a change anywhere breaks the chain from there on; Git shows what was cut off at its end.
+line before, so that a change anywhere breaks the chain from there on; and the file must begin with what HEAD holds of
+it, so that nothing that was committed is changed or cut off.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.append import append_line, read_lines
-from pvtt.files.git import head_commit, uncommitted
+from pvtt.files.git import committed_bytes, head_commit, uncommitted
 from pvtt.files.hashing import sha256_bytes, sha256_tree
 from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace
@@ -36,8 +37,9 @@ def gather_evidence(workspace: Workspace, stale: Collection[str]) -> Evidence:
 
     Raises:
         MissingInputError: Something hasn't run yet.
-        PvttError: There is no commit.
+        PvttError: There is no commit, or earlier promotions are not what was recorded.
     """
+    read_promotions(workspace.root)
     decision = read_decision(workspace.metrics / "decision.json")
     own_records = PROMOTIONS.parent.as_posix() + "/"
     return Evidence(
@@ -86,9 +88,16 @@ def read_promotions(root: Path) -> list[Promotion]:
     """All decisions so far, oldest first.
 
     Raises:
-        PvttError: The chain is broken: a line was changed, inserted or removed.
+        PvttError: The chain is broken: a line was changed, inserted or removed. Or the file does not begin with what
+            HEAD holds of it, so that committed lines were changed, cut off or deleted.
     """
     path = root / PROMOTIONS
+    committed = committed_bytes(root, PROMOTIONS.as_posix())
+    if committed is not None and not (path.is_file() and path.read_bytes().startswith(committed)):
+        raise PvttError(
+            f"{path} is not what was committed, with lines added: promotions were changed, cut off or deleted",
+            f"compare with `git diff HEAD -- {PROMOTIONS}`, put them back with `git checkout HEAD -- {PROMOTIONS}`",
+        )
     promotions = read_appended(path, Promotion)
     previous = NO_PREVIOUS
     for number, (line, promotion) in enumerate(zip(_lines(path), promotions, strict=True), start=1):

@@ -52,7 +52,8 @@ class SignOff(Record):
     """A person's decision."""
 
     outcome: Literal["approved", "refused"]
-    person: str = Field(min_length=1)
+    person: str = Field(min_length=1)  # as they say
+    account: str = Field(min_length=1)  # as the machine and Git know who recorded it
     reason: str = Field(min_length=1)
     decided_at: str  # ISO 8601, UTC
     flow_run: str  # of Prefect: where it was asked and answered
@@ -61,7 +62,7 @@ class SignOff(Record):
 class Promotion(Record):
     """One line of `promotions/promotions.jsonl`: append-only, each line carrying the hash of the one before."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     number: int = Field(ge=1)
     previous: Sha256  # of the line before, without its newline; of nothing: zeros
     sign_off: SignOff

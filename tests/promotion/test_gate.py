@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ def sign_off(person: str) -> SignOff:
     return SignOff(
         outcome="approved",
         person=person,
+        account="ada@host (Ada <ada@example.org>)",
         reason="the report convinces",
         decided_at="2026-02-01T08:00:00+00:00",
         flow_run="f00d",
@@ -74,6 +76,32 @@ def test_every_objection_is_named_at_once() -> None:
 
     with pytest.raises(PvttError, match=r"overfit.*report are stale"):
         require_open(evidence)
+
+
+@pytest.mark.parametrize("fault", ["last line edited", "last line cut", "emptied", "deleted"])
+def test_committed_records_stay(tmp_path: Path, fault: str) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    workspace, path = Workspace(tmp_path), tmp_path / PROMOTIONS
+    git("init", "-q")
+    for person in ("Ada", "Grace"):
+        record_promotion(workspace, sign_off(person), EVIDENCE, PLAN, "make run")
+    git("add", PROMOTIONS.as_posix())
+    git("commit", "-q", "-m", "Promotions")
+    record_promotion(workspace, sign_off("Edith"), EVIDENCE, PLAN, "make run")  # lines may be added
+    first, second, _ = path.read_text().splitlines(keepends=True)
+    if fault == "deleted":
+        path.unlink()
+    else:
+        texts = {"last line edited": first + second.replace("Grace", "Grac3"), "last line cut": first, "emptied": ""}
+        path.write_text(texts[fault])
+
+    with pytest.raises(PvttError, match="is not what was committed"):
+        read_promotions(tmp_path)
+    with pytest.raises(PvttError, match="is not what was committed"):
+        record_promotion(workspace, sign_off("Eve"), EVIDENCE, PLAN, "make run")
 
 
 def test_records_are_a_chain(tmp_path: Path) -> None:
