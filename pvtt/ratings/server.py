@@ -157,7 +157,7 @@ class RatingServer(LoopbackServer):
     def _queue(self, request: Request) -> Response:
         rater = request.query_params.get("rater", "")
         try:
-            TypeAdapter(RaterName).validate_python(rater)
+            rater = TypeAdapter(RaterName).validate_python(rater)
         except ValidationError:
             raise HTTPException(
                 HTTPStatus.BAD_REQUEST, "a name has letters, digits, spaces and . @ - _, at most 64"

@@ -30,9 +30,10 @@ class RatingStore:
         append_line(self.path, rating.to_json())
 
     def latest(self) -> dict[tuple[str, str], Rating]:
-        """The last rating of each (rater, sample key).
+        """The last rating of each (rater, sample key). A line of another run, as a copied file has, does not count.
 
         Raises:
             PvttError: A line is not a rating.
         """
-        return {(rating.rater, rating.key): rating for rating in read_appended(self.path, Rating)}
+        ratings = read_appended(self.path, Rating)
+        return {(rating.rater, rating.key): rating for rating in ratings if rating.run_id == self.path.stem}

@@ -51,7 +51,7 @@ class RatingSummary(Record):
     num_videos_to_rate: int = Field(ge=0)
     num_raters: int = Field(ge=0)
     num_ratings: int = Field(ge=0)
-    agreement: float | None  # Krippendorff's alpha, interval metric; None with fewer than two raters
+    agreement: float | None  # Krippendorff's alpha, ordinal metric; None with fewer than two raters
     status: Literal["measured", "too_few", "not_measured"]  # too few: products, for an interval over them
 
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from pvtt.records.clips import ClipRecord
 
-RaterName = Annotated[str, StringConstraints(pattern=r"^[\w][\w .@-]{0,63}$")]
+
+def _one_form(name: object) -> object:
+    """A name as it is kept: "Ann", "ann " and "ann" are one person."""
+    return " ".join(name.split()).casefold() if isinstance(name, str) else name
+
+
+RaterName = Annotated[str, BeforeValidator(_one_form), StringConstraints(pattern=r"^[\w][\w .@-]{0,63}$")]
 
 
 class Rating(ClipRecord):

@@ -16,7 +16,7 @@ from pvtt.records.ratings import Rating
 
 def rating(product: str, score: int, rater: str = "ann") -> Rating:
     return Rating(
-        run_id="0" * 12,
+        run_id="run",
         rater=rater,
         product_id=product,
         clip_id="001",
@@ -51,6 +51,26 @@ def test_every_click_is_a_line_and_the_last_counts(tmp_path: Path) -> None:
     store.append(rating("P1", 1, "bob"))
     assert len(store.path.read_text().splitlines()) == 4
     assert {key: value.score for key, value in store.latest().items()} == {("ann", "P1_001"): 4, ("bob", "P1_001"): 1}
+
+
+def test_a_person_who_writes_the_name_otherwise_is_one_rater(tmp_path: Path) -> None:
+    store = RatingStore(tmp_path / "run.jsonl")
+    for name in ("ann lee", "Ann  Lee", " ANN LEE "):
+        store.append(rating("P1", 3, name))
+    assert list(store.latest()) == [("ann lee", "P1_001")]
+
+
+def test_lines_of_another_run_do_not_count(tmp_path: Path) -> None:
+    store = RatingStore(tmp_path / "run.jsonl")
+    store.append(rating("P1", 3))
+    store.append(rating("P2", 5).model_copy(update={"run_id": "other"}))
+    assert list(store.latest()) == [("ann", "P1_001")]
+
+
+def test_too_few_products_are_no_interval() -> None:
+    ratings = [rating("P1", 5), rating("P2", 3), rating("P3", 1)]
+    summary = summarise_ratings(ratings, SAMPLES, min_raters=1, min_products=5)
+    assert (summary.status, summary.value, summary.num_videos) == ("too_few", None, 3)
 
 
 def test_raters_at_the_same_time_do_not_mix_lines(tmp_path: Path) -> None:
