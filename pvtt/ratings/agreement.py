@@ -11,8 +11,8 @@ def krippendorff_alpha(units: Sequence[Sequence[float]]) -> float | None:
     """Alpha with the ordinal metric: scores have an order, but the step from 1 to 2 need not be that from 4 to 5.
 
     Two scores are as far apart as there are ratings between them, those equal to either counted half: the difference of
-    their mean ranks. Krippendorff 2011, *Computing Krippendorff's Alpha-Reliability*, section D: 1 - observed / expected
-    disagreement.
+    their mean ranks. Krippendorff 2011, *Computing Krippendorff's Alpha-Reliability*, section D: 1 - observed over
+    expected disagreement.
     1 is full agreement, 0 what chance gives, below 0 systematic disagreement.
 
     Args:
