@@ -61,6 +61,7 @@ class EncodeParams(Record):
     height: int = Field(default=480, ge=16, multiple_of=16)  # pixels
     photo_size: int = Field(default=224, ge=16, multiple_of=16)  # pixels a side of the photo that the networks see
     max_photos: int = Field(default=4, ge=1)  # photos of its product that a sample is given
+    own_moment_distance: int = Field(default=4, ge=0, le=64)  # bits (pHash) up to which a photo is the clip's own frame
     image_features: Literal["vae", "clip", "clip_dino"] = "vae"  # what tokens are made of
     image_encoder: str | None = None  # local folder of Wan2.1-I2V-14B's CLIP ViT-H/14, for `clip` and `clip_dino`
     dino_encoder: str | None = None  # local folder of DINOv2 in transformers' layout, for `clip_dino`

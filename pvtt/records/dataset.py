@@ -45,6 +45,16 @@ class TemplateClip(Record):
     mask_sha256: Sha256
 
 
+class OtherClip(Record):
+    """Another clip of a sample's product: its cut-outs stand in where no photo may be given."""
+
+    clip_id: ClipId
+    clip_path: str
+    mask_path: str
+    clip_sha256: Sha256
+    mask_sha256: Sha256
+
+
 class DatasetEntry(ClipRecord):
     """One sample: a clip, its mask, and the photos of its product.
 
@@ -57,10 +67,11 @@ class DatasetEntry(ClipRecord):
     caption: str
     clip_path: str
     mask_path: str
-    photo_paths: tuple[str, ...] = Field(min_length=1)
+    photo_paths: tuple[str, ...]  # none: the product in its other clips stands in
     clip_sha256: Sha256
     mask_sha256: Sha256
     photo_sha256s: tuple[Sha256, ...]
+    photo_hashes: tuple[str, ...] = ()  # pHash of each photo with its background, hexadecimal; none: not known
     num_frames: int = Field(gt=0)
     fps: float = Field(gt=0)
     width: int = Field(gt=0)
@@ -72,6 +83,8 @@ class DatasetEntry(ClipRecord):
     def _one_hash_a_photo(self) -> Self:
         if len(self.photo_paths) != len(self.photo_sha256s):
             raise ValueError(f"{len(self.photo_paths)} photos but {len(self.photo_sha256s)} photo hashes")
+        if len(self.photo_hashes) not in (0, len(self.photo_paths)):
+            raise ValueError(f"{len(self.photo_paths)} photos but {len(self.photo_hashes)} perceptual hashes")
         return self
 
     @model_validator(mode="after")
@@ -89,7 +102,11 @@ class TransferSet(Record):
 
 
 class EncodedSample(ClipRecord):
-    """One sample's tensors on disk (safetensors); `path` is relative to the encode stage's output directory."""
+    """One sample's tensors on disk (safetensors); `path` is relative to the encode stage's output directory.
+
+    Its references are photos that show no moment of its clip, or the product cut out of other clips; their paths are
+    relative to the workspace.
+    """
 
     schema_version: Literal[1] = 1
     split: Split
@@ -101,6 +118,15 @@ class EncodedSample(ClipRecord):
     latent_shape: tuple[int, int, int, int]  # (C, F', h, w)
     num_windows: int = Field(ge=1)  # windows of the clip that the variants draw from
     track: Track = "reconstruct"
+    photo_paths: tuple[str, ...]
+    photo_sha256s: tuple[Sha256, ...]
+    own_moments: tuple[str, ...] = ()  # photos of its product that show a moment of its clip: no references
+    reference_clips: tuple[str, ...] = ()  # ids of the clips that references are cut out of; none: they are photos
+
+    def given(self, entry: DatasetEntry) -> DatasetEntry:
+        """The dataset's entry of this sample with the references that it was given."""
+        paths = {"photo_paths": self.photo_paths, "photo_sha256s": self.photo_sha256s, "photo_hashes": ()}
+        return entry.model_copy(update=paths)
 
 
 def read_entries(folder: Path) -> list[DatasetEntry]:
@@ -151,7 +177,7 @@ class DatasetFileEntry(Record):
     video_path: RelativePath
     masked_video_path: RelativePath
     mask_dir: RelativePath
-    product_images: tuple[RelativePath, ...] = Field(min_length=1)
+    product_images: tuple[RelativePath, ...]
     caption: str
     num_frames: int = Field(gt=0)
     fps: Fps

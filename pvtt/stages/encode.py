@@ -56,8 +56,9 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         PvttError: The conditioning has `template_frames`, and no sample has a template.
         FailureBudgetError: Too many samples failed; `outs/encode/rejects.jsonl` names them.
     """
-    from pvtt.encoding.encode import EncodeJob
+    from pvtt.encoding.encode import EncodeJob, reference_file
     from pvtt.encoding.gaps import gap_partners
+    from pvtt.encoding.pairing import describe_pairing, other_clips, own_moments
     from pvtt.encoding.store import TENSORS_FILE
     from pvtt.files.atomic import atomic_directory
     from pvtt.items.runner import Item, materialise
@@ -79,6 +80,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         networks.append(model_sha256(require_image_encoder(params.encode.image_encoder)))
     if params.encode.image_features == "clip_dino":
         networks.append(model_sha256(require_dino_encoder(params.encode.dino_encoder)))
+    others = other_clips(entries, params.encode.max_photos)
     gaps: dict[str, DatasetEntry] = {}
     if params.encode.mask.gap_fraction > 0:
         gaps = gap_partners([entry for entry in entries if entry.track == "reconstruct"])
@@ -91,6 +93,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
                 seed=params.seed,
                 extras=extras,
                 gap=gaps.get(entry.key),
+                others=others[entry.key],
                 root=workspace.root,
                 base=base,
             ),
@@ -100,14 +103,20 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         for entry in entries
     ]
     outcome: Outcome[EncodedSample] = STAGE.work_on(items, params.encode, workspace, dispatcher)
+    records = [done.record for done in outcome.done]
     with atomic_directory(workspace.out(STAGE.name)) as out:
         for done in outcome.done:
             materialise(done.directory / TENSORS_FILE, out / done.record.path)
+            for number in range(1, len(done.record.reference_clips) + 1):
+                file = reference_file(number)
+                materialise(done.directory / file, out / "samples" / done.name / file)
         # Apart, so that no training reads a truth.
         for file, track in ((ENCODED_FILE, "reconstruct"), (ENCODED_TRANSFERS_FILE, "transfer")):
-            write_jsonl(out / file, [done.record for done in outcome.done if done.record.track == track])
-        write_jsonl(out / REJECTS_FILE, outcome.rejects)
+            write_jsonl(out / file, [record for record in records if record.track == track])
+        write_jsonl(out / REJECTS_FILE, [*outcome.rejects, *own_moments(records)])
         Contracts.from_params(params.encode).save(out)
+    if said := describe_pairing(records, outcome.rejects):
+        print(f"encode: {said}", file=sys.stderr)
     outcome.enforce_budget(STAGE.name, params.encode.max_failed_fraction)
 
 

@@ -138,6 +138,8 @@ def write_encoded(
                     num_views=views,
                     latent_shape=shape.latents,
                     num_windows=1,
+                    photo_paths=(),
+                    photo_sha256s=(),
                 )
             )
     write_jsonl(folder / "encoded.jsonl", records)
