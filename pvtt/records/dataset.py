@@ -177,7 +177,7 @@ class DatasetFileEntry(Record):
     video_path: RelativePath
     masked_video_path: RelativePath
     mask_dir: RelativePath
-    product_images: tuple[RelativePath, ...]
+    product_images: tuple[RelativePath, ...] = Field(min_length=1)
     caption: str
     num_frames: int = Field(gt=0)
     fps: Fps
@@ -192,9 +192,10 @@ class DatasetFile(Record):
 
     @classmethod
     def from_entries(cls, entries: Iterable[DatasetEntry]) -> DatasetFile:
-        """The same samples, in the same order, with the paths of the seeds' folder layout."""
+        """The same samples, in the same order, with the paths of the seeds' folder layout; those of products without
+        photos have no place in it."""
         splits: dict[Split, list[DatasetFileEntry]] = {split: [] for split in SPLITS}
-        for entry in entries:
+        for entry in (entry for entry in entries if entry.photo_paths):
             splits[entry.split].append(
                 DatasetFileEntry(
                     product_id=entry.product_id,

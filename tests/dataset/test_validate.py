@@ -97,6 +97,9 @@ def test_products_without_photos_may_pass_since_their_other_clips_can_stand_in(t
     validate.run(workspace, loaded.model_copy(update={"photos": photos}), InlineDispatcher())
     samples = {one.key: one for one in read_jsonl(workspace.out("validate") / "entries.jsonl", DatasetEntry)}
     assert samples["JEWE003_001"].photo_paths == samples["JEWE004_002"].photo_paths == ()
+    dataset = json.loads((workspace.out("validate") / "dataset.json").read_text())
+    listed = {entry["product_id"] for entries in dataset.values() for entry in entries}
+    assert listed == {one.product_id for one in samples.values()} - {"JEWE003", "JEWE004"}  # it wants pictures
     hashes = samples["JEWE001_001"].photo_hashes
     assert hashes == tuple(photo.perceptual_hash for photo in rows.photo_sets[0].photos)
 
