@@ -11,6 +11,7 @@
     photo_change.py   a photo's own framing, light, perspective and background
     points.py    points of the product, tracked
     variants.py  what is drawn for each variant of a sample
+    foreign.py   films of other sources, for what the base could before
     encode.py    all of it through the base's frozen networks
     store.py     the tensors on disk: their names and shapes, written and read
 

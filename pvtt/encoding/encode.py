@@ -199,8 +199,8 @@ def encode_sample(
         pairs, num_windows = _read_pairs(entry, root, params, coverage, variants, photos), len(starts)
     outline = None if gap is None else largest_outline(read_masks(root / gap.mask_path))
 
-    dtype = torch.bfloat16 if params.dtype == "bfloat16" else torch.float32
-    with torch.inference_mode(), _precision(encoders.vae.device.type, dtype):
+    dtype = getattr(torch, params.dtype)
+    with torch.inference_mode(), precision(encoders.vae.device.type, dtype):
         encoded = [
             _encode_variant(pair, variant, photos, params, encoders, extras, outline if variant.gap else None)
             for pair, variant in zip(pairs, variants, strict=True)
@@ -214,7 +214,7 @@ def encode_sample(
 
 
 @contextmanager
-def _precision(device_type: str, dtype: torch.dtype) -> Iterator[None]:
+def precision(device_type: str, dtype: torch.dtype) -> Iterator[None]:
     """Autocast to `dtype` in the block; float32 is float32, without the ten bits of TF32 that a GPU's convolutions have
     otherwise."""
     lowered = dtype != torch.float32

@@ -70,6 +70,7 @@ class EncodeParams(Record):
     colour_augment: bool = True  # the same colour change on video and photos, in variants after the first
     own_collage: Fraction = 0.0  # share of the variants after the first whose collage is cut out of the film itself
     point_tracks: int = Field(default=0, ge=0)  # points of the product tracked for `train.loss.point_patch`; 0: none
+    preservation_clips: str | None = None  # local folder of videos without these products; `loss.foreign_preservation`
     text_tokens: int = Field(default=512, ge=1)  # as the base was trained with; shorter captions are padded
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the frozen encoders' work and of the stored tensors
     crop: CropParams = CropParams()

@@ -32,6 +32,7 @@ ENCODED_FILE = "encoded.jsonl"  # in outs/encode: an `EncodedSample` a line
 TRANSFERS_FILE = "transfers.json"  # in outs/validate: a `TransferSet`
 FIRST_TRANSFER = 9000  # transfers are numbered from here, so that no clip of their product has their key
 ENCODED_TRANSFERS_FILE = "transfers.jsonl"  # in outs/encode: an `EncodedSample` a line
+FOREIGN_FILE = "foreign.jsonl"  # in outs/encode: a `ForeignSample` a line
 SCHEMA_FILE = Path(__file__).with_name("dataset.schema.json")
 
 
@@ -129,6 +130,17 @@ class EncodedSample(ClipRecord):
         return entry.model_copy(update=paths)
 
 
+class ForeignSample(Record):
+    """A foreign clip's tensors on disk (safetensors): latents (V, C, F', h, w) and the text's embedding (T, Dt)."""
+
+    schema_version: Literal[1] = 1
+    name: str  # its place in the folder of foreign clips
+    caption: str
+    path: str  # relative to the encode stage's output directory
+    num_variants: int = Field(ge=1)  # windows of it
+    latent_shape: tuple[int, int, int, int]  # (C, F', h, w)
+
+
 def read_entries(folder: Path) -> list[DatasetEntry]:
     """The dataset in the validate stage's output directory.
 
@@ -157,6 +169,11 @@ def write_transfers(folder: Path, transfers: TransferSet) -> None:
 def read_encoded_transfers(folder: Path) -> list[EncodedSample]:
     """The transfers in the encode stage's output directory. Raises as `read_entries`."""
     return read_output_jsonl(folder / ENCODED_TRANSFERS_FILE, EncodedSample, "encode")
+
+
+def read_foreign(folder: Path) -> list[ForeignSample]:
+    """The foreign clips in the encode stage's output directory. Raises as `read_entries`."""
+    return read_output_jsonl(folder / FOREIGN_FILE, ForeignSample, "encode")
 
 
 def _whole_number(value: float) -> float | int:
