@@ -64,7 +64,8 @@ def pair_references(
     most = params.own_moment_distance
     moments = Moments.read(root / entry.clip_path, coverage, entry.fps)
     photos = [read_photo(root / path) for path in entry.photo_paths]
-    wholes = [int(one, 16) for one in entry.photo_hashes] or [None] * len(photos)
+    wholes: list[int | None] = [int(one, 16) for one in entry.photo_hashes]
+    wholes = wholes or [None] * len(photos)
     own = tuple(
         place
         for place, (photo, whole) in enumerate(zip(photos, wholes, strict=True))
