@@ -18,7 +18,7 @@ from pydantic import Field
 from pvtt.clips.cuts import ANALYSIS_WIDTH, CutDetector
 from pvtt.files.hashing import sha256_file
 from pvtt.items.runner import ItemRejectedError
-from pvtt.media.arrays import Frame
+from pvtt.media.framing import fit
 from pvtt.media.video import VideoError, VideoReader, VideoWriter, display_size, to_rgb
 from pvtt.params.clip import ClipParams
 from pvtt.records.base import Record
@@ -159,14 +159,3 @@ def _write_shot(
         num_frames=writer.num_frames,
     )
     return shot, on_screen
-
-
-def fit(frame: av.VideoFrame, sample_aspect_ratio: Fraction, width: int, height: int) -> Frame:
-    """Scale a decoded frame to cover `width` by `height` and crop the centre; (height, width, 3) RGB."""
-    shown_width, shown_height = display_size(frame, sample_aspect_ratio)
-    scale = max(Fraction(width, shown_width), Fraction(height, shown_height))
-    cover = max(width, round(shown_width * scale)), max(height, round(shown_height * scale))
-    stored = cover[::-1] if frame.rotation % 180 else cover
-    image = to_rgb(frame, *stored)
-    top, left = (cover[1] - height) // 2, (cover[0] - width) // 2
-    return image[top : top + height, left : left + width]

@@ -64,6 +64,7 @@ def export_dataset(workspace: Workspace, entries: Sequence[DatasetEntry], folder
     if folder.exists() and not (folder / "dataset.json").is_file() and any(folder.iterdir()):
         raise PvttError(f"{folder} is not empty and holds no dataset.json, so it is not replaced", "name a new folder")
     sweep_temporaries_of(folder)
+    entries = [entry for entry in entries if entry.photo_paths]  # dataset.json has no others
     items = [
         Item(
             name=entry.key,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pvtt.dataset.split import Place, assign_splits
 from pvtt.params.file import Params
 from pvtt.records.catalog import Product, Reject
-from pvtt.records.clips import Clip, Mask, PhotoSet
+from pvtt.records.clips import Clip, Mask, Photo, PhotoSet
 from pvtt.records.dataset import DatasetEntry
 
 STAGE = "validate"
@@ -41,7 +42,7 @@ def join(sources: Sources, params: Params) -> Dataset:
     and products without any usable clip (`no_clip`).
     """
     masks = {mask.key: mask for mask in sources.masks}
-    photo_sets = {photo_set.product_id: photo_set for photo_set in sources.photo_sets}
+    photos = {photo_set.product_id: photo_set.photos for photo_set in sources.photo_sets}
     clips: dict[str, list[Clip]] = defaultdict(list)
     for clip in sorted(sources.clips, key=lambda clip: clip.key):
         clips[clip.product_id].append(clip)
@@ -58,7 +59,7 @@ def join(sources: Sources, params: Params) -> Dataset:
         for clip in clips[product_id]:
             if clip.key not in masks:
                 leave_out(clip.key, product_id, "no_mask", "the clip has no mask: see outs/segment/rejects.jsonl")
-        num_photos = len(photo_sets[product_id].photos) if product_id in photo_sets else 0
+        num_photos = len(photos.get(product_id, ()))
         if not masked:
             message = f"none of its {len(product.videos)} videos gave a clip with a mask"
             leave_out(product_id, product_id, "no_clip", message)
@@ -70,14 +71,14 @@ def join(sources: Sources, params: Params) -> Dataset:
 
     places = assign_splits(sources.products, sources.photo_sets, usable, params.validate_)
     entries = [
-        _entry(clip, masks[clip.key], photo_sets[product_id], places[product_id])
+        _entry(clip, masks[clip.key], photos.get(product_id, ()), places[product_id])
         for product_id, product_clips in usable.items()
         for clip in product_clips
     ]
     return Dataset(tuple(sorted(entries, key=lambda entry: entry.key)), places, tuple(left_out))
 
 
-def _entry(clip: Clip, mask: Mask, photo_set: PhotoSet, place: Place) -> DatasetEntry:
+def _entry(clip: Clip, mask: Mask, photos: Sequence[Photo], place: Place) -> DatasetEntry:
     return DatasetEntry(
         split=place.split,
         product_id=clip.product_id,
@@ -86,10 +87,11 @@ def _entry(clip: Clip, mask: Mask, photo_set: PhotoSet, place: Place) -> Dataset
         caption=clip.caption,
         clip_path=f"outs/clip/{clip.path}",
         mask_path=f"outs/segment/{mask.path}",
-        photo_paths=tuple(f"outs/photos/{photo.path}" for photo in photo_set.photos),
+        photo_paths=tuple(f"outs/photos/{photo.path}" for photo in photos),
         clip_sha256=clip.sha256,
         mask_sha256=mask.sha256,
-        photo_sha256s=tuple(photo.sha256 for photo in photo_set.photos),
+        photo_sha256s=tuple(photo.sha256 for photo in photos),
+        photo_hashes=tuple(photo.perceptual_hash for photo in photos),
         num_frames=clip.num_frames,
         fps=clip.fps,
         width=clip.width,

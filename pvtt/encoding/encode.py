@@ -15,12 +15,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from pvtt.encoding.augment import ColourChange
 from pvtt.encoding.collage import HoleShape, collage
 from pvtt.encoding.collage_tensors import collage_fields, collage_video
-from pvtt.encoding.crop import CropDraw
 from pvtt.encoding.masks import (
-    MaskShape,
     conditioning_mask,
     fill_hole,
     latent_region,
@@ -29,16 +26,14 @@ from pvtt.encoding.masks import (
     unpack_mask,
     with_shape_gap,
 )
-from pvtt.encoding.own_collage import OwnCollage
-from pvtt.encoding.photo_change import PhotoChange
+from pvtt.encoding.pairing import pair_references
 from pvtt.encoding.photos import read_photos
 from pvtt.encoding.points import point_patches, track_points
 from pvtt.encoding.store import TENSORS_FILE, write_tensors
+from pvtt.encoding.variants import Variant, draw_variants
 from pvtt.encoding.windows import (
     UnusableClipError,
     WindowPair,
-    WindowPlace,
-    middle,
     read_coverage,
     read_transfer,
     read_transfers,
@@ -49,6 +44,7 @@ from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_bytes
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.arrays import FrameRegion, MaskVideo, Rgba
+from pvtt.media.cutouts import encode_png
 from pvtt.media.masks import read_masks
 from pvtt.models.conditioning.photo_features import (
     CANVAS_BACKGROUND,
@@ -65,9 +61,7 @@ from pvtt.models.vae import encode_video, to_unit_range
 from pvtt.params.encode import EncodeParams
 from pvtt.params.model import EncodedExtra
 from pvtt.records.base import Record
-from pvtt.records.dataset import DatasetEntry, EncodedSample
-
-_PHOTO, _GAP, _COLLAGE = 1, 2, 3  # the streams of a variant's random draws
+from pvtt.records.dataset import DatasetEntry, EncodedSample, OtherClip
 
 
 class EncodeJob(Record):
@@ -77,23 +71,35 @@ class EncodeJob(Record):
     seed: int
     extras: tuple[EncodedExtra, ...] = ()
     gap: DatasetEntry | None = None  # a sample of another category, whose outline shape gaps have
+    others: tuple[OtherClip, ...] = ()  # of the same product: they stand in where no photo may be given
     root: Path = Field(exclude=True)
     base: Path = Field(exclude=True)
 
 
 def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> EncodedSample:
-    """Encode one sample into `TENSORS_FILE` in `directory`.
+    """Encode one sample into `TENSORS_FILE` in `directory`; references that are cut out of films go beside it.
 
     Raises:
-        ItemRejectedError: The clip gives no window.
+        ItemRejectedError: The clip gives no window, or nothing may be given of its product.
         PvttError: A file is damaged or missing.
     """
     encoders = load_encoders(job.base, params.image_features, params.image_encoder, params.dino_encoder)
     entry = job.entry
     try:
-        tensors, num_windows = encode_sample(entry, job.root, params, job.seed, encoders, job.extras, job.gap)
+        coverage = read_coverage(entry, job.root, params)
+        references = pair_references(entry, job.others, coverage, job.root, params)
+        tensors, num_windows = encode_sample(
+            entry, job.root, params, job.seed, encoders, job.extras, job.gap, references.pictures, coverage
+        )
     except UnusableClipError as error:
         raise ItemRejectedError(error.reason, error.message) from None
+    paths = [entry.photo_paths[place] for place in references.photos]
+    hashes = [entry.photo_sha256s[place] for place in references.photos]
+    for number, picture in enumerate(references.pictures if references.clips else (), start=1):
+        png = encode_png(picture)
+        (directory / reference_file(number)).write_bytes(png)
+        paths.append(f"outs/encode/samples/{entry.key}/{reference_file(number)}")
+        hashes.append(sha256_bytes(png))
     write_tensors(directory / TENSORS_FILE, tensors)
     channels, frames, height, width = tensors["latents"].shape[1:]
     return EncodedSample(
@@ -108,7 +114,16 @@ def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> Encode
         latent_shape=(channels, frames, height, width),
         num_windows=num_windows,
         track=entry.track,
+        photo_paths=tuple(paths),
+        photo_sha256s=tuple(hashes),
+        own_moments=tuple(entry.photo_paths[place] for place in references.own_moments),
+        reference_clips=references.clips,
     )
+
+
+def reference_file(number: int) -> str:
+    """Where an item has a reference that is cut out of a film; from 1 on."""
+    return f"{number:02d}.png"
 
 
 @dataclass(frozen=True)
@@ -137,66 +152,6 @@ def load_encoders(
     return Encoders(vae, tokenizer, text_encoder.to(device), networks)
 
 
-@dataclass(frozen=True)
-class Variant:
-    """What makes one variant of a sample. Variant 0 is the middle window in its own colours with the fixed framing and
-    shape."""
-
-    place: WindowPlace
-    colour: ColourChange
-    shape: MaskShape
-    photos: tuple[PhotoChange, ...]  # one for each photo
-    transfer: bool = False  # the template shows another product in the same shot
-    gap: bool = False  # the hole has room for another category's product
-    own_collage: OwnCollage | None = None  # the collage is cut out of the film instead of a photo
-
-
-def draw_variants(
-    key: str,
-    starts: Sequence[int],
-    params: EncodeParams,
-    num_variants: int,
-    seed: int,
-    transfers: float = 0.0,
-    all_transfers: bool = False,
-    has_gap: bool = False,
-) -> list[Variant]:
-    """The variants of a sample; each depends on the seed, the sample's key and its own number alone.
-
-    Args:
-        key: The sample's.
-        starts: The frames that a window can start at.
-        params: The distributions that are drawn from.
-        num_variants: How many to draw.
-        seed: Seed of the draws.
-        transfers: Share of the variants after the first that are transfers.
-        all_transfers: All of them are, the first too.
-        has_gap: There is a sample of another category, whose outline shape gaps have.
-    """
-    place = WindowPlace(middle(starts), CropDraw.evaluation(params.crop))
-    unchanged = (PhotoChange(),) * params.max_photos
-    shape = MaskShape.evaluation(params.mask)
-    variants = [Variant(place, ColourChange.identity(), shape, unchanged, all_transfers)]
-    name = int(sha256_bytes(key.encode())[:16], 16)
-    for number in range(1, num_variants):
-        random = np.random.default_rng([name, seed, number])
-        start = starts[int(random.integers(len(starts)))]
-        colour = ColourChange.draw(random) if params.colour_augment else ColourChange.identity()
-        shape = MaskShape.draw(params.mask, random)
-        place = WindowPlace(start, CropDraw.draw(params.crop, random))
-        transfer = random.random() < transfers or all_transfers
-        # Of streams of their own, so that switching one on leaves all other draws as they are.
-        photos = tuple(
-            PhotoChange.draw(params.photo_augment, np.random.default_rng([name, seed, number, _PHOTO, view]))
-            for view in range(params.max_photos)
-        )
-        gap = has_gap and np.random.default_rng([name, seed, number, _GAP]).random() < params.mask.gap_fraction
-        of_collage = np.random.default_rng([name, seed, number, _COLLAGE])
-        own_collage = OwnCollage.draw(of_collage) if of_collage.random() < params.own_collage else None
-        variants.append(Variant(place, colour, shape, photos, transfer, bool(gap), own_collage))
-    return variants
-
-
 def encode_sample(
     entry: DatasetEntry,
     root: Path,
@@ -205,6 +160,8 @@ def encode_sample(
     encoders: Encoders,
     extras: Sequence[EncodedExtra] = (),
     gap: DatasetEntry | None = None,
+    photos: Sequence[Rgba] | None = None,
+    coverage: MaskVideo | None = None,
 ) -> tuple[dict[str, Tensor], int]:
     """Encode a sample.
 
@@ -217,6 +174,8 @@ def encode_sample(
         extras: What to encode beside what every model reads. With `template` every variant is a transfer: a template
             that is its own truth would teach a model to copy it.
         gap: A sample of another category, whose outline shape gaps have.
+        photos: What it is given of its product, (S, S, 4) each; None: the entry's photos.
+        coverage: `read_coverage` of the entry, where that is at hand.
 
     Returns:
         The tensors that `pvtt.encoding.store` lists, all of `params.dtype`, and how many windows the variants draw
@@ -226,22 +185,22 @@ def encode_sample(
         UnusableClipError: The clip gives no window, or the sample has no template and `extras` asks for it.
         PvttError: A file is damaged or missing.
     """
+    photos = read_photos(entry, root, params.max_photos) if photos is None else photos
     if entry.track == "transfer":
-        pair, num_windows = read_transfer(entry, root, params)
+        pair, num_windows = read_transfer(entry, root, params, photos)
         variants, pairs = draw_variants(entry.key, [0], params, 1, seed), [pair]
     else:
-        coverage = read_coverage(entry, root, params)
+        coverage = read_coverage(entry, root, params) if coverage is None else coverage
         starts = window_starts(coverage, params)
         num_variants = params.variants if entry.split == "train" else 1
         share = 0.0 if entry.template is None else params.transfer
         all_transfers, has_gap = "template" in extras, gap is not None
         variants = draw_variants(entry.key, starts, params, num_variants, seed, share, all_transfers, has_gap)
-        pairs, num_windows = _read_pairs(entry, root, params, coverage, variants), len(starts)
+        pairs, num_windows = _read_pairs(entry, root, params, coverage, variants, photos), len(starts)
     outline = None if gap is None else largest_outline(read_masks(root / gap.mask_path))
-    photos = read_photos(entry, root, params.max_photos)
 
-    dtype = torch.bfloat16 if params.dtype == "bfloat16" else torch.float32
-    with torch.inference_mode(), _precision(encoders.vae.device.type, dtype):
+    dtype = getattr(torch, params.dtype)
+    with torch.inference_mode(), precision(encoders.vae.device.type, dtype):
         encoded = [
             _encode_variant(pair, variant, photos, params, encoders, extras, outline if variant.gap else None)
             for pair, variant in zip(pairs, variants, strict=True)
@@ -255,7 +214,7 @@ def encode_sample(
 
 
 @contextmanager
-def _precision(device_type: str, dtype: torch.dtype) -> Iterator[None]:
+def precision(device_type: str, dtype: torch.dtype) -> Iterator[None]:
     """Autocast to `dtype` in the block; float32 is float32, without the ten bits of TF32 that a GPU's convolutions have
     otherwise."""
     lowered = dtype != torch.float32
@@ -267,7 +226,12 @@ def _precision(device_type: str, dtype: torch.dtype) -> Iterator[None]:
 
 
 def _read_pairs(
-    entry: DatasetEntry, root: Path, params: EncodeParams, coverage: MaskVideo, variants: Sequence[Variant]
+    entry: DatasetEntry,
+    root: Path,
+    params: EncodeParams,
+    coverage: MaskVideo,
+    variants: Sequence[Variant],
+    photos: Sequence[Rgba],
 ) -> list[WindowPair]:
     """A variant's truth and its template: the same window, or, in a transfer, the same shot with another product.
 
@@ -283,7 +247,7 @@ def _read_pairs(
         }
     if others:
         places = [variants[number].place for number in others]
-        pairs |= dict(zip(others, read_transfers(entry, root, params, coverage, places), strict=True))
+        pairs |= dict(zip(others, read_transfers(entry, root, params, coverage, places, photos), strict=True))
     return [pairs[number] for number in range(len(variants))]
 
 

@@ -84,7 +84,7 @@ def read_variant(folder: Path, sample: EncodedSample, variant: int = 0) -> Encod
     from safetensors import safe_open
 
     path = folder / sample.path
-    with _reading(path), safe_open(path, framework="pt") as file:
+    with reading(path), safe_open(path, framework="pt") as file:
         names = _names(file.keys())
         _require_shapes({name: tuple(file.get_slice(name).get_shape()) for name in names}, sample)
         of_variant = {name: file.get_slice(name)[variant] for name in names if name in PER_VARIANT}
@@ -134,7 +134,7 @@ class EncodedDataset:
         if not self._held:
             return read_variant(self.folder, self.samples[index], variant)
         held = self._held[index]
-        with _reading(self.folder / self.samples[index].path):
+        with reading(self.folder / self.samples[index].path):
             return _as_variant({name: held[name] if name in SHARED else held[name][variant] for name in held})
 
 
@@ -144,7 +144,7 @@ def _names(stored: Collection[str]) -> list[str]:
 
 
 def _size(path: Path) -> int:
-    with _reading(path):
+    with reading(path):
         return path.stat().st_size
 
 
@@ -152,7 +152,7 @@ def _load(folder: Path, sample: EncodedSample) -> dict[str, Tensor]:
     """All variants of a sample."""
     from safetensors.torch import load_file
 
-    with _reading(folder / sample.path):
+    with reading(folder / sample.path):
         tensors = load_file(folder / sample.path)
         tensors = {name: tensors[name] for name in _names(tensors)}
         _require_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, sample)
@@ -184,7 +184,8 @@ def _require_shapes(shapes: Mapping[str, Sequence[int]], sample: EncodedSample) 
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
+    """Name the file that the block cannot read. Raises `PvttError`, and of a disk's fault `StorageError`."""
     from safetensors import SafetensorError
 
     try:

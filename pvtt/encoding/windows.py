@@ -18,7 +18,7 @@ from pvtt.encoding.masks import MaskShape, conditioning_mask, product_mask
 from pvtt.encoding.photos import read_photos
 from pvtt.encoding.room import room_for
 from pvtt.errors import PvttError
-from pvtt.media.arrays import MaskVideo, Region, Video
+from pvtt.media.arrays import MaskVideo, Region, Rgba, Video
 from pvtt.media.masks import read_masks
 from pvtt.media.video import select_frames, to_rgb
 from pvtt.params.encode import EncodeParams
@@ -182,7 +182,9 @@ def _frames_of(place: WindowPlace, params: EncodeParams) -> range:
     return range(place.start, place.start + span(params), params.frame_stride)
 
 
-def read_transfer(entry: DatasetEntry, root: Path, params: EncodeParams) -> tuple[WindowPair, int]:
+def read_transfer(
+    entry: DatasetEntry, root: Path, params: EncodeParams, photos: Sequence[Rgba]
+) -> tuple[WindowPair, int]:
     """A transfer as inference meets it: hole and crop follow from the template and the photos alone.
 
     The window is the middle one of the template. Its hole covers the old product, and has room for the new one.
@@ -191,6 +193,7 @@ def read_transfer(entry: DatasetEntry, root: Path, params: EncodeParams) -> tupl
         entry: A sample of the track *transfer*: its template, and the truth as its clip.
         root: The workspace's root, which the entry's paths are relative to.
         params: Size, length and framing of a window.
+        photos: Of the new product, (S, S, 4) each.
 
     Returns:
         The window, and how many windows the template has.
@@ -206,7 +209,8 @@ def read_transfer(entry: DatasetEntry, root: Path, params: EncodeParams) -> tupl
     if own.shape[1:] != before.shape[1:]:  # a truth is kept in its own size, a clip in the profile's
         size = before.shape[:0:-1]
         own = np.stack([np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8) for mask in own])
-    (pair,) = read_transfers(entry, root, params, own, [WindowPlace(middle(starts), CropDraw.evaluation(params.crop))])
+    place = WindowPlace(middle(starts), CropDraw.evaluation(params.crop))
+    (pair,) = read_transfers(entry, root, params, own, [place], photos)
     return pair, len(starts)
 
 
@@ -220,7 +224,12 @@ def crop_path(coverage: MaskVideo, draw: CropDraw, params: EncodeParams) -> Crop
 
 
 def read_transfers(
-    entry: DatasetEntry, root: Path, params: EncodeParams, coverage: MaskVideo, places: Sequence[WindowPlace]
+    entry: DatasetEntry,
+    root: Path,
+    params: EncodeParams,
+    coverage: MaskVideo,
+    places: Sequence[WindowPlace],
+    photos: Sequence[Rgba],
 ) -> list[WindowPair]:
     """The windows at `places` of a sample's clip and of its template, as inference meets them.
 
@@ -233,6 +242,7 @@ def read_transfers(
         params: Size and length of a window.
         coverage: The product's over the whole clip, in the size of the template's masks.
         places: Where windows are wanted.
+        photos: Of the new product, (S, S, 4) each.
 
     Raises:
         UnusableClipError: The sample has no template.
@@ -243,7 +253,6 @@ def read_transfers(
             "no_template", "no film of the same shot with another product: a model without a mask would learn to copy"
         )
     before = read_masks(root / entry.template.mask_path)
-    photos = read_photos(entry, root, params.max_photos)
     pairs = []
     for place in places:
         shown, covered = list(_frames_of(place, params)), before.copy()
@@ -267,13 +276,14 @@ def load_window(entry: DatasetEntry, root: Path, params: EncodeParams, from_temp
         UnusableClipError: As `window_starts` and `read_transfers`.
         PvttError: As `read_coverage` and `read_windows`.
     """
+    photos = read_photos(entry, root, params.max_photos)
     if entry.track == "transfer":
-        pair, _ = read_transfer(entry, root, params)
+        pair, _ = read_transfer(entry, root, params, photos)
     else:
         coverage = read_coverage(entry, root, params)
         place = WindowPlace(middle(window_starts(coverage, params)), CropDraw.evaluation(params.crop))
         if from_template:
-            (pair,) = read_transfers(entry, root, params, coverage, [place])
+            (pair,) = read_transfers(entry, root, params, coverage, [place], photos)
         else:
             (window,) = read_windows(root / entry.clip_path, params, coverage, [place])
             pair = WindowPair(window, window, window.product)

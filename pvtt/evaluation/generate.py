@@ -30,6 +30,7 @@ from pvtt.media.arrays import Region, Rgba, Video
 from pvtt.models import origin
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.loading import is_vace, load_base_transformer, load_component
+from pvtt.models.place import PlaceEdit
 from pvtt.models.sampling import SamplingSettings, initial_noise
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import encode_video
@@ -161,6 +162,7 @@ def sampling(params: Params) -> dict[str, str | int | float | None]:
         "product_guidance": evaluate.product_guidance,
         "text_guidance": evaluate.text_guidance,
         "strength": evaluate.strength,
+        "place_strength": evaluate.place_strength,
         "seed": params.seed,
         "precision": params.train.precision,
     }
@@ -286,6 +288,7 @@ class Generator:
             self._params.evaluate.product_guidance,
             self._params.evaluate.text_guidance,
             strength=self._params.evaluate.strength,
+            place=PlaceEdit(self._params.evaluate.place_strength),
         )
         if products is None:
             conditions = conditions.without_product()

@@ -75,10 +75,10 @@ def _with_partners(
     for number, sample in enumerate(selected):
         partner = first[partners[sample.product_id]] if sample.product_id in partners else None
         yield Chosen(
-            entry=entries[sample.key],
+            entry=sample.given(entries[sample.key]),
             encoded=sample,
             partner=partner,
-            partner_entry=None if partner is None else entries[partner.key],
+            partner_entry=None if partner is None else partner.given(entries[partner.key]),
             to_rate=sample.track == "reconstruct" and number < params.evaluate.save_videos,
         )
 

@@ -16,11 +16,12 @@ from pvtt.errors import PvttError, first_line
 from pvtt.files.storage import raise_storage_fault
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.arrays import Frame, Region, Rgba, Video
+from pvtt.media.cutouts import letterbox
 from pvtt.media.masks import read_masks
 from pvtt.media.video import read_video
 from pvtt.models.vae import TEMPORAL_FACTOR, latent_frames
 from pvtt.params.photos import PhotosParams
-from pvtt.photos.cutout import cut_out, decode, letterbox
+from pvtt.photos.cutout import cut_out, decode
 
 Array: TypeAlias = npt.NDArray[Any]
 Place: TypeAlias = str | Path

@@ -23,6 +23,7 @@ from pvtt.generation.conditioned import ConditionedPipeline
 from pvtt.generation.inputs import MaskLike, PhotoLike, TemplateInput, VideoLike, read_batch
 from pvtt.media.arrays import Rgba, Video
 from pvtt.media.inpaint import inpaint
+from pvtt.models.camera import CameraShift
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.conditioning.photo_features import (
     CANVAS_BACKGROUND,
@@ -34,6 +35,7 @@ from pvtt.models.conditioning.photo_features import (
     load_photo_networks,
 )
 from pvtt.models.contracts import MaskContract
+from pvtt.models.place import PlaceEdit, places_of_word
 from pvtt.models.sampling import SamplingSettings
 from pvtt.models.text import encode_text
 from pvtt.models.vae import SPATIAL_FACTOR, encode_video, to_unit_range
@@ -202,6 +204,8 @@ class ProductVideoPipeline(ConditionedPipeline):
         product_guidance: float = 3.0,
         text_guidance: float = 1.0,
         strength: float = 1.0,
+        camera: CameraShift | None = None,
+        place: PlaceEdit | None = None,
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: Tensor | None = None,
         feather: float = FEATHER,
@@ -230,6 +234,8 @@ class ProductVideoPipeline(ConditionedPipeline):
             text_guidance: Strength of the text; 1 is as it is.
             strength: Noise level that sampling starts from. Below 1 it starts from a draft, the photo that fits best
                 pasted into the hole, with so much noise: the lower, the more of the photo stays.
+            camera: Moves the camera in what is generated, without training; for videos that are all hole.
+            place: Draws the product into a box, without training; its word is sought in the prompt.
             generator: Of the starting noise; a list has one for each video, which then does not depend on its batch.
             latents: In place of `generator`: the starting noise itself, (B, C, F', h, w).
             feather: Width of the blended edge as a fraction of the short side.
@@ -256,7 +262,13 @@ class ProductVideoPipeline(ConditionedPipeline):
         if strength < 1:
             conditions = conditions.with_draft(self.drafts(batch))
         noise = self._noise(conditions, generator, latents)
-        settings = SamplingSettings(num_inference_steps, product_guidance, text_guidance, strength=strength)
+        words: Sequence[tuple[int, ...]] = ()
+        if place is not None:
+            prompts = [one.prompt for one in batch]
+            words = places_of_word(place.word, prompts, self.tokenizer, self.config.text_tokens)
+        settings = SamplingSettings(
+            num_inference_steps, product_guidance, text_guidance, camera, strength, place, tuple(words)
+        )
         generated = self.generate(conditions, noise, settings)
         if output_type == "latent":
             return ProductVideoOutput(frames=None, latents=generated)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pvtt.models.camera import CameraShift, shift, shift_history
 from pvtt.models.conditioning.conditions import Conditions
+from pvtt.models.place import PlaceEdit
 
 
 def initial_noise(shape: Sequence[int], seeds: Sequence[int]) -> Tensor:
@@ -51,6 +52,8 @@ class SamplingSettings:
         camera: Moves the camera; None leaves it to the model.
         strength: Noise level, in (0, 1], that sampling starts from: at 1 from noise, below from a draft with so much
             noise, where the conditions have one (SDEdit, arXiv:2108.01073). The lower, the more of the draft stays.
+        place: Draws the product into a box; None leaves its place to the model.
+        words: For `place`, the places of the product's word in each sample's text; none at all leaves the texts.
     """
 
     num_steps: int
@@ -58,6 +61,8 @@ class SamplingSettings:
     text_guidance: float = 1.0
     camera: CameraShift | None = None
     strength: float = 1.0
+    place: PlaceEdit | None = None
+    words: tuple[tuple[int, ...], ...] = ()
 
 
 def first_step(scheduler: Any, settings: SamplingSettings, device: torch.device) -> int:
@@ -109,19 +114,26 @@ def sample(
     dtype = transformer.dtype
     without_product = conditions.without_product()
     product_guidance = settings.product_guidance if conditions.has_product.any() else 0.0
+    nothing: tuple[tuple[int, ...], ...] = ((),) * len(conditions)
+    words = settings.words or nothing
     branches = [
-        (weight, branch)
-        for weight, branch in zip(
+        (weight, branch, said)
+        for weight, branch, said in zip(
             guidance_weights(product_guidance, settings.text_guidance),
             (conditions, without_product, without_product.with_text(empty_text)),
+            (words, words, nothing),
             strict=True,
         )
         if weight != 0
     ]
-    weights = torch.tensor([weight for weight, _ in branches], device=noise.device).view(-1, 1, 1, 1, 1, 1)
-    together = Conditions.concatenate([branch for _, branch in branches]).to(noise.device, dtype)
+    weights = torch.tensor([weight for weight, _, _ in branches], device=noise.device).view(-1, 1, 1, 1, 1, 1)
+    together = Conditions.concatenate([branch for _, branch, _ in branches]).to(noise.device, dtype)
 
     memory = transformer.remember(together)
+    place, edit = settings.place, {}
+    if place is not None and place.strength > 0:
+        said_in_all = [places for _, _, said in branches for places in said]
+        edit = {"place": place.bias(together, transformer.config.patch_size, said_in_all)}
     for step, timestep in enumerate(timesteps):
         if settings.camera is not None:
             num_frames, height, width = latents.shape[2:]
@@ -134,6 +146,7 @@ def sample(
             timestep=timestep.expand(len(together)),
             conditions=together,
             memory=memory,
+            **(edit if place is not None and place.acts_on(step, len(timesteps)) else {}),
         ).sample
         velocity = (weights * velocities.float().unflatten(0, (len(branches), -1))).sum(0)
         latents = scheduler.step(velocity, timestep, latents).prev_sample

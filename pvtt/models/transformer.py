@@ -33,6 +33,7 @@ from pvtt.models.conditioning.mask_channels import MaskChannels
 from pvtt.models.conditioning.part import BlockPart, Embedded, ModelPart, PartConfig, State
 from pvtt.models.conditioning.parts import part_classes
 from pvtt.models.conditioning.reference_frames import ReferenceAttention, ReferenceFrames
+from pvtt.models.place import PlaceBias
 from pvtt.models.vae import TEMPORAL_FACTOR
 
 __all__ = ["ModelMixin", "ProductTransformerOutput", "ProductVideoTransformer"]  # diffusers looks for ModelMixin here
@@ -95,6 +96,7 @@ class ProductTransformerBlock(WanTransformerBlock):
         states: Mapping[str, State],
         return_attention: bool = False,
         key_mask: Tensor | None = None,
+        place: PlaceBias | None = None,
     ) -> tuple[Tensor, dict[str, State], list[Tensor]]:
         """One block.
 
@@ -106,6 +108,7 @@ class ProductTransformerBlock(WanTransformerBlock):
             states: What its parts were given by the model or the block before; those without are left out.
             return_attention: Also return the attention on the product, (B, P) of each part that has one.
             key_mask: True where a patch may be attended to, (B, 1, 1, P); None: everywhere.
+            place: What is added to the logits of text and product; None: nothing.
 
         Returns:
             The patches, the parts' states for the next block, and the attentions.
@@ -114,6 +117,7 @@ class ProductTransformerBlock(WanTransformerBlock):
         # holds the two equal bit for bit.
         shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (self.scale_shift_table + temb.float()).chunk(6, dim=1)
         after, attentions = dict(states), []
+        of_text, of_product = (None, None) if place is None else (place.text, place.product)
 
         # 1. Self-attention over space and time
         normed = (self.norm1(hidden_states.float()) * (1 + scale) + shift).type_as(hidden_states)
@@ -121,7 +125,7 @@ class ProductTransformerBlock(WanTransformerBlock):
         attended = dispatch_attention_fn(query, key, value, key_mask, backend=self.attn1.processor._attention_backend)
         attended = attended.flatten(2, 3).type_as(query)
         for name, state in states.items():
-            added, after[name], attention = self.part(name).attend(self, query, state, return_attention)
+            added, after[name], attention = self.part(name).attend(self, query, state, return_attention, of_product)
             attended = attended if added is None else attended + added
             attentions += [] if attention is None else [attention]
         attended = self.attn1.to_out[0](attended)
@@ -129,9 +133,9 @@ class ProductTransformerBlock(WanTransformerBlock):
 
         # 2. Text
         normed = self.norm2(hidden_states.float()).type_as(hidden_states)
-        hidden_states = hidden_states + self.attn2(normed, encoder_hidden_states, None, None)
+        hidden_states = hidden_states + self.attn2(normed, encoder_hidden_states, of_text, None)
         for name, state in states.items():
-            added, attention = self.part(name).cross(hidden_states, state, return_attention)
+            added, attention = self.part(name).cross(hidden_states, state, return_attention, of_product)
             hidden_states = hidden_states if added is None else hidden_states + added
             attentions += [] if attention is None else [attention]
 
@@ -346,6 +350,7 @@ class ProductVideoTransformer(WanTransformer3DModel):
         conditions: Conditions,
         return_product_attention: bool = False,
         memory: Memory | None = None,
+        place: PlaceBias | None = None,
         return_dict: bool = True,
         attention_kwargs: Mapping[str, Any] | None = None,
     ) -> ProductTransformerOutput | tuple[Tensor]:
@@ -357,6 +362,7 @@ class ProductVideoTransformer(WanTransformer3DModel):
             conditions: Of the same B samples, on the same device; taken in the type of `hidden_states`.
             return_product_attention: Also return the attention on the product, for the STCA loss.
             memory: `remember` of the same conditions.
+            place: Says where the product is to be; see `pvtt.models.place`.
             return_dict: False returns `(velocity,)`, as diffusers' models do.
             attention_kwargs: diffusers' LoRA interface: `scale` scales loaded adapters.
 
@@ -388,6 +394,8 @@ class ProductVideoTransformer(WanTransformer3DModel):
         modulation = modulation.unflatten(1, (6, -1))
         num_before = hidden_states.shape[1] - math.prod(grid)
         key_mask = None if before is None else references_mask(before.present, hidden_states.shape[1], num_before)
+        if place is not None:
+            place = place.after(num_before, hidden_states.dtype)
         first = Embedded(hidden_states, rotary_emb, modulation, text, key_mask)
         states: dict[str, State] = {}
         for name, part in parts.items():
@@ -395,9 +403,9 @@ class ProductVideoTransformer(WanTransformer3DModel):
             states |= {} if state is None else {name: state}
 
         attentions: list[Tensor] = []
-        for place, block in enumerate(self.blocks):
-            given = states | memory[place] if memory else states
-            arguments = (hidden_states, text, modulation, rotary_emb, given, return_product_attention, key_mask)
+        for number, block in enumerate(self.blocks):
+            given = states | memory[number] if memory else states
+            arguments = (hidden_states, text, modulation, rotary_emb, given, return_product_attention, key_mask, place)
             if torch.is_grad_enabled() and self.gradient_checkpointing:
                 hidden_states, after, attention = self._gradient_checkpointing_func(block, *arguments)
             else:

@@ -61,6 +61,7 @@ class EncodeParams(Record):
     height: int = Field(default=480, ge=16, multiple_of=16)  # pixels
     photo_size: int = Field(default=224, ge=16, multiple_of=16)  # pixels a side of the photo that the networks see
     max_photos: int = Field(default=4, ge=1)  # photos of its product that a sample is given
+    own_moment_distance: int = Field(default=4, ge=0, le=64)  # bits (pHash) up to which a photo is the clip's own frame
     image_features: Literal["vae", "clip", "clip_dino"] = "vae"  # what tokens are made of
     image_encoder: str | None = None  # local folder of Wan2.1-I2V-14B's CLIP ViT-H/14, for `clip` and `clip_dino`
     dino_encoder: str | None = None  # local folder of DINOv2 in transformers' layout, for `clip_dino`
@@ -69,6 +70,7 @@ class EncodeParams(Record):
     colour_augment: bool = True  # the same colour change on video and photos, in variants after the first
     own_collage: Fraction = 0.0  # share of the variants after the first whose collage is cut out of the film itself
     point_tracks: int = Field(default=0, ge=0)  # points of the product tracked for `train.loss.point_patch`; 0: none
+    preservation_clips: str | None = None  # local folder of videos without these products; `loss.foreign_preservation`
     text_tokens: int = Field(default=512, ge=1)  # as the base was trained with; shorter captions are padded
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the frozen encoders' work and of the stored tensors
     crop: CropParams = CropParams()

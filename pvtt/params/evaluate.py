@@ -25,6 +25,7 @@ class EvaluateParams(Record):
     product_guidance: float = Field(default=3.0, ge=0)  # 1 takes the photos as they are, more exaggerates them
     text_guidance: float = Field(default=1.0, ge=0)  # the same for the caption
     strength: float = Field(default=1.0, gt=0, le=1)  # noise to start from; below 1 a pasted photo has so much noise
+    place_strength: float = Field(default=0.0, ge=0)  # how firmly the product is drawn into the hole's box; 0: not
     max_clips_per_split: int = Field(default=64, ge=1)  # one of every product before a second of any
     max_transfers: int = Field(default=8, ge=0)  # samples of the track transfer: one into every product before a second
     min_n: int = Field(default=4, ge=1)  # with fewer samples a metric is too_few

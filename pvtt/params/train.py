@@ -19,6 +19,7 @@ class LossParams(Record):
     temporal_difference: Weight = 0.0  # differences between neighbouring latent frames
     stca: Weight = 0.0  # product attention inside the mask (MotionBooth)
     preservation: Weight = 0.0  # whole-video generation without product (MotionBooth)
+    foreign_preservation: Weight = 0.0  # the base's velocity on foreign clips; needs `encode.preservation_clips`
     outside: Weight = 0.0  # error where the template is kept (DreamSwapV's (1 - M)·L)
     inside: Weight = 0.0  # mean error of what is generated, however small the hole (DreamSwapV's λ)
     contrastive: Weight = 0.0  # another product's photos must explain the product worse than its own

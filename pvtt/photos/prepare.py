@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from pydantic import Field
 
 from pvtt.files.hashing import sha256_bytes
 from pvtt.items.runner import ItemRejectedError
+from pvtt.media.cutouts import encode_png, letterbox
+from pvtt.media.likeness import distance, perceptual_hash
 from pvtt.params.photos import PhotosParams
-from pvtt.photos.cutout import cut_out, decode, encode_png, letterbox
+from pvtt.photos.cutout import cut_out, decode
 from pvtt.records.base import Record
 from pvtt.records.catalog import ProductId, Sha256
 from pvtt.records.clips import Photo
@@ -68,14 +71,12 @@ def prepare_photos(product: SourcePhotos, directory: Path, params: PhotosParams)
 
 
 def _prepare(source: SourcePhoto, path: str, directory: Path, earlier: list[Photo], params: PhotosParams) -> Photo:
-    import imagehash
-
     image = decode(source.path)
-    perceptual_hash = imagehash.phash(image.convert("RGB"))
+    look = perceptual_hash(np.asarray(image.convert("RGB")))
     for photo in earlier:
-        distance = perceptual_hash - imagehash.hex_to_hash(photo.perceptual_hash)
-        if distance <= params.duplicate_distance:
-            raise ItemRejectedError("duplicate", f"{distance} of 64 bits from {photo.source_path}")
+        apart = distance(look, int(photo.perceptual_hash, 16))
+        if apart <= params.duplicate_distance:
+            raise ItemRejectedError("duplicate", f"{apart} of 64 bits from {photo.source_path}")
     picture = cut_out(image)
     area = float((picture[..., 3] / 255).mean())
     if area < params.min_area:
@@ -90,6 +91,6 @@ def _prepare(source: SourcePhoto, path: str, directory: Path, earlier: list[Phot
         sha256=sha256_bytes(png),
         source_path=source.source_path,
         source_sha256=source.sha256,
-        perceptual_hash=str(perceptual_hash),
+        perceptual_hash=f"{look:016x}",
         area=float((boxed[..., 3] / 255).mean()),
     )

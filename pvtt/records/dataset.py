@@ -32,6 +32,7 @@ ENCODED_FILE = "encoded.jsonl"  # in outs/encode: an `EncodedSample` a line
 TRANSFERS_FILE = "transfers.json"  # in outs/validate: a `TransferSet`
 FIRST_TRANSFER = 9000  # transfers are numbered from here, so that no clip of their product has their key
 ENCODED_TRANSFERS_FILE = "transfers.jsonl"  # in outs/encode: an `EncodedSample` a line
+FOREIGN_FILE = "foreign.jsonl"  # in outs/encode: a `ForeignSample` a line
 SCHEMA_FILE = Path(__file__).with_name("dataset.schema.json")
 
 
@@ -39,6 +40,16 @@ class TemplateClip(Record):
     """The same shot as a sample's clip, filmed with another product: what a transfer to the sample starts from."""
 
     product_id: ProductId
+    clip_path: str
+    mask_path: str
+    clip_sha256: Sha256
+    mask_sha256: Sha256
+
+
+class OtherClip(Record):
+    """Another clip of a sample's product: its cut-outs stand in where no photo may be given."""
+
+    clip_id: ClipId
     clip_path: str
     mask_path: str
     clip_sha256: Sha256
@@ -57,10 +68,11 @@ class DatasetEntry(ClipRecord):
     caption: str
     clip_path: str
     mask_path: str
-    photo_paths: tuple[str, ...] = Field(min_length=1)
+    photo_paths: tuple[str, ...]  # none: the product in its other clips stands in
     clip_sha256: Sha256
     mask_sha256: Sha256
     photo_sha256s: tuple[Sha256, ...]
+    photo_hashes: tuple[str, ...] = ()  # pHash of each photo with its background, hexadecimal; none: not known
     num_frames: int = Field(gt=0)
     fps: float = Field(gt=0)
     width: int = Field(gt=0)
@@ -72,6 +84,8 @@ class DatasetEntry(ClipRecord):
     def _one_hash_a_photo(self) -> Self:
         if len(self.photo_paths) != len(self.photo_sha256s):
             raise ValueError(f"{len(self.photo_paths)} photos but {len(self.photo_sha256s)} photo hashes")
+        if len(self.photo_hashes) not in (0, len(self.photo_paths)):
+            raise ValueError(f"{len(self.photo_paths)} photos but {len(self.photo_hashes)} perceptual hashes")
         return self
 
     @model_validator(mode="after")
@@ -89,7 +103,11 @@ class TransferSet(Record):
 
 
 class EncodedSample(ClipRecord):
-    """One sample's tensors on disk (safetensors); `path` is relative to the encode stage's output directory."""
+    """One sample's tensors on disk (safetensors); `path` is relative to the encode stage's output directory.
+
+    Its references are photos that show no moment of its clip, or the product cut out of other clips; their paths are
+    relative to the workspace.
+    """
 
     schema_version: Literal[1] = 1
     split: Split
@@ -101,6 +119,26 @@ class EncodedSample(ClipRecord):
     latent_shape: tuple[int, int, int, int]  # (C, F', h, w)
     num_windows: int = Field(ge=1)  # windows of the clip that the variants draw from
     track: Track = "reconstruct"
+    photo_paths: tuple[str, ...]
+    photo_sha256s: tuple[Sha256, ...]
+    own_moments: tuple[str, ...] = ()  # photos of its product that show a moment of its clip: no references
+    reference_clips: tuple[str, ...] = ()  # ids of the clips that references are cut out of; none: they are photos
+
+    def given(self, entry: DatasetEntry) -> DatasetEntry:
+        """The dataset's entry of this sample with the references that it was given."""
+        paths = {"photo_paths": self.photo_paths, "photo_sha256s": self.photo_sha256s, "photo_hashes": ()}
+        return entry.model_copy(update=paths)
+
+
+class ForeignSample(Record):
+    """A foreign clip's tensors on disk (safetensors): latents (V, C, F', h, w) and the text's embedding (T, Dt)."""
+
+    schema_version: Literal[1] = 1
+    name: str  # its place in the folder of foreign clips
+    caption: str
+    path: str  # relative to the encode stage's output directory
+    num_variants: int = Field(ge=1)  # windows of it
+    latent_shape: tuple[int, int, int, int]  # (C, F', h, w)
 
 
 def read_entries(folder: Path) -> list[DatasetEntry]:
@@ -131,6 +169,11 @@ def write_transfers(folder: Path, transfers: TransferSet) -> None:
 def read_encoded_transfers(folder: Path) -> list[EncodedSample]:
     """The transfers in the encode stage's output directory. Raises as `read_entries`."""
     return read_output_jsonl(folder / ENCODED_TRANSFERS_FILE, EncodedSample, "encode")
+
+
+def read_foreign(folder: Path) -> list[ForeignSample]:
+    """The foreign clips in the encode stage's output directory. Raises as `read_entries`."""
+    return read_output_jsonl(folder / FOREIGN_FILE, ForeignSample, "encode")
 
 
 def _whole_number(value: float) -> float | int:
@@ -166,9 +209,10 @@ class DatasetFile(Record):
 
     @classmethod
     def from_entries(cls, entries: Iterable[DatasetEntry]) -> DatasetFile:
-        """The same samples, in the same order, with the paths of the seeds' folder layout."""
+        """The same samples, in the same order, with the paths of the seeds' folder layout; those of products without
+        photos have no place in it."""
         splits: dict[Split, list[DatasetFileEntry]] = {split: [] for split in SPLITS}
-        for entry in entries:
+        for entry in (entry for entry in entries if entry.photo_paths):
             splits[entry.split].append(
                 DatasetFileEntry(
                     product_id=entry.product_id,

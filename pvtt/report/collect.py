@@ -9,7 +9,14 @@ from pathlib import Path
 from pvtt.files.workspace import Workspace
 from pvtt.params.file import Params
 from pvtt.records.catalog import Reject, read_rejects
-from pvtt.records.dataset import DatasetEntry, Split, read_entries
+from pvtt.records.dataset import (
+    DatasetEntry,
+    EncodedSample,
+    Split,
+    read_encoded,
+    read_encoded_transfers,
+    read_entries,
+)
 from pvtt.records.decision import Decision, read_decision
 from pvtt.records.evaluation import (
     EvaluatedSample,
@@ -49,6 +56,7 @@ class ReportInputs:
     samples: tuple[EvaluatedSample, ...]
     histories: tuple[TrainingHistory, ...]
     rejects: tuple[Reject, ...]
+    encoded: tuple[EncodedSample, ...]  # reconstructions, then transfers
     counts: dict[Split, tuple[int, int]]  # products, clips
 
 
@@ -73,6 +81,7 @@ def collect(workspace: Workspace, params: Params) -> ReportInputs:
         samples=tuple(samples),
         histories=tuple(read_history(workspace, stage) for stage in TRAINING_STAGES),
         rejects=read_rejects(folders),
+        encoded=(*read_encoded(workspace.out("encode")), *read_encoded_transfers(workspace.out("encode"))),
         counts=_count(entries),
     )
 

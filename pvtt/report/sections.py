@@ -197,7 +197,19 @@ def header(inputs: ReportInputs) -> HeaderSection:
             ("profile", inputs.params.profile),
             ("model", f"{inputs.run.model} ({inputs.run.model_sha256[:12]})"),
             ("products (clips)", " · ".join(counts)),
+            ("references", _references(inputs)),
         ),
+    )
+
+
+def _references(inputs: ReportInputs) -> str:
+    """What samples were given of their products."""
+    by_photos = sum(not sample.reference_clips for sample in inputs.encoded)
+    own_moments = sum(len(sample.own_moments) for sample in inputs.encoded)
+    refused = sum((reject.stage, reject.reason) == ("encode", "no_reference") for reject in inputs.rejects)
+    return (
+        f"{by_photos} samples by photos, {len(inputs.encoded) - by_photos} by other clips, {refused} without · "
+        f"{own_moments} photos of a clip's own moment left out"
     )
 
 

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
     from pvtt.files.workspace import Workspace
     from pvtt.items.dispatcher import Dispatcher
-    from pvtt.items.runner import Outcome
     from pvtt.params.file import Params
-    from pvtt.records.dataset import DatasetEntry, EncodedSample
+    from pvtt.records.dataset import DatasetEntry, EncodedSample, ForeignSample
 
 STAGE = Stage(
     name="encode",
@@ -42,6 +41,7 @@ STAGE = Stage(
         "outs/encode/transfers.jsonl",
         "outs/encode/mask_contract.json",
         "outs/encode/crop_contract.json",
+        "outs/encode/foreign.jsonl",
         "outs/encode/rejects.jsonl",
     ),
     work="pvtt.encoding.encode:encode_item",
@@ -52,22 +52,30 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     """Encode all samples of the dataset.
 
     Raises:
-        MissingInputError: There is no dataset, no base model, or no image encoder.
+        MissingInputError: There is no dataset, no base model, no image encoder, or no folder of foreign clips.
         PvttError: The conditioning has `template_frames`, and no sample has a template.
         FailureBudgetError: Too many samples failed; `outs/encode/rejects.jsonl` names them.
     """
-    from pvtt.encoding.encode import EncodeJob
+    from pvtt.encoding.encode import EncodeJob, reference_file
+    from pvtt.encoding.foreign import ForeignParams, encode_foreign, foreign_items
     from pvtt.encoding.gaps import gap_partners
+    from pvtt.encoding.pairing import describe_pairing, other_clips, own_moments
     from pvtt.encoding.store import TENSORS_FILE
     from pvtt.files.atomic import atomic_directory
-    from pvtt.items.runner import Item, materialise
+    from pvtt.items.runner import Item, Outcome, materialise, run_items
     from pvtt.models.conditioning.photo_features import require_dino_encoder, require_image_encoder
     from pvtt.models.contracts import Contracts
     from pvtt.models.loading import ENCODER_PARTS, require_pipeline
     from pvtt.models.origin import model_sha256
     from pvtt.records.base import write_jsonl
     from pvtt.records.catalog import REJECTS_FILE
-    from pvtt.records.dataset import ENCODED_FILE, ENCODED_TRANSFERS_FILE, read_entries, read_transfers
+    from pvtt.records.dataset import (
+        ENCODED_FILE,
+        ENCODED_TRANSFERS_FILE,
+        FOREIGN_FILE,
+        read_entries,
+        read_transfers,
+    )
 
     validated = workspace.out("validate")
     entries = [*read_entries(validated), *read_transfers(validated).entries]
@@ -79,6 +87,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         networks.append(model_sha256(require_image_encoder(params.encode.image_encoder)))
     if params.encode.image_features == "clip_dino":
         networks.append(model_sha256(require_dino_encoder(params.encode.dino_encoder)))
+    others = other_clips(entries, params.encode.max_photos)
     gaps: dict[str, DatasetEntry] = {}
     if params.encode.mask.gap_fraction > 0:
         gaps = gap_partners([entry for entry in entries if entry.track == "reconstruct"])
@@ -91,6 +100,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
                 seed=params.seed,
                 extras=extras,
                 gap=gaps.get(entry.key),
+                others=others[entry.key],
                 root=workspace.root,
                 base=base,
             ),
@@ -99,16 +109,31 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         )
         for entry in entries
     ]
-    outcome: Outcome[EncodedSample] = STAGE.work_on(items, params.encode, workspace, dispatcher)
+    films = foreign_items(workspace, params.encode.preservation_clips, base, networks[: len(ENCODER_PARTS)])
+    of_samples = params.encode.model_copy(update={"preservation_clips": None})  # which no sample depends on
+    outcome: Outcome[EncodedSample] = STAGE.work_on(items, of_samples, workspace, dispatcher)
+    foreign: Outcome[ForeignSample] = Outcome([], [], 0, 0)
+    if films:
+        foreign = run_items(STAGE.name, films, encode_foreign, ForeignParams.of(params.encode), workspace, dispatcher)
+    records = [done.record for done in outcome.done]
     with atomic_directory(workspace.out(STAGE.name)) as out:
         for done in outcome.done:
             materialise(done.directory / TENSORS_FILE, out / done.record.path)
+            for number in range(1, len(done.record.reference_clips) + 1):
+                file = reference_file(number)
+                materialise(done.directory / file, out / "samples" / done.name / file)
         # Apart, so that no training reads a truth.
         for file, track in ((ENCODED_FILE, "reconstruct"), (ENCODED_TRANSFERS_FILE, "transfer")):
-            write_jsonl(out / file, [done.record for done in outcome.done if done.record.track == track])
-        write_jsonl(out / REJECTS_FILE, outcome.rejects)
+            write_jsonl(out / file, [record for record in records if record.track == track])
+        for kept in foreign.done:
+            materialise(kept.directory / TENSORS_FILE, out / kept.record.path)
+        write_jsonl(out / FOREIGN_FILE, [kept.record for kept in foreign.done])
+        write_jsonl(out / REJECTS_FILE, [*outcome.rejects, *foreign.rejects, *own_moments(records)])
         Contracts.from_params(params.encode).save(out)
-    outcome.enforce_budget(STAGE.name, params.encode.max_failed_fraction)
+    if said := describe_pairing(records, outcome.rejects):
+        print(f"encode: {said}", file=sys.stderr)
+    for one in (outcome, foreign):
+        one.enforce_budget(STAGE.name, params.encode.max_failed_fraction)
 
 
 def _require_templates(entries: Sequence[DatasetEntry], params: Params) -> None:

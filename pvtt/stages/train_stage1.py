@@ -29,6 +29,7 @@ STAGE = Stage(
         "${model.champion}/vae",
         "outs/encode/encoded.jsonl",
         "outs/encode/crop_contract.json",
+        "outs/encode/foreign.jsonl",
         "outs/encode/mask_contract.json",
         "outs/encode/samples",
     ),

@@ -15,8 +15,10 @@ STAGE = Stage(
     name="train_stage2",
     help="Fine-tune the whole transformer",
     reads=(
+        "${model.base}/transformer",
         "outs/encode/encoded.jsonl",
         "outs/encode/crop_contract.json",
+        "outs/encode/foreign.jsonl",
         "outs/encode/mask_contract.json",
         "outs/encode/samples",
         "outs/train_stage1/model",
@@ -26,6 +28,7 @@ STAGE = Stage(
         "encode.max_photos",
         "encode.photo_size",
         "encode.text_tokens",
+        "model.base",
         "seed",
         "train.compile",
         "train.contrastive_margin",

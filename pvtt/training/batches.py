@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pvtt.encoding.foreign import ForeignDataset
 from pvtt.encoding.store import EncodedDataset
 from pvtt.training.dataset import Batch, SampleSequence, collate
 
@@ -42,16 +43,25 @@ class Batches(Dataset[Batch]):
         dataset: The encoded samples that are read.
         sequence: What each position gets.
         empty_text: Embedding of the empty text, (T, Dt).
+        foreign: The foreign clips that positions get, where they get any.
     """
 
-    def __init__(self, dataset: EncodedDataset, sequence: SampleSequence, empty_text: Tensor) -> None:
+    def __init__(
+        self,
+        dataset: EncodedDataset,
+        sequence: SampleSequence,
+        empty_text: Tensor,
+        foreign: ForeignDataset | None = None,
+    ) -> None:
         self._dataset = dataset
         self._sequence = sequence
         self._empty_text = empty_text
+        self._foreign = foreign
 
     def __getitem__(self, positions: range) -> Batch:
         draws = [self._sequence[position] for position in positions]
-        return collate(self._dataset, draws, self._empty_text, self._dataset.max_views, torch.device("cpu"))
+        num_views, device = self._dataset.max_views, torch.device("cpu")
+        return collate(self._dataset, draws, self._empty_text, num_views, device, self._foreign)
 
     def along(self, positions: Positions, device: torch.device, workers: int | None = None) -> Iterator[Batch]:
         """Endlessly, on `device`.

@@ -11,15 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pvtt.encoding.foreign import ForeignDataset
 from pvtt.encoding.store import EncodedDataset
 from pvtt.errors import PvttError
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.flow_matching import quantile_at, quantile_of
 from pvtt.params.train import TrainParams
-from pvtt.records.dataset import EncodedSample
+from pvtt.records.dataset import EncodedSample, ForeignSample
 
 # The first word of each seed sequence: independent streams of the one seed.
-_ORDER, _DRAW, _OFFSET, _FIXED_NOISE = range(4)
+_ORDER, _DRAW, _OFFSET, _FIXED_NOISE, _FOREIGN = range(5)
 SEMANTIC_SIGMA = 0.5  # T_min / T
 
 
@@ -33,6 +34,7 @@ class Draw:
     keep_text: bool
     quantile: float  # of the noise level, in (0, 1)
     noise_seed: tuple[int, ...]
+    foreign: tuple[int, int] | None = None  # a foreign clip and its window
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class SampleSequence:
         text_dropout: Probability that it comes with the empty text.
         view_dropout: Probability that it comes with some of its photos only.
         high_noise: Semantic-enhanced schedule: how often, and from which quantile of the noise level on.
+        foreign: Foreign clips, of which each position gets a window.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class SampleSequence:
         text_dropout: float = 0.0,
         view_dropout: float = 1.0,
         high_noise: HighNoise | None = None,
+        foreign: Sequence[ForeignSample] = (),
     ) -> None:
         if not samples:
             raise PvttError("the training split is empty", "add products, or lower what `validate` asks for")
@@ -94,6 +98,7 @@ class SampleSequence:
         self._text_dropout = text_dropout
         self._view_dropout = view_dropout
         self._high_noise = high_noise
+        self._foreign = foreign
         self._offset = float(np.random.default_rng([_OFFSET, seed]).random())
         self._order = lru_cache(maxsize=2)(self._shuffle)  # neighbouring epochs may share a batch
 
@@ -122,7 +127,13 @@ class SampleSequence:
             keep_text=bool(text_chance >= self._text_dropout),
             quantile=quantile,
             noise_seed=(_DRAW, self._seed, position, 1),
+            foreign=self._foreign_window(position) if self._foreign else None,
         )
+
+    def _foreign_window(self, position: int) -> tuple[int, int]:
+        random = np.random.default_rng([_FOREIGN, self._seed, position])
+        index = int(random.integers(len(self._foreign)))
+        return index, int(random.integers(self._foreign[index].num_variants))
 
 
 def held_out_draw(samples: Sequence[EncodedSample], index: int, quantile: float, seed: int) -> Draw:
@@ -138,6 +149,18 @@ def held_out_draw(samples: Sequence[EncodedSample], index: int, quantile: float,
 
 
 @dataclass(frozen=True)
+class ForeignBatch:
+    """Windows of foreign clips, one a sample of the batch, float32: x0, (B, C, F', h, w), and texts, (B, T, Dt)."""
+
+    latents: Tensor
+    text: Tensor
+
+    def to(self, device: torch.device) -> Self:
+        """The same on another device."""
+        return replace(self, latents=self.latents.to(device), text=self.text.to(device))
+
+
+@dataclass(frozen=True)
 class Batch:
     """B samples on one device, float32."""
 
@@ -149,6 +172,7 @@ class Batch:
     noise: Tensor  # (B, C, F', h, w)
     quantiles: Tensor  # of the noise level, (B,)
     point_patches: Tensor | None = None  # 1 around the product's tracked points, (B, 1, F', h, w)
+    foreign: ForeignBatch | None = None
 
     def to(self, device: torch.device) -> Self:
         """The same on another device."""
@@ -160,11 +184,17 @@ class Batch:
             noise=self.noise.to(device),
             quantiles=self.quantiles.to(device),
             point_patches=None if self.point_patches is None else self.point_patches.to(device),
+            foreign=None if self.foreign is None else self.foreign.to(device),
         )
 
 
 def collate(
-    dataset: EncodedDataset, draws: Sequence[Draw], empty_text: Tensor, num_views: int, device: torch.device
+    dataset: EncodedDataset,
+    draws: Sequence[Draw],
+    empty_text: Tensor,
+    num_views: int,
+    device: torch.device,
+    foreign: ForeignDataset | None = None,
 ) -> Batch:
     """Read and assemble a batch.
 
@@ -174,6 +204,7 @@ def collate(
         empty_text: Embedding of the empty text, (T, Dt), for the draws without text.
         num_views: N to which views are padded.
         device: The device that the batch is moved to.
+        foreign: The foreign clips that draws name.
     """
     rows = [dataset.read(draw.index, draw.variant) for draw in draws]
     conditions = []
@@ -192,8 +223,15 @@ def collate(
         conditions=Conditions.concatenate(conditions, num_views).to(device),
         noise=torch.from_numpy(np.concatenate(noise)).to(device),
         point_patches=_join([row.point_patches for row in rows], device),
+        foreign=None if foreign is None else _windows(foreign, draws).to(device),
         quantiles=torch.tensor([draw.quantile for draw in draws], dtype=torch.float64, device=device),
     )
+
+
+def _windows(dataset: ForeignDataset, draws: Sequence[Draw]) -> ForeignBatch:
+    windows = [dataset.read(*draw.foreign) for draw in draws if draw.foreign is not None]
+    latents, texts = zip(*windows, strict=True)
+    return ForeignBatch(torch.cat(latents), torch.cat(texts))
 
 
 def _join(parts: Sequence[Tensor | None], device: torch.device) -> Tensor | None:

@@ -42,6 +42,11 @@ class TrainJob:
         return self.workspace.out("encode")
 
     @property
+    def base(self) -> Path:
+        """The base model's pipeline folder."""
+        return self.workspace.root / self.params.model.base
+
+    @property
     def source(self) -> Path:
         """The pipeline folder to start from: the base or the champion, or the stage before."""
         if self.stage == "train_stage1":
@@ -67,6 +72,7 @@ def training_key(job: TrainJob) -> str:
             quick_sha256_tree(job.encoded),
             quick_sha256_tree(job.source),
             None if network is None else sha256_file(network),
+            quick_sha256_tree(job.base / "transformer") if params.train.loss.foreign_preservation > 0 else None,
             code_of(WORK),
         ]
     )

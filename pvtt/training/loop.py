@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from pvtt.encoding.foreign import ForeignDataset
 from pvtt.encoding.store import EncodedDataset
 from pvtt.errors import ParamsError, PvttError
 from pvtt.files.atomic import atomic_directory, atomic_write_text
@@ -94,6 +95,9 @@ class Training:
             require_output(job.source, "train_stage1")
         require_pipeline(job.source)
         self.dataset = EncodedDataset(job.encoded, "train")
+        self.foreign = None
+        if self.params.loss.foreign_preservation > 0:
+            self.foreign = ForeignDataset(job.encoded, self.dataset.samples[0].latent_shape)
         self.sequence = SampleSequence(
             self.dataset.samples,
             job.params.seed,
@@ -101,6 +105,7 @@ class Training:
             self.params.text_dropout,
             self.params.view_dropout,
             HighNoise.from_params(self.params),
+            () if self.foreign is None else self.foreign.samples,
         )
         self.contracts = Contracts.load(job.encoded)
         self.constants = encode_constants(
@@ -108,7 +113,7 @@ class Training:
             job.params.encode,
             self.contracts.mask.fill,
             self.dataset.samples[0].latent_shape,
-            with_latents=self.params.loss.preservation > 0,
+            with_latents=self.params.loss.preservation > 0 or self.foreign is not None,
         )
         if self.params.loss.point_patch > 0 and self.dataset.read(0, 0).point_patches is None:
             raise ParamsError(
@@ -116,7 +121,7 @@ class Training:
                 "set encode.point_tracks, for example to 8, and run `dvc repro encode`",
             )
         self.loss_inputs = load_loss_inputs(
-            self.params, job.workspace.root, job.source, self.constants.empty_latents, accelerator.device
+            self.params, job.workspace.root, job.source, job.base, self.constants.empty_latents, accelerator.device
         )
 
         model = self._start_model()
@@ -163,8 +168,7 @@ class Training:
         if self.job.stage == "train_stage1" and params.train.start == "base":
             return new_model(self.job.source, params.model, params.encode.max_photos, tokens, params.seed)
         if self.job.stage == "train_stage1":
-            base = self.job.workspace.root / params.model.base
-            return champion_model(self.job.source, base, params.model, tokens, params.seed)
+            return champion_model(self.job.source, self.job.base, params.model, tokens, params.seed)
         return trained_model(self.job.source, tokens)
 
     def _new_optimizer(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
@@ -245,7 +249,8 @@ class Training:
         size, accelerator = self.settings.batch_size, self.accelerator
         share = size // accelerator.num_processes
         positions = Positions(self.position + accelerator.process_index * share, size, share)
-        return Batches(self.dataset, self.sequence, self.constants.empty_text).along(positions, accelerator.device)
+        batches = Batches(self.dataset, self.sequence, self.constants.empty_text, self.foreign)
+        return batches.along(positions, accelerator.device)
 
     def _require_finite(self, values: Tensor, keys: Sequence[str]) -> None:
         finite = values.isfinite()

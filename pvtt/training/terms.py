@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pvtt.models.flow_matching import timesteps_of
+from pvtt.models.flow_matching import noisy_latents, timesteps_of
 from pvtt.models.perceptual import DecodedDistance
 from pvtt.params.train import TrainParams
 from pvtt.training.dataset import Batch
@@ -37,12 +37,14 @@ class LossInputs:
     """What terms need besides a batch, on its device; None where the term is off.
 
     Args:
-        empty_latents: Latents of a video that is all hole, (C, F', h, w): `preservation`.
+        empty_latents: Latents of a video that is all hole, (C, F', h, w): `preservation`, `foreign_preservation`.
         decoded: The distance of decoded latents: `perceptual`.
+        base: The base as it was, frozen, called as the model is: `foreign_preservation`.
     """
 
     empty_latents: Tensor | None = None
     decoded: DecodedDistance | None = None
+    base: Model | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,25 @@ def preservation(made: Prediction) -> Tensor:
     conditions = made.batch.conditions.all_hole(made.inputs.empty_latents).without_product()
     output = made.model(hidden_states=made.noisy, timestep=timesteps_of(made.sigmas), conditions=conditions)
     return velocity_loss(output.sample, made.target)
+
+
+def foreign_preservation(made: Prediction) -> Tensor:
+    """How far the model has moved from its base on films that have nothing to do with the products: the velocities'
+    squared difference on a foreign clip a sample, all of it a hole, from its text alone, at the sample's noise.
+
+    MotionBooth's video preservation loss (arXiv:2406.17758) is taken on common videos; here the base's own velocity
+    stands for the videos' (Learning without Forgetting, arXiv:1606.09282), so that a base is kept even on films that it
+    was not trained on, and a model that has not moved has no loss.
+    """
+    foreign, base, empty_latents = made.batch.foreign, made.inputs.base, made.inputs.empty_latents
+    if foreign is None or base is None or empty_latents is None:
+        raise ValueError("the loss on foreign clips needs them, the base and empty_latents")
+    given = {
+        "hidden_states": noisy_latents(foreign.latents, made.batch.noise, made.sigmas),
+        "timestep": timesteps_of(made.sigmas),
+        "conditions": made.batch.conditions.all_hole(empty_latents).without_product().with_text(foreign.text),
+    }
+    return velocity_loss(made.model(**given).sample, base(**given).sample)
 
 
 def outside(made: Prediction) -> Tensor:
@@ -183,6 +204,7 @@ TERMS: Mapping[str, Callable[[Prediction], Tensor]] = {
         temporal_difference,
         stca,
         preservation,
+        foreign_preservation,
         outside,
         inside,
         contrastive,

@@ -87,6 +87,23 @@ def test_unusable_clips_and_products_are_left_out_with_the_reason(tmp_path: Path
     assert "JEWE001_002" not in {sample.key for sample in samples}
 
 
+def test_products_without_photos_may_pass_since_their_other_clips_can_stand_in(tmp_path: Path) -> None:
+    rows = Rows(14)
+    rows.change("photo_sets", 2, photos=())  # JEWE003
+    rows.photo_sets = [one for one in rows.photo_sets if one.product_id != "JEWE004"]
+    workspace = rows.write(tmp_path)
+    loaded = params()
+    photos = loaded.photos.model_copy(update={"min_photos": 0})
+    validate.run(workspace, loaded.model_copy(update={"photos": photos}), InlineDispatcher())
+    samples = {one.key: one for one in read_jsonl(workspace.out("validate") / "entries.jsonl", DatasetEntry)}
+    assert samples["JEWE003_001"].photo_paths == samples["JEWE004_002"].photo_paths == ()
+    dataset = json.loads((workspace.out("validate") / "dataset.json").read_text())
+    listed = {entry["product_id"] for entries in dataset.values() for entry in entries}
+    assert listed == {one.product_id for one in samples.values()} - {"JEWE003", "JEWE004"}  # it wants pictures
+    hashes = samples["JEWE001_001"].photo_hashes
+    assert hashes == tuple(photo.perceptual_hash for photo in rows.photo_sets[0].photos)
+
+
 def test_every_critical_fault_stops_it_and_names_the_rows(tmp_path: Path) -> None:
     rows = Rows(12)
     rows.change("clips", 0, fps=24.0)

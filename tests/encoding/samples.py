@@ -1,4 +1,4 @@
-"""A small real sample on disk: an H.264 clip of a moving disc, its FFV1 masks, and RGBA photos of the disc."""
+"""A small real sample on disk: an H.264 clip of a moving disc, its FFV1 masks, and RGBA photos of it in other light."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from pvtt.files.hashing import sha256_file
 from pvtt.files.workspace import Workspace
+from pvtt.media.arrays import MaskVideo, Rgba, Video
+from pvtt.media.cutouts import encode_png
 from pvtt.media.masks import write_masks
 from pvtt.media.video import write_video
 from pvtt.params.encode import EncodeParams
@@ -66,11 +68,13 @@ def write_sample(
     num_frames: int = 24,
     num_photos: int = 3,
     colour: tuple[int, int, int] = (200, 40, 40),
+    clip_id: str = "001",
+    film: tuple[Video, MaskVideo] | None = None,
 ) -> DatasetEntry:
-    """Write a sample below a workspace's root; returns its dataset entry."""
-    frames, masks = disc_frames(num_frames, colour)
-    clip = root / "outs" / "clip" / "videos" / f"{product_id}_001.mp4"
-    mask = root / "outs" / "segment" / "masks" / f"{product_id}_001.mkv"
+    """Write a sample below a workspace's root, of a film or of a moving disc; returns its dataset entry."""
+    frames, masks = disc_frames(num_frames, colour) if film is None else film
+    clip = root / "outs" / "clip" / "videos" / f"{product_id}_{clip_id}.mp4"
+    mask = root / "outs" / "segment" / "masks" / f"{product_id}_{clip_id}.mkv"
     for path in (clip, mask):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_video(clip, frames, fps=12)
@@ -79,6 +83,7 @@ def write_sample(
     for number in range(num_photos):
         photo = np.zeros((64, 64, 4), np.uint8)
         cv2.circle(photo, (32, 32), 20 + number, (*colour[::-1], 255), -1)
+        photo[34:, :, :3] //= 3  # lit from above, as it is nowhere in the film
         path = root / "outs" / "photos" / "photos" / product_id / f"{number:02d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), photo)
@@ -86,7 +91,7 @@ def write_sample(
     return DatasetEntry(
         split=split,  # type: ignore[arg-type]
         product_id=product_id,
-        clip_id="001",
+        clip_id=clip_id,
         category="disc",
         caption="a red disc",
         clip_path=clip.relative_to(root).as_posix(),
@@ -95,10 +100,25 @@ def write_sample(
         clip_sha256=sha256_file(clip),
         mask_sha256=sha256_file(mask),
         photo_sha256s=tuple(sha256_file(path) for path in photos),
-        num_frames=num_frames,
+        num_frames=len(frames),
         fps=12.0,
-        width=WIDTH,
-        height=HEIGHT,
+        width=frames.shape[2],
+        height=frames.shape[1],
+    )
+
+
+def with_photos(root: Path, entry: DatasetEntry, pictures: Iterable[Rgba]) -> DatasetEntry:
+    """The sample with other photos, which are written in place of its own."""
+    folder = root / "outs" / "photos" / "photos" / entry.product_id
+    paths = []
+    for number, picture in enumerate(pictures):
+        paths.append(folder / f"{entry.clip_id}-{number:02d}.png")
+        paths[-1].write_bytes(encode_png(picture))
+    return entry.model_copy(
+        update={
+            "photo_paths": tuple(path.relative_to(root).as_posix() for path in paths),
+            "photo_sha256s": tuple(sha256_file(path) for path in paths),
+        }
     )
 
 

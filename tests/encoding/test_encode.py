@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pvtt.encoding.encode import draw_variants, encode_sample, load_encoders
+from pvtt.encoding.encode import encode_sample, load_encoders
 from pvtt.encoding.photos import read_photo
+from pvtt.encoding.variants import draw_variants
 from pvtt.encoding.windows import UnusableClipError, load_window
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.media.masks import write_masks

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pvtt.encoding.encode import draw_variants, encode_sample, load_encoders
+from pvtt.encoding.encode import encode_sample, load_encoders
 from pvtt.encoding.own_collage import OwnCollage
+from pvtt.encoding.variants import draw_variants
 from tests.encoding.samples import disc_frames, tiny_encode_params, write_sample
 from tests.tiny_wan import build_tiny_base
 

@@ -18,6 +18,8 @@ def encoded(product_id: str, clip_id: str) -> EncodedSample:
         num_views=3,
         latent_shape=(16, 3, 4, 6),
         num_windows=1,
+        photo_paths=(),
+        photo_sha256s=(),
     )
 
 

@@ -18,8 +18,10 @@ from pvtt.encoding.windows import load_window
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.generation.conditioned import ConditionedPipeline
 from pvtt.generation.pipeline import ProductVideoPipeline
+from pvtt.models.camera import CameraShift
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.contracts import Contracts, MaskContract
+from pvtt.models.place import PlaceEdit
 from pvtt.models.sampling import SamplingSettings, initial_noise
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.params.encode import MaskParams
@@ -132,6 +134,34 @@ def test_one_template_serves_several_products_and_prompts(tmp_path: Path) -> Non
     )  # fmt: skip
     assert output.frames is None
     assert all(not torch.equal(output.latents[0], other) for other in output.latents[1:])
+
+
+def test_camera_and_place_act_without_training_and_off_they_change_no_bit(tmp_path: Path) -> None:
+    pipeline = build(tmp_path)
+    frames, masks = disc_frames(9, (200, 40, 40))
+    photos = [read_photo(tmp_path / path) for path in write_sample(tmp_path).photo_paths]
+
+    def latents(prompt: str = "a red disc", **options: Any) -> torch.Tensor:
+        return pipeline(
+            frames, masks > 127, photos, prompt, num_inference_steps=4, output_type="latent",
+            generator=torch.Generator().manual_seed(0), **options,
+        ).latents  # fmt: skip
+
+    plain = latents()
+    assert torch.equal(latents(camera=CameraShift(), place=PlaceEdit(0.0, word="disc")), plain)
+    in_the_hole, with_word, aside, moved = (
+        latents(**options)
+        for options in (
+            {"place": PlaceEdit(4.0)},
+            {"place": PlaceEdit(4.0, word="disc")},
+            {"place": PlaceEdit(4.0, boxes=((0, 0, 24, 24), (60, 40, 90, 60)))},
+            {"camera": CameraShift(right=16)},
+        )
+    )
+    different = [plain, in_the_hole, with_word, aside, moved]
+    assert all(not torch.equal(a, b) for place, a in enumerate(different) for b in different[:place])
+    with pytest.raises(PvttError, match="has no 'ring'"):
+        latents(place=PlaceEdit(4.0, word="ring"))
 
 
 def test_pictures_come_back_as_pictures(tmp_path: Path) -> None:

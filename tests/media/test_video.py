@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -20,6 +21,7 @@ from pvtt.media.video import (
     probe,
     read_frames,
     read_video,
+    to_rgb,
     write_video,
 )
 from tests.conftest import require_program
@@ -69,6 +71,15 @@ def test_probe_tells_size_rate_length_and_codec(clip: Path) -> None:
 def test_times_are_exact(clip: Path) -> None:
     with VideoReader(clip) as reader:
         assert [time for time, _ in reader] == [Fraction(k, 12) for k in range(36)]
+
+
+def test_read_sparsely_it_leaves_frames_out_and_keeps_the_others_times(clip: Path) -> None:
+    whole = read_video(clip)
+    with VideoReader(clip, sparse=True) as reader:
+        found = {round(time * 12): to_rgb(frame) for time, frame in reader}
+    assert 12 <= len(found) < 30
+    assert max(after - before for before, after in pairwise(sorted(found))) <= 4
+    assert all(np.array_equal(frame, whole[place]) for place, frame in found.items())
 
 
 def test_read_frames_picks_in_any_order_with_repeats(clip: Path) -> None:

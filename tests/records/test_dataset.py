@@ -99,6 +99,12 @@ def test_a_missing_split_or_field_is_refused() -> None:
         assert not validator.is_valid({"train": [short], "val": [], "test": []}), field
 
 
+def test_perceptual_hashes_are_of_all_photos_or_of_none() -> None:
+    assert entry(photo_hashes=("0" * 16,) * 3).photo_hashes
+    with pytest.raises(ValidationError, match="3 photos but 2 perceptual hashes"):
+        entry(photo_hashes=("0" * 16,) * 2)
+
+
 def test_a_photo_without_its_hash_is_refused() -> None:
     with pytest.raises(ValidationError, match="3 photos but 1 photo hashes"):
         entry(photo_sha256s=("c" * 64,))

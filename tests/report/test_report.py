@@ -49,6 +49,7 @@ def test_it_holds_the_verdict_the_criteria_and_the_commands(page: Path, reported
     assert all(sentence in first_screen for sentence in decision.beaten_by)
     assert "too_short" in text
     assert "1.2 s, need 3 s" in text
+    assert re.search(r"\d+ samples by photos, 0 by other clips, 0 without · 0 photos of a clip's own moment", text)
 
 
 def test_transfers_have_a_table_and_videos_with_their_truth(page: Path, reported: EvaluatedProject) -> None:

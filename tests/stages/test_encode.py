@@ -2,21 +2,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from pvtt.dispatch.inline import InlineDispatcher
+from pvtt.encoding.photos import read_photo
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.files.hashing import sha256_tree
+from pvtt.files.hashing import sha256_file, sha256_tree
 from pvtt.files.workspace import Workspace
+from pvtt.media.arrays import Rgba, Video
+from pvtt.media.cutouts import letterbox
+from pvtt.media.video import write_video
+from pvtt.models.conditioning.photo_features import VAE_BACKGROUND, encode_photos, flatten_photo
 from pvtt.models.contracts import Contracts
+from pvtt.models.loading import load_vae
 from pvtt.params.file import Params, load_params
 from pvtt.records.base import read_jsonl
 from pvtt.records.catalog import Reject
-from pvtt.records.dataset import EncodedSample, TemplateClip, read_encoded_transfers
+from pvtt.records.dataset import EncodedSample, TemplateClip, read_encoded_transfers, read_foreign
 from pvtt.stages import encode
-from tests.encoding.samples import tiny_encode_params, write_dataset, write_sample, write_transfer
+from tests.encoding.samples import tiny_encode_params, with_photos, write_dataset, write_sample, write_transfer
+from tests.scenes import draw_shot
 from tests.tiny_wan import build_tiny_base
 
 
@@ -63,6 +71,91 @@ def test_samples_are_encoded_once_and_the_short_one_is_turned_away(tmp_path: Pat
     encode.run(workspace, params, InlineDispatcher())
     assert sha256_tree(out) == before
     assert {path: path.stat().st_ino for path in (out / "samples").iterdir()} == files  # from the item cache
+
+
+def test_no_sample_is_given_a_moment_of_its_own_clip(
+    tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = Workspace(tmp_path)
+    build_tiny_base(tmp_path / "models" / "base")
+    frames, masks = draw_shot(0, 24)
+    dark = (frames * 0.5).astype(np.uint8)
+
+    def moment(of: Video, place: int) -> Rgba:
+        return letterbox(np.dstack([of[place], masks[place]]), 128, 0.06)
+
+    own, other = [moment(frames, 3), moment(frames, 20)], moment(dark, 9)
+    entries = [
+        with_photos(tmp_path, write_sample(tmp_path, "SOME001", film=(frames, masks)), [own[0], other]),
+        with_photos(tmp_path, write_sample(tmp_path, "FILM001", film=(frames, masks)), own),
+        write_sample(tmp_path, "FILM001", clip_id="002", film=(dark, masks)),
+        with_photos(tmp_path, write_sample(tmp_path, "NONE001", film=(frames, masks)), own),
+    ]
+    write_dataset(workspace, entries)
+    encode.run(workspace, params, InlineDispatcher())
+
+    out = workspace.out("encode")
+    some, film, second = read_jsonl(out / "encoded.jsonl", EncodedSample)
+    assert (some.photo_paths, some.own_moments, some.num_views) == (
+        entries[0].photo_paths[1:],
+        entries[0].photo_paths[:1],
+        1,
+    )
+    assert film.own_moments == entries[1].photo_paths
+    assert film.reference_clips == ("002",) * 3
+    assert film.photo_paths == tuple(f"outs/encode/samples/FILM001_001/{number:02d}.png" for number in (1, 2, 3))
+    assert film.photo_sha256s == tuple(sha256_file(tmp_path / path) for path in film.photo_paths)
+    given = film.given(entries[1])
+    views = [flatten_photo(read_photo(tmp_path / path), 32, VAE_BACKGROUND) for path in given.photo_paths]
+    expected = encode_photos(load_vae(tmp_path / "models" / "base"), np.stack(views))
+    assert torch.allclose(load_file(out / film.path)["photo_latents"][0], expected, atol=1e-4)
+    assert not second.reference_clips
+    rejects = [(one.item, one.reason, one.failed) for one in read_jsonl(out / "rejects.jsonl", Reject)]
+    assert rejects == [
+        ("NONE001_001", "no_reference", False),
+        ("SOME001_001/001-00.png", "own_moment", False),
+        ("FILM001_001/001-00.png", "own_moment", False),
+        ("FILM001_001/001-01.png", "own_moment", False),
+    ]
+    assert "3 photos show a moment of the clip itself" in capsys.readouterr().err
+
+    before = sha256_tree(out)
+    encode.run(workspace, params, InlineDispatcher())
+    assert sha256_tree(out) == before
+
+
+def test_foreign_clips_are_encoded_beside_the_samples_and_leave_these_alone(
+    tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = Workspace(tmp_path)
+    build_tiny_base(tmp_path / "models" / "base")
+    settings = params.encode.model_copy(update={"max_failed_fraction": 0.5})
+    params = params.model_copy(update={"encode": settings})
+    write_dataset(workspace, [write_sample(tmp_path, "DISC001", "train")])
+    encode.run(workspace, params, InlineDispatcher())
+    out = workspace.out("encode")
+    assert read_foreign(out) == []
+    before = sha256_tree(out / "samples")
+
+    (tmp_path / "street").mkdir()
+    for name, num_frames in (("day", 30), ("night", 24), ("short", 8)):
+        write_video(tmp_path / "street" / f"{name}.mp4", draw_shot(len(name), num_frames)[0], fps=12)
+    (tmp_path / "street" / "torn.mp4").write_bytes(b"no video at all")
+    with_films = params.model_copy(update={"encode": settings.model_copy(update={"preservation_clips": "street"})})
+    capsys.readouterr()
+    encode.run(workspace, with_films, InlineDispatcher())
+    said = capsys.readouterr().err
+    assert "encode: 0 of 1 items were new" in said  # the sample's
+    assert "encode: 4 of 4 items were new" in said
+    assert [sample.name for sample in read_foreign(out)] == ["day.mp4", "night.mp4"]
+    latents = load_file(out / read_foreign(out)[0].path)["latents"]
+    assert latents.shape == (2, *read_foreign(out)[0].latent_shape)
+    rejects = [(one.item, one.reason, one.failed) for one in read_jsonl(out / "rejects.jsonl", Reject)]
+    assert sorted(rejects) == [("foreign/short.mp4", "too_short", False), ("foreign/torn.mp4", "error", True)]
+    encode.run(workspace, with_films, InlineDispatcher())
+    assert "encode: 1 of 4 items were new" in capsys.readouterr().err  # the torn one is tried again
+    encode.run(workspace, params, InlineDispatcher())
+    assert sha256_tree(out / "samples") == before
 
 
 def test_for_template_frames_samples_without_a_template_are_left_out_and_counted(

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
 from pvtt.encoding.store import write_tensors
 from pvtt.files.workspace import Workspace
 from pvtt.models.contracts import Contracts
 from pvtt.params.file import Params, load_params, parse_params
 from pvtt.records.base import write_jsonl
-from pvtt.records.dataset import EncodedSample, Split
+from pvtt.records.dataset import FOREIGN_FILE, EncodedSample, ForeignSample, Split
 from tests.encoding.samples import tiny_encode_params
 from tests.tiny_wan import TEXT_DIM, build_tiny_base
 
@@ -138,11 +139,37 @@ def write_encoded(
                     num_views=views,
                     latent_shape=shape.latents,
                     num_windows=1,
+                    photo_paths=(),
+                    photo_sha256s=(),
                 )
             )
     write_jsonl(folder / "encoded.jsonl", records)
     Contracts.from_params(tiny_encode_params()).save(folder)
     return records
+
+
+def write_foreign(folder: Path, num_clips: int = 2, shape: Shape | None = None) -> None:
+    """Foreign clips in an `outs/encode` folder."""
+    shape = shape or Shape()
+    samples = []
+    for number in range(num_clips):
+        random = np.random.default_rng([7, number])
+        tensors = {
+            "latents": torch.from_numpy(random.standard_normal((2, *shape.latents), dtype=np.float32)),
+            "text": torch.from_numpy(random.standard_normal(shape.text, dtype=np.float32)),
+        }
+        name = f"street-{number}"
+        save_file(tensors, folder / "samples" / f"foreign-{name}.safetensors")
+        samples.append(
+            ForeignSample(
+                name=f"{name}.mp4",
+                caption="a street",
+                path=f"samples/foreign-{name}.safetensors",
+                num_variants=2,
+                latent_shape=shape.latents,
+            )
+        )
+    write_jsonl(folder / FOREIGN_FILE, samples)
 
 
 def build_workspace(root: Path) -> Workspace:

@@ -7,13 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pvtt.encoding.foreign import ForeignDataset
 from pvtt.encoding.store import EncodedDataset
 from pvtt.errors import PvttError
 from pvtt.files.workspace import Workspace
 from pvtt.models.flow_matching import sigmas_at
 from pvtt.training.dataset import HighNoise, SampleSequence, collate, held_out_draw
 from tests.tiny_wan import TEXT_DIM
-from tests.training.samples import TEXT_TOKENS, tiny_params
+from tests.training.samples import TEXT_TOKENS, tiny_params, write_foreign
 
 CPU = torch.device("cpu")
 EMPTY_TEXT = torch.zeros(TEXT_TOKENS, TEXT_DIM)
@@ -94,6 +95,24 @@ def test_draws_are_those_of_earlier_versions(workspace: Workspace) -> None:
         (2, 2, (), True),
         (4, 2, (), True),
     ]
+
+
+def test_foreign_clips_are_drawn_apart_and_change_no_other_draw(workspace: Workspace) -> None:
+    write_foreign(workspace.out("encode"))
+    dataset = EncodedDataset(workspace.out("encode"), "train")
+    foreign = ForeignDataset(workspace.out("encode"), dataset.samples[0].latent_shape)
+    plain = SampleSequence(dataset.samples, seed=0)
+    with_films = SampleSequence(dataset.samples, seed=0, foreign=foreign.samples)
+    draws = [with_films[position] for position in range(40)]
+    assert [replace(draw, foreign=None) for draw in draws] == [plain[position] for position in range(40)]
+    assert {draw.foreign for draw in draws} == {(0, 0), (0, 1), (1, 0), (1, 1)}
+    batch = collate(dataset, draws[:3], EMPTY_TEXT, 3, CPU, foreign)
+    assert batch.foreign is not None
+    for place, draw in enumerate(draws[:3]):
+        index, variant = draw.foreign or (0, 0)
+        tensors = load_file(workspace.out("encode") / foreign.samples[index].path)
+        assert torch.equal(batch.foreign.latents[place], tensors["latents"][variant])
+        assert torch.equal(batch.foreign.text[place], tensors["text"])
 
 
 def test_a_batch_holds_what_was_drawn(workspace: Workspace) -> None:

@@ -11,7 +11,7 @@ from pvtt.files.workspace import Workspace
 from pvtt.models.perceptual import DecodedDistance
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.params.train import LossParams, PerceptualParams, TrainParams
-from pvtt.training.dataset import Batch, SampleSequence, collate
+from pvtt.training.dataset import Batch, ForeignBatch, SampleSequence, collate
 from pvtt.training.losses import velocity_loss
 from pvtt.training.objective import evaluate_loss, predict
 from pvtt.training.terms import TERMS, LossInputs, other_products
@@ -27,7 +27,9 @@ def squared(frames: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 torch.set_num_threads(1)
+BASE = ProductVideoTransformer.from_base(tiny_transformer(), conditioning=()).requires_grad_(False)
 INPUTS = LossInputs(
+    base=BASE,
     empty_latents=torch.full(LATENT_SHAPE, 0.25),
     decoded=DecodedDistance(tiny_vae().requires_grad_(False), squared),
 )
@@ -61,7 +63,10 @@ def batch(workspace: Workspace) -> Batch:
     assert batch.point_patches is None
     point_patches = torch.zeros_like(batch.region)
     point_patches[:3, :, :, 1, 2:4] = 1  # the last sample has no points
-    return replace(batch, point_patches=point_patches)
+    assert batch.foreign is None
+    torch.manual_seed(3)
+    foreign = ForeignBatch(torch.randn_like(batch.latents), torch.randn_like(batch.conditions.text))
+    return replace(batch, point_patches=point_patches, foreign=foreign)
 
 
 def test_terms_of_weight_zero_cost_nothing(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,6 +145,33 @@ def test_preservation_generates_the_whole_video_without_product(batch: Batch) ->
     assert (second["conditions"].mask == 1).all()
     assert (second["conditions"].masked_latents == 0.25).all()
     assert not second["conditions"].view_mask.any()
+
+
+def test_on_foreign_clips_the_model_is_held_to_its_base(batch: Batch) -> None:
+    model, params = CountedModel(), params_with(foreign_preservation=1.0)
+    assert not evaluate_loss(model, batch, params, INPUTS).parts["foreign_preservation"].any()  # it has not moved
+    first, second = model.calls
+    assert batch.foreign is not None
+    assert not torch.equal(second["hidden_states"], first["hidden_states"])
+    assert torch.equal(second["timestep"], first["timestep"])
+    conditions = second["conditions"]
+    assert (conditions.mask == 1).all()
+    assert (conditions.masked_latents == 0.25).all()
+    assert not conditions.view_mask.any()
+    assert torch.equal(conditions.text, batch.foreign.text)
+
+    with torch.no_grad():
+        model.model.proj_out.weight.add_(0.1)
+    loss = evaluate_loss(model, batch, params, INPUTS)
+    assert (loss.parts["foreign_preservation"] > 0).all()
+    expected = velocity_loss(
+        model(**second).sample, BASE(second["hidden_states"], second["timestep"], conditions).sample
+    )
+    assert torch.allclose(loss.parts["foreign_preservation"], expected)
+    loss.total.mean().backward()
+    assert all(parameter.grad is None for parameter in BASE.parameters())
+    with pytest.raises(ValueError, match="foreign clips needs them"):
+        evaluate_loss(model, replace(batch, foreign=None), params, INPUTS)
 
 
 def test_all_trained_parameters_get_gradients_once_the_gates_open(batch: Batch) -> None:

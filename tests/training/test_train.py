@@ -30,7 +30,7 @@ from pvtt.training.job import TrainJob, training_key
 from pvtt.training.losses import region_error, velocity_loss
 from pvtt.training.objective import Loss
 from tests.random_trunks import save_trunk
-from tests.training.samples import tiny_params
+from tests.training.samples import tiny_params, write_foreign
 
 HERE = InlineDispatcher()
 
@@ -227,6 +227,31 @@ def test_a_perceptual_loss_needs_local_weights_and_trains_with_them(workspace: W
     assert rows[0]["loss"] == pytest.approx(rows[0]["loss_velocity"] + 0.5 * rows[0]["loss_perceptual"], rel=1e-5)
     assert rows[0]["loss_perceptual"] > 0
     (workspace.root / "alex.pth").write_bytes(b"other weights")
+    assert training_key(TrainJob(workspace, "train_stage1", params)) != key
+
+
+def test_a_model_is_held_to_its_base_on_foreign_clips(workspace: Workspace) -> None:
+    params = tiny_params(steps=3, loss={"foreign_preservation": 0.5}, stage={"trainable": ["blocks.*"]})
+    with pytest.raises(MissingInputError, match=r"foreign\.jsonl does not exist"):
+        train_stage1.run(workspace, params, HERE)
+    write_foreign(workspace.out("encode"))
+    key = training_key(TrainJob(workspace, "train_stage1", params))
+    rows = losses_of(workspace, params)
+    assert rows[0]["loss_foreign_preservation"] == 0  # the base itself
+    assert rows[2]["loss_foreign_preservation"] > 0
+    for row in rows:
+        total = row["loss_velocity"] + 0.5 * row["loss_foreign_preservation"]
+        assert row["loss"] == pytest.approx(total, rel=1e-5)
+    # The second stage is held to the base too, not to the first stage's model.
+    second = tiny_params(steps=1, loss={"foreign_preservation": 0.5})
+    train_stage2.run(workspace, second, HERE)
+    assert read_rows(workspace.out("train_stage2") / "loss.csv")[0]["loss_foreign_preservation"] > 0
+
+    without = tiny_params(steps=3)
+    plain = training_key(TrainJob(workspace, "train_stage2", without))
+    config = workspace.root / "models" / "base" / "transformer" / "config.json"
+    config.write_text(config.read_text() + "\n")
+    assert training_key(TrainJob(workspace, "train_stage2", without)) == plain
     assert training_key(TrainJob(workspace, "train_stage1", params)) != key
 
 

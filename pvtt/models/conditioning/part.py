@@ -169,7 +169,7 @@ class BlockPart(nn.Module):
         super().__init__()
 
     def attend(
-        self, block: Any, query: Tensor, state: State, return_attention: bool
+        self, block: Any, query: Tensor, state: State, return_attention: bool, bias: Tensor | None = None
     ) -> tuple[Tensor | None, State, Tensor | None]:
         """What is added to self-attention's values before they are projected.
 
@@ -178,13 +178,16 @@ class BlockPart(nn.Module):
             query: Of the video's patches, normalised and rotated, (B, P, heads, D / heads).
             state: As `ModelPart.begin` or the block before gave it.
             return_attention: Also return how much of each patch's attention the product gets, (B, P).
+            bias: Added to the logits of each patch's attention to the product, (B, P); None: nothing.
 
         Returns:
             What is added, (B, P, D), the state for the next block, and the attention.
         """
         return None, state, None
 
-    def cross(self, hidden_states: Tensor, state: State, return_attention: bool) -> tuple[Tensor | None, Tensor | None]:
+    def cross(
+        self, hidden_states: Tensor, state: State, return_attention: bool, bias: Tensor | None = None
+    ) -> tuple[Tensor | None, Tensor | None]:
         """What is added to the patches (B, P, D) after the text, and the attention as `attend` returns it."""
         return None, None
 

@@ -59,6 +59,7 @@ class QueryKeyNormAttention(nn.Module):
         context: Tensor,
         key_mask: Tensor | None = None,
         return_attention: bool = False,
+        bias: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Attend.
 
@@ -67,6 +68,7 @@ class QueryKeyNormAttention(nn.Module):
             context: What is attended to, (B, K, D).
             key_mask: True where a key may be attended to, (B, K); at least one in each row. Not with a sink.
             return_attention: Also return the attention that is not the sink's, mean over heads, (B, P). Needs a sink.
+            bias: Added to each query's logits of all keys but the sink, (B, P). Needs a sink.
         """
         query = self.norm_q(self.to_q(queries))
         key = self.norm_k(self.to_k(context))
@@ -78,11 +80,14 @@ class QueryKeyNormAttention(nn.Module):
             part.type_as(value).unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in (query, key, value)
         )  # (B, heads, P or K, D / heads)
         mask = None if key_mask is None else key_mask[:, None, None, :]
+        if bias is not None:
+            mask = functional.pad(bias[:, None, :, None].expand(-1, -1, -1, context.shape[1]), (0, 1)).type_as(query)
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         output = self.to_out(attended.transpose(1, 2).flatten(2))
         if not return_attention:
             return output, None
         scores = query.float() @ key.float().transpose(-1, -2) * query.shape[-1] ** -0.5
+        scores = scores if bias is None else scores + mask
         return output, 1 - scores.softmax(-1)[..., -1].mean(1)
 
 
@@ -219,8 +224,10 @@ class ProductAttention(BlockPart):
         self.cross_attn = QueryKeyNormAttention(config.dim, config.product_heads, eps=config.eps, sink=True)
         self.gate = nn.Parameter(torch.zeros(config.dim))
 
-    def cross(self, hidden_states: Tensor, state: State, return_attention: bool) -> tuple[Tensor | None, Tensor | None]:
+    def cross(
+        self, hidden_states: Tensor, state: State, return_attention: bool, bias: Tensor | None = None
+    ) -> tuple[Tensor | None, Tensor | None]:
         normed = self.norm(hidden_states.float()).type_as(hidden_states)
         tokens = cast(ProductState, state).tokens
-        attended, attention = self.cross_attn(normed, tokens, return_attention=return_attention)
+        attended, attention = self.cross_attn(normed, tokens, return_attention=return_attention, bias=bias)
         return (self.gate * attended).type_as(hidden_states), attention

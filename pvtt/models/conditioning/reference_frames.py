@@ -126,7 +126,7 @@ class ReferenceAttention(BlockPart):
         self.gate_scale = config.dim**0.5
 
     def attend(
-        self, block: Any, query: Tensor, state: State, return_attention: bool
+        self, block: Any, query: Tensor, state: State, return_attention: bool, bias: Tensor | None = None
     ) -> tuple[Tensor, State, Tensor | None]:
         if isinstance(state, RememberedReferences):
             remembered = state
@@ -136,7 +136,11 @@ class ReferenceAttention(BlockPart):
         sink = self.sink_key.type_as(query).view(1, 1, heads, -1).expand(len(query), -1, -1, -1)
         key = torch.cat([remembered.key, sink], dim=1)
         value = functional.pad(remembered.value, (0, 0, 0, 0, 0, 1))
-        mask = functional.pad(remembered.present, (0, 1), value=True)[:, None, None]
+        present = functional.pad(remembered.present, (0, 1), value=True)[:, None, None]
+        mask = present
+        if bias is not None:  # of all patches of photos, not of the sink
+            logits = functional.pad(bias[:, None, :, None].expand(-1, -1, -1, present.shape[-1] - 1), (0, 1))
+            mask = logits.masked_fill(~present, -torch.inf).type_as(query)
         attended = functional.scaled_dot_product_attention(
             query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), attn_mask=mask
         )
@@ -144,7 +148,8 @@ class ReferenceAttention(BlockPart):
         if not return_attention:
             return output, state, None
         scores = torch.einsum("bphd,bkhd->bhpk", query.float(), key.float()) * query.shape[-1] ** -0.5
-        shares = scores.masked_fill(~mask, -torch.inf).softmax(-1)
+        scores = scores.masked_fill(~mask, -torch.inf) if bias is None else scores + mask
+        shares = scores.softmax(-1)
         return output, state, 1 - shares[..., -1].mean(1)
 
     def advance(self, block: Any, references: References) -> tuple[References, RememberedReferences]:
