@@ -1,6 +1,8 @@
 """A whole ad with another product in it: a template film and photos in, a film and its record out.
 
 job.py       `generate`: the whole way, from files to files
+plan.py      all that is known before the first window is made
+making.py    the frames of the film, as they are made and written
 settings.py  what a person chooses; what the model's folder says about windows
 template.py  the template: its frames, their times, its shots
 product.py   where the old product is: found and tracked shot by shot, and matched between shots

@@ -28,8 +28,9 @@ from pvtt.generation.ad.batch_inputs import BatchProduct, Film, read_films, read
 from pvtt.generation.ad.batch_record import BatchRecord, BatchRow, Status, read_minutes
 from pvtt.generation.ad.batch_sheet import Cell, draw_grid, read_cell
 from pvtt.generation.ad.compare import COMPARISON
-from pvtt.generation.ad.job import Place, check_label, default_model, generate, input_file, versions
+from pvtt.generation.ad.job import Place, check_label, default_model, generate
 from pvtt.generation.ad.label import PRODUCER
+from pvtt.generation.ad.plan import input_file, versions
 from pvtt.generation.ad.record import AdRecord, InputFile
 from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.settings import AdSettings, chosen_settings, read_model_format

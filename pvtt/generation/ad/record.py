@@ -35,6 +35,7 @@ class AdShot(Record):
     region: tuple[int, int, int, int] | None  # left, top, width, height in the shot's middle frame, in pixels
     windows: int  # to generate
     change: float | None = None  # in the region: mean difference from the template, of 255
+    drawn: float | None = None  # where the photo is: the same from the photo pasted, in one window
 
 
 class AdRecord(Record):

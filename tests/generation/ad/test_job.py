@@ -19,7 +19,7 @@ import torch
 
 import pvtt
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.generation.ad import job
+from pvtt.generation.ad import job, making
 from pvtt.generation.ad.record import AdRecord
 from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.template import read_template
@@ -422,7 +422,29 @@ def test_a_region_of_nearly_the_whole_frame_is_refused(ad: Ad, tmp_path: Path) -
 def test_an_output_that_equals_the_template_is_refused_and_not_written(
     ad: Ad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "NO_CHANGE", 256.0)  # no real model puts back a template: any change counts as none
+    monkeypatch.setattr(making, "NO_CHANGE", 256.0)  # no real model puts back a template: any change counts as none
     with pytest.raises(PvttError, match="equals the template"):
         pvtt.generate(ad.template, ad.photos, tmp_path / "new.mp4", model=ad.model, prompt="a blue box", seed=3)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_equals_the_photo_pasted_is_refused_and_not_written(ad: Ad, tmp_path: Path) -> None:
+    with pytest.raises(AdError, match=r"equals the photo pasted: at strength 0\.001") as raised:
+        pvtt.generate(ad.template, ad.photos, tmp_path / "new.mp4", model=ad.model, shots=[3], strength=0.001)
+    assert raised.value.reason == "equals_photo"
+    assert "--strength" in str(raised.value.hint)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_record_says_how_much_was_drawn_over_the_photo(ad: Ad, tmp_path: Path) -> None:
+    def drawn(strength: float) -> float:
+        record = pvtt.generate(
+            ad.template, ad.photos, tmp_path / "new.mp4", model=ad.model, shots=[3], strength=strength, preview=True
+        )
+        (found,) = [shot.drawn for shot in record.shots if shot.drawn is not None]
+        return found
+
+    some, much = drawn(0.3), drawn(0.7)
+    assert making.NO_DRAWING < some < much
+    assert drawn(0.3) == some  # from the cache
+    assert [shot.drawn is not None for shot in ad.record.shots] == [True, False, True]
