@@ -4,6 +4,7 @@ job.py       `generate`: the whole way, from files to files
 plan.py      all that is known before the first window is made
 making.py    the frames of the film, as they are made and written
 settings.py  what a person chooses; what the model's folder says about windows
+photos.py    the new product's photos, which are to show one product
 template.py  the template: its frames, their times, its shots
 product.py   where the old product is: found and tracked shot by shot, and matched between shots
 region.py    where the new product comes: crop and hole of each frame, shot by shot

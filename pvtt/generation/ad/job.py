@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pvtt.errors import MissingInputError, PvttError, StorageError
+from pvtt.errors import PvttError
 from pvtt.files.code import running_root
 from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
 from pvtt.files.workspace import find_workspace
 from pvtt.generation.ad.compare import COMPARISON
 from pvtt.generation.ad.label import PRODUCER, check_producer
 from pvtt.generation.ad.making import Making
+from pvtt.generation.ad.photos import read_photos
 from pvtt.generation.ad.plan import input_file, plan_ad
 from pvtt.generation.ad.record import AdRecord, read_record
 from pvtt.generation.ad.refusal import AdError
@@ -22,8 +23,6 @@ from pvtt.generation.ad.shared import Shared
 from pvtt.generation.ad.template import Template
 from pvtt.generation.ad.visible import VisibleLabel, check_text, draw_label
 from pvtt.generation.ad.write import CONTAINERS
-from pvtt.generation.inputs import read_photo
-from pvtt.media.arrays import Rgba
 from pvtt.models.origin import model_sha256
 
 DEFAULT_MODEL = Path("models") / "pvtt-tiny"
@@ -94,8 +93,8 @@ def generate(
     Raises:
         MissingInputError: A file or the model is not there.
         VideoError: The template is no whole film.
-        PvttError: A photo shows nothing, no product is found, the region is too large, a setting is out of range, or
-            the output would be the template, or the photo pasted.
+        PvttError: A photo shows nothing, or another product than the others; no product is found, the region is too
+            large, a setting is out of range, or the output would be the template, or the photo pasted.
         StorageError: The machine's storage does not take the output or the cache.
     """
     _check_place(box, point, mask)
@@ -121,7 +120,7 @@ def generate(
         raise PvttError("no output is given", "give -o the name of the new film")
     if target is not None:
         _check_output(target, [Path(template), *paths, *([font] if font else [])])
-    cutouts = _read_photos(paths)
+    cutouts = read_photos(paths)
     shared = Shared() if shared is None else shared
     folder = Path(model) if model is not None else default_model()
     if say is not None:
@@ -221,20 +220,6 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=output.parent, prefix=TEMPORARY_PREFIX):
             pass
-
-
-def _read_photos(paths: Sequence[Path]) -> tuple[Rgba, ...]:
-    if not paths:
-        raise AdError("no photo of the new product is given", "give --photos one to five pictures of it", "no_photo")
-    for path in paths:
-        if not path.is_file():
-            raise MissingInputError(f"the photo {path} does not exist", "give --photos pictures of the new product")
-    try:
-        return tuple(read_photo(path) for path in paths)
-    except StorageError:
-        raise
-    except PvttError as error:
-        raise AdError(error.message, error.hint, "bad_photo") from None
 
 
 def _draw_label(text: str, font: Path | None, template: Template, record: AdRecord) -> VisibleLabel:

@@ -354,12 +354,12 @@ def test_a_point_at_which_nothing_stands_out_asks_for_a_box(ad: Ad) -> None:
 
 
 FILMS = {
-    "two frames": (lambda path: write_film(path, disc_shot(215)[0][:2]), PvttError, "has 2 frames"),
+    "two frames": (lambda path: write_film(path, disc_shot(215)[0][:2]), AdError, "has 2 frames"),
     "no film": (lambda path: path.write_bytes(b"no film at all " * 100), VideoError, "not a video"),
     "no pictures": (lambda path: _write_sound(path), VideoError, "no moving picture"),
     "missing": (lambda path: None, MissingInputError, "does not exist"),
     "no product": (
-        lambda path: write_film(path, np.full((14, 128, 192, 3), 128, np.uint8)), PvttError, "no product was found",
+        lambda path: write_film(path, np.full((14, 128, 192, 3), 128, np.uint8)), AdError, "no product was found",
     ),
 }  # fmt: skip
 
@@ -381,6 +381,8 @@ def test_a_template_that_is_none_is_one_line_with_what_to_do(ad: Ad, tmp_path: P
         pvtt.generate(tmp_path / "film.mp4", ad.photos, tmp_path / "out" / "new.mp4", model=ad.model)
     assert raised.value.hint
     assert "\n" not in raised.value.message
+    if kind is AdError:
+        assert raised.value.reason == name.replace("two frames", "too_short").replace(" ", "_")
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -415,16 +417,18 @@ def test_a_region_of_nearly_the_whole_frame_is_refused(ad: Ad, tmp_path: Path) -
     mask = np.full((128, 192), 255, np.uint8)
     mask[:, :4] = mask[:, -40:] = 0
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
-    with pytest.raises(PvttError, match="covers"):
+    with pytest.raises(AdError, match="covers") as raised:
         pvtt.generate(ad.template, ad.photos, model=ad.model, mask=tmp_path / "mask.png", shots=[1], dry_run=True)
+    assert raised.value.reason == "region_too_large"
 
 
 def test_an_output_that_equals_the_template_is_refused_and_not_written(
     ad: Ad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(making, "NO_CHANGE", 256.0)  # no real model puts back a template: any change counts as none
-    with pytest.raises(PvttError, match="equals the template"):
+    with pytest.raises(AdError, match="equals the template") as raised:
         pvtt.generate(ad.template, ad.photos, tmp_path / "new.mp4", model=ad.model, prompt="a blue box", seed=3)
+    assert raised.value.reason == "equals_template"
     assert list(tmp_path.iterdir()) == []
 
 
