@@ -28,8 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_template(folder / "ad.mp4")
     (folder / "red").mkdir()
     write_photos(folder / "red", colour=RED)
-    nearly_all = np.full((HEIGHT, WIDTH), 255, np.uint8)
-    nearly_all[:, :4] = nearly_all[:, -40:] = 0
+    nearly_all = np.zeros((HEIGHT, WIDTH), np.uint8)
+    nearly_all[6:-6, 6:-6] = 255
     cv2.imwrite(str(folder / "mask.png"), nearly_all)
     write_photos(folder, cut_out=False)
     write_model(folder)
