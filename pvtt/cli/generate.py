@@ -202,8 +202,11 @@ def command(
         films = [output] if no_compare else [output, output.with_suffix(".compare.mp4")]
         written = beside if made.preview else [films[0], *beside, *films[1:]]
         click.echo(f"Wrote {', '.join(map(str, written))}")
-        for note in made.notes:
-            click.echo(f"Note: {note}")
+        for warning in made.warnings:
+            click.echo(f"Note: {warning}")
+        if made.leftovers and made.leftovers.not_checked:
+            for kind, why in made.leftovers.not_checked.items():
+                click.echo(f"Not checked for leftovers of the old product: {kind}; {why}")
 
 
 def table(record: AdRecord) -> str:

@@ -15,6 +15,7 @@ from pvtt.files.atomic import atomic_path, atomic_write_text
 from pvtt.files.hashing import sha256_file, sha256_json
 from pvtt.generation.ad.compare import COMPARISON, write_comparison
 from pvtt.generation.ad.label import Label
+from pvtt.generation.ad.leftovers import Leftovers, looks_of
 from pvtt.generation.ad.plan import AdPlan, cache_folder
 from pvtt.generation.ad.record import AdRecord, AdShot
 from pvtt.generation.ad.refusal import AdError
@@ -66,6 +67,7 @@ class Making:
         compare: Write the film beside its template too.
         rows: Of the contact sheet, so far.
         changes: Of the shots that were generated in, so far, by their numbers.
+        leftovers: Of the old product, so far.
     """
 
     plan: AdPlan
@@ -77,6 +79,7 @@ class Making:
     compare: bool
     rows: list[SheetRow] = field(default_factory=list)
     changes: dict[int, _Change] = field(default_factory=dict)
+    leftovers: Leftovers = field(default_factory=Leftovers)
 
     def write(self, output: Path) -> AdRecord:
         """Make everything, then put it in place: the film, its sheet, its record."""
@@ -103,6 +106,7 @@ class Making:
                             "output_sha256": sha256_file(temporary),
                             "time_shift_s": float(shift),
                             "notes": tuple(writer.notes),
+                            "leftovers": self.leftovers.check(plan.template.path),
                         }
                     )
         if self.compare and not self.preview:
@@ -150,9 +154,13 @@ class Making:
         """The ad's frames, in order."""
         for span, source in self.plan.template.frames_by_shot():
             plan = self.plan.shots.get(span.number)
+            looks = looks_of(span, self.plan.template.rate)
             made = self._passed(source) if plan is None else self._shot(span, plan, source, maker, progress)
             for index, (old, generated, region) in enumerate(made):
                 new = generated if self.visible is None else self.visible.on(generated)
+                if index in looks and not self.preview:
+                    time = float(self.plan.template.times[span.first + index])
+                    self.leftovers.look(span.number, time, old, region, new, region)
                 if index == span.num_frames // 2:
                     self.rows.append(reduced_row(self._title(span), old, region, new))
                 yield new

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.hashing import sha256_file, sha256_json
 from pvtt.generation.ad.label import PRODUCER
+from pvtt.generation.ad.leftovers import LeftoverCheck
 from pvtt.generation.ad.settings import AdSettings
 from pvtt.records.base import Record, parse_record
 from pvtt.records.catalog import Sha256
@@ -68,12 +69,18 @@ class AdRecord(Record):
     preview: bool = False
     time_shift_s: float | None = None  # how far a frame's time is from the template's, at most
     notes: tuple[str, ...] = ()
+    leftovers: LeftoverCheck | None = None  # None where no film was written
     output_sha256: Sha256 | None = None  # None where no film was written
 
     @property
     def num_windows(self) -> int:
         """To generate, over all shots."""
         return sum(shot.windows for shot in self.shots if shot.generated)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know of the film, a line each."""
+        return (*self.notes, *(self.leftovers.warnings if self.leftovers else ()))
 
     def with_produce_id(self) -> AdRecord:
         """Numbered by all that goes into the film, wherever the files lie: the same film has the same number again."""
