@@ -70,6 +70,7 @@ FILE = click.Path(path_type=Path)
     help="The old product is what is at this point in the first frame of --shots: pixels from the left, from the top.",
 )
 @click.option("--mask", type=FILE, help="A film or a picture, white where the old product is.")
+@click.option("--aspect", metavar="9:16", help="Cut the ad to this ratio, with the product in it.")
 @click.option("--producer", default="pvtt", show_default=True, help="Who makes ads here, for the film's AI label.")
 @click.option(
     "--label",
@@ -101,6 +102,7 @@ def command(
     box: tuple[int, ...] | None,
     point: tuple[int, ...] | None,
     mask: Path | None,
+    aspect: str | None,
     producer: str,
     label: str | None,
     label_font: Path | None,
@@ -185,6 +187,7 @@ def command(
             shots=shots,
             box=box,
             point=point,
+            aspect=aspect,
             producer=producer,
             label=label,
             label_font=label_font,
@@ -202,11 +205,11 @@ def command(
         films = [output] if no_compare else [output, output.with_suffix(".compare.mp4")]
         written = beside if made.preview else [films[0], *beside, *films[1:]]
         click.echo(f"Wrote {', '.join(map(str, written))}")
-        for warning in made.warnings:
-            click.echo(f"Note: {warning}")
-        if made.leftovers and made.leftovers.not_checked:
-            for kind, why in made.leftovers.not_checked.items():
-                click.echo(f"Not checked for leftovers of the old product: {kind}; {why}")
+    for warning in made.warnings:
+        click.echo(f"Note: {warning}")
+    if made.leftovers is not None:
+        for kind, why in made.leftovers.not_checked.items():
+            click.echo(f"Not checked for leftovers of the old product: {kind}; {why}")
 
 
 def table(record: AdRecord) -> str:
@@ -221,5 +224,8 @@ def table(record: AdRecord) -> str:
         lines.append(
             f"{shot.number:>4}  {seconds:<13} {shot.num_frames:>6}  {shot.product or '-':<7} {shot.windows:>7}  {what}"
         )
+    if record.cut_size is not None:
+        width, height = record.cut_size
+        lines.append(f"cut to {width}×{height} of the template's {record.width}×{record.height}")
     lines.append(f"{record.num_windows} windows of {record.window_frames} frames, {record.steps} steps each")
     return "\n".join(lines)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ONE_AD = {"template": "--template", "photos": "--photos", "more_photos": "--photos"}
 PLACES = {"box": "--box", "point": "--point", "mask": "--mask", "record": "--from"}
-SETTINGS = ("model", "prompt", "seed", "steps", "guidance", "strength", "shots")
+SETTINGS = ("model", "prompt", "seed", "steps", "guidance", "strength", "shots", "aspect")
 NUM_NAMED = 3  # failed ads in the last line; the others are in the table
 
 

@@ -8,6 +8,7 @@ photos.py    the new product's photos, which are to show one product
 template.py  the template: its frames, their times, its shots
 product.py   where the old product is: found and tracked shot by shot, and matched between shots
 region.py    where the new product comes: crop and hole of each frame, shot by shot
+framing.py   where the film is cut to another ratio
 windows.py   a crop's frames → generated frames, window by window, each kept in the item cache
 stitch.py    generated frames back into the template's own
 write.py     frames → a film with the template's times and sound

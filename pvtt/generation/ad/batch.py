@@ -58,6 +58,7 @@ def generate_batch(
     strength: float | None = None,
     frames: int | None = None,
     shots: Sequence[int] | None = None,
+    aspect: str | None = None,
     producer: str = PRODUCER,
     label: str | None = None,
     label_font: Place | None = None,
@@ -79,8 +80,8 @@ def generate_batch(
         products: A folder with a folder a product: one to five pictures, and a `prompt.txt` or none.
         output: The folder of the ads; None only with `dry_run`.
         prompt: Of a product without a `prompt.txt`.
-        model, seed, steps, guidance, text_guidance, strength, frames, shots, producer, label, label_font, compare,
-            preview, dry_run: As in `generate`, of each ad.
+        model, seed, steps, guidance, text_guidance, strength, frames, shots, aspect, producer, label, label_font,
+            compare, preview, dry_run: As in `generate`, of each ad.
         say: Is told in lines what is being done.
 
     Returns:
@@ -99,6 +100,7 @@ def generate_batch(
         "strength": strength,
         "frames": frames,
         "shots": None if shots is None else tuple(shots),
+        "aspect": aspect,
     }
     named = {"product_guidance" if name == "guidance" else name: value for name, value in options.items()}
     settings = chosen_settings(prompt=prompt, **named)

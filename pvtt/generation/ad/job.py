@@ -48,6 +48,7 @@ def generate(
     shots: Sequence[int] | None = None,
     box: Sequence[int] | None = None,
     point: Sequence[int] | None = None,
+    aspect: str | None = None,
     producer: str = PRODUCER,
     label: str | None = None,
     label_font: Place | None = None,
@@ -78,6 +79,8 @@ def generate(
         box: x, y, width, height, in the template's pixels, around the old product in the first frame of each of
             `shots`, or of the first shot where none are given.
         point: x, y, in the template's pixels, of any place on the old product in the same frames: instead of `box`.
+        aspect: Width to height of the ad, such as 9:16: its frames are cut so that they hold the new product's region;
+            None: as the template's.
         producer: Who offers the generation, for the film's machine-readable label: ASCII without spaces, " and \\.
         label: A text for a corner of every frame, which says that the film is generated; None leaves them as they are.
         label_font: The file of the font that it is drawn with; None takes Pillow's own, which has no Chinese.
@@ -93,8 +96,9 @@ def generate(
     Raises:
         MissingInputError: A file or the model is not there.
         VideoError: The template is no whole film.
-        PvttError: A photo shows nothing, or another product than the others; no product is found, the region is too
-            large, a setting is out of range, or the output would be the template, or the photo pasted.
+        PvttError: A photo shows nothing, or another product than the others; no product is found; the region is too
+            large, for the frame or for the ratio asked for; a setting is out of range; or the output would be the
+            template, or the photo pasted.
         StorageError: The machine's storage does not take the output or the cache.
     """
     _check_place(box, point, mask)
@@ -111,6 +115,7 @@ def generate(
         shots=None if shots is None else tuple(shots),
         box=None if box is None else tuple(box),
         point=None if point is None else tuple(point),
+        aspect=aspect,
     )
     font = None if label_font is None else Path(label_font)
     check_label(producer, label, font)
@@ -169,6 +174,7 @@ def repeat(record: Place, output: Place, say: Callable[[str], None] | None = Non
         shots=settings.shots,
         box=settings.box,
         point=settings.point,
+        aspect=settings.aspect,
         producer=earlier.producer,
         label=earlier.visible_label,
         label_font=None if earlier.label_font is None else earlier.label_font.path,
@@ -223,5 +229,9 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
 
 
 def _draw_label(text: str, font: Path | None, template: Template, record: AdRecord) -> VisibleLabel:
-    regions = [shot.region for shot in record.shots if shot.region is not None]
-    return draw_label(text, font, (template.width, template.height), template.pixel_aspect, regions)
+    regions = []
+    for shot in record.shots:
+        if shot.region is not None:
+            (left, top, *sides), corner = shot.region, shot.cut_at or (0, 0)
+            regions.append((left - corner[0], top - corner[1], sides[0], sides[1]))
+    return draw_label(text, font, record.film_size, template.pixel_aspect, regions)

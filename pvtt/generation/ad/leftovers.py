@@ -77,10 +77,12 @@ class Leftovers:
         self, shot: int, time_s: float, old: Frame, region: FrameRegion, new: Frame, new_region: FrameRegion
     ) -> None:
         """Read a frame of the template, (H, W, 3), and of the ad, and tell by their regions, (H, W), what is where."""
-        before = self._read(old)
-        self._old += [seen for seen in before if _is_in(seen, region)]
-        after = before if new is old else self._read(new) if before else []  # outside the region they are equal
-        self._left += [(shot, time_s, seen) for seen in after if not _is_in(seen, new_region)]
+        if region.any():
+            before = self._read(old)
+            self._old += [seen for seen in before if _is_in(seen, region)]
+            if not before:  # outside the region they are equal
+                return
+        self._left += [(shot, time_s, seen) for seen in self._read(new) if not _is_in(seen, new_region)]
 
     def check(self, film: Path) -> LeftoverCheck:
         """What is left; `film` is the one whose sound is kept."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_path, atomic_write_text
@@ -96,7 +98,9 @@ class Making:
                 self._require_change()
             else:
                 with atomic_path(output) as temporary:
-                    with AdWriter(temporary, plan.template, Label(record.producer, record.produce_id)) as writer:
+                    width, height = plan.film_size
+                    shown = replace(plan.template, width=width, height=height)
+                    with AdWriter(temporary, shown, Label(record.producer, record.produce_id)) as writer:
                         for frame in frames:
                             writer.write(frame)
                     self._require_change()
@@ -105,7 +109,7 @@ class Making:
                         update={
                             "output_sha256": sha256_file(temporary),
                             "time_shift_s": float(shift),
-                            "notes": tuple(writer.notes),
+                            "notes": (*record.notes, *writer.notes),
                             "leftovers": self.leftovers.check(plan.template.path),
                         }
                     )
@@ -125,7 +129,8 @@ class Making:
         """Write the film side by side with its template; returns what could not be kept."""
         number = sha256_json([self.record.produce_id, COMPARISON])  # it is another film
         with atomic_path(output.with_suffix(COMPARISON)) as temporary:
-            return write_comparison(temporary, self.plan.template, output, Label(self.record.producer, number))
+            label = Label(self.record.producer, number)
+            return write_comparison(temporary, self.plan.template, output, label, self.record.cut_size)
 
     def _require_change(self) -> None:
         changes = [change for change in self.changes.values() if change.count]
@@ -157,13 +162,19 @@ class Making:
             looks = looks_of(span, self.plan.template.rate)
             made = self._passed(source) if plan is None else self._shot(span, plan, source, maker, progress)
             for index, (old, generated, region) in enumerate(made):
-                new = generated if self.visible is None else self.visible.on(generated)
+                cut = partial(self._cut, span.number, index)
+                new = cut(generated) if self.visible is None else self.visible.on(cut(generated))
                 if index in looks and not self.preview:
                     time = float(self.plan.template.times[span.first + index])
-                    self.leftovers.look(span.number, time, old, region, new, region)
+                    self.leftovers.look(span.number, time, old, region, new, cut(region))
                 if index == span.num_frames // 2:
-                    self.rows.append(reduced_row(self._title(span), old, region, new))
+                    self.rows.append(reduced_row(self._title(span), cut(old), cut(region), new))
                 yield new
+
+    def _cut(self, shot: int, index: int, picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What of a frame is shown."""
+        framing = self.plan.framing
+        return picture if framing is None else framing.cut(picture, shot, index)
 
     @staticmethod
     def _passed(source: Iterator[Frame]) -> Iterator[tuple[Frame, Frame, FrameRegion]]:

@@ -13,6 +13,7 @@ from pvtt import __version__
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_file
 from pvtt.files.workspace import find_workspace
+from pvtt.generation.ad.framing import Framing, frame_shots
 from pvtt.generation.ad.label import LABEL, SOURCE_TYPE
 from pvtt.generation.ad.product import Choice, Survey, choose, survey
 from pvtt.generation.ad.record import AdRecord, AdShot, InputFile
@@ -20,7 +21,7 @@ from pvtt.generation.ad.region import ShotPlan, plan_shot
 from pvtt.generation.ad.settings import PREVIEW_STEPS, AdSettings, ModelFormat, read_model_format
 from pvtt.generation.ad.shared import Shared
 from pvtt.generation.ad.stitch import box_of
-from pvtt.generation.ad.template import Template
+from pvtt.generation.ad.template import ShotSpan, Template
 from pvtt.items.cache import ItemCache
 from pvtt.media.arrays import Rgba
 from pvtt.models.origin import model_sha256
@@ -40,6 +41,7 @@ class AdPlan:
         survey: What was found in each shot.
         choice: Which shots are generated in.
         shots: How, by their numbers.
+        framing: What is cut out of each frame; None: all of it is shown.
     """
 
     template: Template
@@ -49,6 +51,12 @@ class AdPlan:
     survey: Survey
     choice: Choice
     shots: dict[int, ShotPlan]
+    framing: Framing | None
+
+    @property
+    def film_size(self) -> tuple[int, int]:
+        """Width and height of the ad."""
+        return (self.template.width, self.template.height) if self.framing is None else self.framing.size
 
     def record(self, photos: Sequence[Path], preview: bool) -> AdRecord:
         """What `new.json` says before anything is made."""
@@ -71,6 +79,8 @@ class AdPlan:
             strength=model.strength,
             window_frames=model.num_frames,
             choice=self.choice.says,
+            notes=() if self.framing is None else self.framing.notes,
+            cut_size=None if self.framing is None else self.framing.size,
             shots=tuple(self._shot(index, preview) for index in range(len(template.shots))),
             versions=versions(),
             preview=preview,
@@ -99,8 +109,16 @@ class AdPlan:
             reason=reason,
             product_area=shot.area,
             region=None if plan is None else self._region(plan),
+            cut_at=self._cut_at(span),
             windows=min(windows, 1) if preview else windows,
         )
+
+    def _cut_at(self, span: ShotSpan) -> tuple[int, int] | None:
+        """In the middle frame."""
+        if self.framing is None:
+            return None
+        left, top = self.framing.corners[span.number][span.num_frames // 2].tolist()
+        return left, top
 
     def _region(self, plan: ShotPlan) -> tuple[int, int, int, int] | None:
         """Of the middle frame."""
@@ -140,7 +158,8 @@ def plan_ad(
             plans[shot.span.number] = plan_shot(
                 looked_at.masks(shot), photos, model, size, film.pixel_aspect, film.rate
             )  # one shot's masks in memory at a time
-    return AdPlan(film, model, mask, settings, looked_at, choice, plans)
+    framing = None if settings.ratio is None else frame_shots(film, settings.ratio, plans)
+    return AdPlan(film, model, mask, settings, looked_at, choice, plans, framing)
 
 
 def input_file(path: Path) -> InputFile:

@@ -34,6 +34,7 @@ class AdShot(Record):
     reason: str  # why it was left as it is; empty where it was generated
     product_area: float  # of the frame, on average
     region: tuple[int, int, int, int] | None  # left, top, width, height in the shot's middle frame, in pixels
+    cut_at: tuple[int, int] | None = None  # left and top of what is shown of the middle frame; None: all of it is
     windows: int  # to generate
     change: float | None = None  # in the region: mean difference from the template, of 255
     drawn: float | None = None  # where the photo is: the same from the photo pasted, in one window
@@ -50,8 +51,9 @@ class AdRecord(Record):
     visible_label: str | None = None  # the text on its frames; None: there is none
     label_font: InputFile | None = None
     template: InputFile
-    width: int
+    width: int  # of the template's frames
     height: int
+    cut_size: tuple[int, int] | None = None  # width and height of the ad; None: as the template's
     num_frames: int
     duration_s: float
     photos: tuple[InputFile, ...]
@@ -76,6 +78,11 @@ class AdRecord(Record):
     def num_windows(self) -> int:
         """To generate, over all shots."""
         return sum(shot.windows for shot in self.shots if shot.generated)
+
+    @property
+    def film_size(self) -> tuple[int, int]:
+        """Width and height of the ad."""
+        return self.cut_size or (self.width, self.height)
 
     @property
     def warnings(self) -> tuple[str, ...]:
