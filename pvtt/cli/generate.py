@@ -80,6 +80,9 @@ FILE = click.Path(path_type=Path)
     help="Show a text in a corner of every frame; without TEXT, 'AI generated'.",
 )
 @click.option("--label-font", type=FILE, metavar="FILE", help="The font of --label, for characters such as Chinese.")
+@click.option("--c2pa-cert", type=FILE, metavar="FILE", help="Sign the film: the certificate and those above it, PEM.")
+@click.option("--c2pa-key", type=FILE, metavar="FILE", help="The key of that certificate, PEM without a password.")
+@click.option("--c2pa-alg", metavar="NAME", help="Such as es256 or ps256.  [default: what the key is for]")
 @click.option("--no-compare", is_flag=True, help="Leave out new.compare.mp4, the film beside its template.")
 @click.option("--preview", is_flag=True, help="One window a shot in two steps; writes the contact sheet alone.")
 @click.option("--dry-run", is_flag=True, help="Show shots, products and regions; generate and write nothing.")
@@ -106,6 +109,9 @@ def command(
     producer: str,
     label: str | None,
     label_font: Path | None,
+    c2pa_cert: Path | None,
+    c2pa_key: Path | None,
+    c2pa_alg: str | None,
     no_compare: bool,
     preview: bool,
     dry_run: bool,
@@ -160,14 +166,15 @@ def command(
         return
     from pvtt.generation.ad.job import generate, repeat
 
+    signing: dict[str, Any] = {"c2pa_cert": c2pa_cert, "c2pa_key": c2pa_key, "c2pa_alg": c2pa_alg}
     if record is not None:
         context = click.get_current_context()
         given = [name for name in context.params if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
-        if set(given) - {"record", "output", "as_json", "no_compare"}:
+        if set(given) - {"record", "output", "as_json", "no_compare", *signing}:
             raise click.UsageError("--from repeats a run with its own inputs and settings: give it only -o")
         if output is None:
             raise click.UsageError("--from needs -o, the new film")
-        made = repeat(record, output, say, compare=not no_compare)
+        made = repeat(record, output, say, **signing, compare=not no_compare)
     else:
         if template is None:
             raise click.UsageError("--template is missing: the film whose product is replaced")
@@ -191,6 +198,7 @@ def command(
             producer=producer,
             label=label,
             label_font=label_font,
+            **signing,
             compare=not no_compare,
             preview=preview,
             dry_run=dry_run,

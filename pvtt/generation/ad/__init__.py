@@ -14,6 +14,7 @@ stitch.py    generated frames back into the template's own
 write.py     frames → a film with the template's times and sound
 label.py     what a film says of itself in its metadata
 visible.py   the label that a viewer sees
+signing.py   C2PA: who made the film, signed
 compare.py   template and film side by side
 leftovers.py what still names the old product when it is gone; reading.py reads texts, codes and speech
 record.py    what is written beside it, from which the run can be repeated

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from pvtt.errors import MissingInputError, PvttError, first_line
 from pvtt.files.atomic import atomic_path, atomic_write_text
-from pvtt.files.hashing import sha256_file
+from pvtt.files.hashing import sha256_bytes, sha256_file
 from pvtt.files.storage import raise_storage_fault, storage_fault
 from pvtt.generation.ad.batch_inputs import BatchProduct, Film, read_films, read_products
 from pvtt.generation.ad.batch_record import BatchRecord, BatchRow, Status, read_minutes
@@ -35,6 +35,7 @@ from pvtt.generation.ad.record import AdRecord, InputFile
 from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.settings import AdSettings, chosen_settings, read_model_format
 from pvtt.generation.ad.shared import Shared
+from pvtt.generation.ad.signing import read_signing
 from pvtt.generation.ad.write import CONTAINERS
 from pvtt.items.progress import Progress
 from pvtt.media.images import write_png
@@ -62,6 +63,9 @@ def generate_batch(
     producer: str = PRODUCER,
     label: str | None = None,
     label_font: Place | None = None,
+    c2pa_cert: Place | None = None,
+    c2pa_key: Place | None = None,
+    c2pa_alg: str | None = None,
     compare: bool = True,
     preview: bool = False,
     dry_run: bool = False,
@@ -81,7 +85,7 @@ def generate_batch(
         output: The folder of the ads; None only with `dry_run`.
         prompt: Of a product without a `prompt.txt`.
         model, seed, steps, guidance, text_guidance, strength, frames, shots, aspect, producer, label, label_font,
-            compare, preview, dry_run: As in `generate`, of each ad.
+            c2pa_cert, c2pa_key, c2pa_alg, compare, preview, dry_run: As in `generate`, of each ad.
         say: Is told in lines what is being done.
 
     Returns:
@@ -106,6 +110,10 @@ def generate_batch(
     settings = chosen_settings(prompt=prompt, **named)
     font = None if label_font is None else Path(label_font)
     check_label(producer, label, font)
+    signing = read_signing(
+        None if c2pa_cert is None else Path(c2pa_cert), None if c2pa_key is None else Path(c2pa_key), c2pa_alg, None
+    )
+    options |= {"c2pa_cert": c2pa_cert, "c2pa_key": c2pa_key, "c2pa_alg": c2pa_alg}
     options |= {"producer": producer, "label": label, "label_font": font, "compare": compare}
     folder = Path(model) if model is not None else default_model()
     read_model_format(folder, settings)
@@ -116,7 +124,8 @@ def generate_batch(
     if target is not None:
         _check_output(target, (Path(templates), Path(products)))
     ads = [_Ad(film, product, settings, target) for film in films for product in found]
-    batch = _Batch(ads, folder, options, target, preview, dry_run, say or (lambda line: None))
+    signed_with = None if signing is None or preview else sha256_bytes(signing.certificates)
+    batch = _Batch(ads, folder, options, signed_with, target, preview, dry_run, say or (lambda line: None))
     if target is not None:
         batch.keep_finished()
     batch.make()
@@ -162,6 +171,7 @@ class _Batch:
     ads: list[_Ad]
     model: Path
     options: dict[str, Any]
+    signed_with: str | None
     output: Path | None
     preview: bool
     dry_run: bool
@@ -186,6 +196,7 @@ class _Batch:
             "mask": None,
             "preview": self.preview,
             "versions": versions(),
+            "signed_with": self.signed_with,
             "producer": self.options["producer"],
             "visible_label": self.options["label"],
             "label_font": None if self.options["label_font"] is None else input_file(self.options["label_font"]),

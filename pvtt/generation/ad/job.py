@@ -20,6 +20,7 @@ from pvtt.generation.ad.record import AdRecord, read_record
 from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.settings import chosen_settings
 from pvtt.generation.ad.shared import Shared
+from pvtt.generation.ad.signing import read_signing
 from pvtt.generation.ad.template import Template
 from pvtt.generation.ad.visible import VisibleLabel, check_text, draw_label
 from pvtt.generation.ad.write import CONTAINERS
@@ -52,6 +53,9 @@ def generate(
     producer: str = PRODUCER,
     label: str | None = None,
     label_font: Place | None = None,
+    c2pa_cert: Place | None = None,
+    c2pa_key: Place | None = None,
+    c2pa_alg: str | None = None,
     compare: bool = True,
     preview: bool = False,
     dry_run: bool = False,
@@ -84,6 +88,9 @@ def generate(
         producer: Who offers the generation, for the film's machine-readable label: ASCII without spaces, " and \\.
         label: A text for a corner of every frame, which says that the film is generated; None leaves them as they are.
         label_font: The file of the font that it is drawn with; None takes Pillow's own, which has no Chinese.
+        c2pa_cert: Sign the film: a file of PEM, the signer's certificate and those above it. See `signing.py`.
+        c2pa_key: Likewise, the signer's key.
+        c2pa_alg: es256, es384, es512, ps256, ps384, ps512 or ed25519; None takes what the key is for.
         compare: Write the film side by side with the template too.
         preview: Generate one window a shot in two steps, and write the contact sheet alone.
         dry_run: Find shots, products and regions, and write nothing.
@@ -125,6 +132,8 @@ def generate(
         raise PvttError("no output is given", "give -o the name of the new film")
     if target is not None:
         _check_output(target, [Path(template), *paths, *([font] if font else [])])
+    files = [None if path is None else Path(path) for path in (c2pa_cert, c2pa_key)]
+    signing = read_signing(files[0], files[1], c2pa_alg, target)
     cutouts = read_photos(paths)
     shared = Shared() if shared is None else shared
     folder = Path(model) if model is not None else default_model()
@@ -144,11 +153,20 @@ def generate(
         say(plan.choice.says)
     if dry_run or target is None:
         return record
-    return Making(plan, record, cutouts, preview, shared, visible, compare).write(target)
+    return Making(plan, record, cutouts, preview, shared, visible, compare, signing).write(target)
 
 
-def repeat(record: Place, output: Place, say: Callable[[str], None] | None = None, *, compare: bool = True) -> AdRecord:
-    """Make the ad of an earlier run's record again: on one machine, the same bytes.
+def repeat(
+    record: Place,
+    output: Place,
+    say: Callable[[str], None] | None = None,
+    *,
+    c2pa_cert: Place | None = None,
+    c2pa_key: Place | None = None,
+    c2pa_alg: str | None = None,
+    compare: bool = True,
+) -> AdRecord:
+    """Make the ad of an earlier run's record again: on one machine, the same bytes, before it is signed.
 
     Raises:
         MissingInputError, PvttError: As `read_record`; or the model is another one; otherwise as `generate`.
@@ -178,6 +196,9 @@ def repeat(record: Place, output: Place, say: Callable[[str], None] | None = Non
         producer=earlier.producer,
         label=earlier.visible_label,
         label_font=None if earlier.label_font is None else earlier.label_font.path,
+        c2pa_cert=c2pa_cert,
+        c2pa_key=c2pa_key,
+        c2pa_alg=c2pa_alg,
         compare=compare,
         preview=earlier.preview,
         say=say,
@@ -219,7 +240,8 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
     if not above.is_dir():
         raise PvttError(f"{above} is no folder, so {output} cannot be written", "give -o another place")
     with storage_errors(output):
-        names = {f"{TEMPORARY_PREFIX}????????{suffix}" for suffix in (output.suffix, ".mp4")}
+        endings = {"", ".png", ".json", ".mp4", output.suffix, f"-unsigned{output.suffix}"}
+        names = {f"{TEMPORARY_PREFIX}????????{ending}" for ending in endings}
         for left in (left for name in names for left in output.parent.glob(name)):  # by a run that was killed
             if left.is_file() and left.stat().st_mtime < time.time() - LEFT_S:
                 left.unlink(missing_ok=True)

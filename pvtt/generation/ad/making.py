@@ -24,6 +24,7 @@ from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.region import ShotPlan
 from pvtt.generation.ad.shared import Shared
 from pvtt.generation.ad.sheet import SheetRow, draw_sheet, reduced_row
+from pvtt.generation.ad.signing import Signature, Signing
 from pvtt.generation.ad.stitch import match_colours
 from pvtt.generation.ad.template import ShotSpan
 from pvtt.generation.ad.visible import VisibleLabel
@@ -67,6 +68,7 @@ class Making:
         shared: Holds the model.
         visible: The label on its frames; None: there is none.
         compare: Write the film beside its template too.
+        signing: Who signs the film; None: nobody does.
         rows: Of the contact sheet, so far.
         changes: Of the shots that were generated in, so far, by their numbers.
         leftovers: Of the old product, so far.
@@ -79,6 +81,7 @@ class Making:
     shared: Shared
     visible: VisibleLabel | None
     compare: bool
+    signing: Signing | None = None
     rows: list[SheetRow] = field(default_factory=list)
     changes: dict[int, _Change] = field(default_factory=dict)
     leftovers: Leftovers = field(default_factory=Leftovers)
@@ -107,6 +110,7 @@ class Making:
                     shift = greatest_shift(temporary, plan.template)
                     record = record.model_copy(
                         update={
+                            "signature": self._sign(temporary, output.name),
                             "output_sha256": sha256_file(temporary),
                             "time_shift_s": float(shift),
                             "notes": (*record.notes, *writer.notes),
@@ -120,6 +124,19 @@ class Making:
             write_png(temporary, draw_sheet(self.rows))
         atomic_write_text(output.with_suffix(".json"), record.to_json(indent=2) + "\n")
         return record
+
+    def _sign(self, film: Path, title: str) -> Signature | None:
+        """Sign a film that is written, and not yet in its place."""
+        if self.signing is None:
+            return None
+        signature = self.signing.signature(sha256_file(film))
+        unsigned = film.with_stem(f"{film.stem}-unsigned")
+        film.replace(unsigned)
+        try:
+            self.signing.sign(unsigned, self.plan.template.path, film, title)
+        finally:
+            unsigned.unlink(missing_ok=True)
+        return signature
 
     def _with_change(self, shot: AdShot) -> AdShot:
         change = self.changes.get(shot.number)

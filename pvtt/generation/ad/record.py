@@ -10,6 +10,7 @@ from pvtt.files.hashing import sha256_file, sha256_json
 from pvtt.generation.ad.label import PRODUCER
 from pvtt.generation.ad.leftovers import LeftoverCheck
 from pvtt.generation.ad.settings import AdSettings
+from pvtt.generation.ad.signing import Signature
 from pvtt.records.base import Record, parse_record
 from pvtt.records.catalog import Sha256
 
@@ -72,6 +73,7 @@ class AdRecord(Record):
     time_shift_s: float | None = None  # how far a frame's time is from the template's, at most
     notes: tuple[str, ...] = ()
     leftovers: LeftoverCheck | None = None  # None where no film was written
+    signature: Signature | None = None  # None: it is not signed
     output_sha256: Sha256 | None = None  # None where no film was written
 
     @property
@@ -83,6 +85,11 @@ class AdRecord(Record):
     def film_size(self) -> tuple[int, int]:
         """Width and height of the ad."""
         return self.cut_size or (self.width, self.height)
+
+    @property
+    def signed_with(self) -> str | None:
+        """The hash of the certificates that it is signed with."""
+        return None if self.signature is None else self.signature.certificates_sha256
 
     @property
     def warnings(self) -> tuple[str, ...]:
