@@ -70,6 +70,7 @@ FILE = click.Path(path_type=Path)
     help="The old product is what is at this point in the first frame of --shots: pixels from the left, from the top.",
 )
 @click.option("--mask", type=FILE, help="A film or a picture, white where the old product is.")
+@click.option("--aspect", metavar="9:16", help="Cut the ad to this ratio, with the product in it.")
 @click.option("--producer", default="pvtt", show_default=True, help="Who makes ads here, for the film's AI label.")
 @click.option(
     "--label",
@@ -79,6 +80,9 @@ FILE = click.Path(path_type=Path)
     help="Show a text in a corner of every frame; without TEXT, 'AI generated'.",
 )
 @click.option("--label-font", type=FILE, metavar="FILE", help="The font of --label, for characters such as Chinese.")
+@click.option("--c2pa-cert", type=FILE, metavar="FILE", help="Sign the film: the certificate and those above it, PEM.")
+@click.option("--c2pa-key", type=FILE, metavar="FILE", help="The key of that certificate, PEM without a password.")
+@click.option("--c2pa-alg", metavar="NAME", help="Such as es256 or ps256.  [default: what the key is for]")
 @click.option("--no-compare", is_flag=True, help="Leave out new.compare.mp4, the film beside its template.")
 @click.option("--preview", is_flag=True, help="One window a shot in two steps; writes the contact sheet alone.")
 @click.option("--dry-run", is_flag=True, help="Show shots, products and regions; generate and write nothing.")
@@ -101,9 +105,13 @@ def command(
     box: tuple[int, ...] | None,
     point: tuple[int, ...] | None,
     mask: Path | None,
+    aspect: str | None,
     producer: str,
     label: str | None,
     label_font: Path | None,
+    c2pa_cert: Path | None,
+    c2pa_key: Path | None,
+    c2pa_alg: str | None,
     no_compare: bool,
     preview: bool,
     dry_run: bool,
@@ -158,14 +166,15 @@ def command(
         return
     from pvtt.generation.ad.job import generate, repeat
 
+    signing: dict[str, Any] = {"c2pa_cert": c2pa_cert, "c2pa_key": c2pa_key, "c2pa_alg": c2pa_alg}
     if record is not None:
         context = click.get_current_context()
         given = [name for name in context.params if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
-        if set(given) - {"record", "output", "as_json", "no_compare"}:
+        if set(given) - {"record", "output", "as_json", "no_compare", *signing}:
             raise click.UsageError("--from repeats a run with its own inputs and settings: give it only -o")
         if output is None:
             raise click.UsageError("--from needs -o, the new film")
-        made = repeat(record, output, say, compare=not no_compare)
+        made = repeat(record, output, say, **signing, compare=not no_compare)
     else:
         if template is None:
             raise click.UsageError("--template is missing: the film whose product is replaced")
@@ -185,9 +194,11 @@ def command(
             shots=shots,
             box=box,
             point=point,
+            aspect=aspect,
             producer=producer,
             label=label,
             label_font=label_font,
+            **signing,
             compare=not no_compare,
             preview=preview,
             dry_run=dry_run,
@@ -202,8 +213,11 @@ def command(
         films = [output] if no_compare else [output, output.with_suffix(".compare.mp4")]
         written = beside if made.preview else [films[0], *beside, *films[1:]]
         click.echo(f"Wrote {', '.join(map(str, written))}")
-        for note in made.notes:
-            click.echo(f"Note: {note}")
+    for warning in made.warnings:
+        click.echo(f"Note: {warning}")
+    if made.leftovers is not None:
+        for kind, why in made.leftovers.not_checked.items():
+            click.echo(f"Not checked for leftovers of the old product: {kind}; {why}")
 
 
 def table(record: AdRecord) -> str:
@@ -218,5 +232,8 @@ def table(record: AdRecord) -> str:
         lines.append(
             f"{shot.number:>4}  {seconds:<13} {shot.num_frames:>6}  {shot.product or '-':<7} {shot.windows:>7}  {what}"
         )
+    if record.cut_size is not None:
+        width, height = record.cut_size
+        lines.append(f"cut to {width}×{height} of the template's {record.width}×{record.height}")
     lines.append(f"{record.num_windows} windows of {record.window_frames} frames, {record.steps} steps each")
     return "\n".join(lines)

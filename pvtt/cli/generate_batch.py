@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ONE_AD = {"template": "--template", "photos": "--photos", "more_photos": "--photos"}
 PLACES = {"box": "--box", "point": "--point", "mask": "--mask", "record": "--from"}
-SETTINGS = ("model", "prompt", "seed", "steps", "guidance", "strength", "shots")
+SETTINGS = ("model", "prompt", "seed", "steps", "guidance", "strength", "shots", "aspect")
 NUM_NAMED = 3  # failed ads in the last line; the others are in the table
 
 
@@ -30,7 +30,7 @@ def run_batch(context: click.Context, say: Callable[[str], None]) -> None:
     from pvtt.generation.ad.batch import RECORD, SHEET, generate_batch
 
     output = given["output"]
-    names = (*SETTINGS, "producer", "label", "label_font", "preview", "dry_run")
+    names = (*SETTINGS, "producer", "label", "label_font", "c2pa_cert", "c2pa_key", "c2pa_alg", "preview", "dry_run")
     chosen: dict[str, Any] = {name: given[name] for name in names}
     made = generate_batch(
         given["templates"], given["photos_dir"], output, **chosen, compare=not given["no_compare"], say=say

@@ -10,12 +10,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
 from pvtt.cli.generate import command
 from pvtt.cli.main import main
-from tests.generation.ad.films import working_in, write_model, write_photos, write_template
+from tests.generation.ad.films import HEIGHT, RED, WIDTH, working_in, write_model, write_photos, write_template
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +26,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("generate")
     write_template(folder / "ad.mp4")
+    (folder / "red").mkdir()
+    write_photos(folder / "red", colour=RED)
+    nearly_all = np.zeros((HEIGHT, WIDTH), np.uint8)
+    nearly_all[6:-6, 6:-6] = 255
+    cv2.imwrite(str(folder / "mask.png"), nearly_all)
     write_photos(folder, cut_out=False)
     write_model(folder)
     with working_in(folder):
@@ -100,6 +107,11 @@ def test_a_label_without_a_text_has_its_own(line: str, text: str) -> None:
         ("--template ad.mp4 --model model -o new.mp4", 1, "no photo of the new product"),
         (f"{INPUTS} -o new.gif", 1, "is no name of a film"),
         (f"{INPUTS} -o new.mp4 --shots 9", 1, "no shot 9"),
+        (f"{INPUTS} -o new.mp4 --aspect 9", 1, "'9' is no ratio of width to height such as 9:16"),
+        (f"{INPUTS} -o new.mp4 --aspect 1:4", 1, "cut-out of this ratio 32×128 of the template's 192×128"),
+        (f"{INPUTS} red/photo-0.png -o new.mp4", 1, "the photos show different products: photo-0.png and photo-"),
+        (f"{INPUTS} -o new.mp4 --shots 3 --strength 0.001", 1, "the output equals the photo pasted"),
+        (f"{INPUTS} -o new.mp4 --mask mask.png --shots 1", 1, "the region of the new product covers"),
         (f"{INPUTS} -o new.mp4 --label AI生成", 1, "has no 成 生"),
         (f"{INPUTS} -o new.mp4 --label AI --label-font none.ttf", 3, "none.ttf does not exist"),
         (f"{INPUTS} -o new.mp4 --label-font none.ttf", 1, "no label"),

@@ -22,18 +22,20 @@ from pydantic import ValidationError
 
 from pvtt.errors import MissingInputError, PvttError, first_line
 from pvtt.files.atomic import atomic_path, atomic_write_text
-from pvtt.files.hashing import sha256_file
+from pvtt.files.hashing import sha256_bytes, sha256_file
 from pvtt.files.storage import raise_storage_fault, storage_fault
 from pvtt.generation.ad.batch_inputs import BatchProduct, Film, read_films, read_products
 from pvtt.generation.ad.batch_record import BatchRecord, BatchRow, Status, read_minutes
 from pvtt.generation.ad.batch_sheet import Cell, draw_grid, read_cell
 from pvtt.generation.ad.compare import COMPARISON
-from pvtt.generation.ad.job import Place, check_label, default_model, generate, input_file, versions
+from pvtt.generation.ad.job import Place, check_label, default_model, generate
 from pvtt.generation.ad.label import PRODUCER
+from pvtt.generation.ad.plan import input_file, versions
 from pvtt.generation.ad.record import AdRecord, InputFile
 from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.settings import AdSettings, chosen_settings, read_model_format
 from pvtt.generation.ad.shared import Shared
+from pvtt.generation.ad.signing import read_signing
 from pvtt.generation.ad.write import CONTAINERS
 from pvtt.items.progress import Progress
 from pvtt.media.images import write_png
@@ -57,9 +59,13 @@ def generate_batch(
     strength: float | None = None,
     frames: int | None = None,
     shots: Sequence[int] | None = None,
+    aspect: str | None = None,
     producer: str = PRODUCER,
     label: str | None = None,
     label_font: Place | None = None,
+    c2pa_cert: Place | None = None,
+    c2pa_key: Place | None = None,
+    c2pa_alg: str | None = None,
     compare: bool = True,
     preview: bool = False,
     dry_run: bool = False,
@@ -78,8 +84,8 @@ def generate_batch(
         products: A folder with a folder a product: one to five pictures, and a `prompt.txt` or none.
         output: The folder of the ads; None only with `dry_run`.
         prompt: Of a product without a `prompt.txt`.
-        model, seed, steps, guidance, text_guidance, strength, frames, shots, producer, label, label_font, compare,
-            preview, dry_run: As in `generate`, of each ad.
+        model, seed, steps, guidance, text_guidance, strength, frames, shots, aspect, producer, label, label_font,
+            c2pa_cert, c2pa_key, c2pa_alg, compare, preview, dry_run: As in `generate`, of each ad.
         say: Is told in lines what is being done.
 
     Returns:
@@ -98,11 +104,16 @@ def generate_batch(
         "strength": strength,
         "frames": frames,
         "shots": None if shots is None else tuple(shots),
+        "aspect": aspect,
     }
     named = {"product_guidance" if name == "guidance" else name: value for name, value in options.items()}
     settings = chosen_settings(prompt=prompt, **named)
     font = None if label_font is None else Path(label_font)
     check_label(producer, label, font)
+    signing = read_signing(
+        None if c2pa_cert is None else Path(c2pa_cert), None if c2pa_key is None else Path(c2pa_key), c2pa_alg, None
+    )
+    options |= {"c2pa_cert": c2pa_cert, "c2pa_key": c2pa_key, "c2pa_alg": c2pa_alg}
     options |= {"producer": producer, "label": label, "label_font": font, "compare": compare}
     folder = Path(model) if model is not None else default_model()
     read_model_format(folder, settings)
@@ -113,7 +124,8 @@ def generate_batch(
     if target is not None:
         _check_output(target, (Path(templates), Path(products)))
     ads = [_Ad(film, product, settings, target) for film in films for product in found]
-    batch = _Batch(ads, folder, options, target, preview, dry_run, say or (lambda line: None))
+    signed_with = None if signing is None or preview else sha256_bytes(signing.certificates)
+    batch = _Batch(ads, folder, options, signed_with, target, preview, dry_run, say or (lambda line: None))
     if target is not None:
         batch.keep_finished()
     batch.make()
@@ -159,6 +171,7 @@ class _Batch:
     ads: list[_Ad]
     model: Path
     options: dict[str, Any]
+    signed_with: str | None
     output: Path | None
     preview: bool
     dry_run: bool
@@ -183,6 +196,7 @@ class _Batch:
             "mask": None,
             "preview": self.preview,
             "versions": versions(),
+            "signed_with": self.signed_with,
             "producer": self.options["producer"],
             "visible_label": self.options["label"],
             "label_font": None if self.options["label_font"] is None else input_file(self.options["label_font"]),

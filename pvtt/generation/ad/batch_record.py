@@ -43,7 +43,7 @@ class BatchRow(Record):
                 "windows": record.num_windows,
                 "seconds": record.duration_s,
                 "minutes": minutes,
-                "warnings": (*self.warnings, *record.notes),
+                "warnings": (*self.warnings, *record.warnings),
                 "file": f"{self.template}/{self.product}{ending}" if ending else None,
             }
         )

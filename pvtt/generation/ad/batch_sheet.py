@@ -28,7 +28,7 @@ def read_cell(sheet: Path, record: AdRecord) -> Cell:
     tiles = None
     if picture is not None and generated:
         longest = max(generated, key=lambda shot: shot.num_frames)
-        tiles = cut_tiles(np.asarray(picture, np.uint8), longest.number, (record.width, record.height))
+        tiles = cut_tiles(np.asarray(picture, np.uint8), longest.number, record.film_size)
     if tiles is None:
         return "no sheet"
     template, output = (_reduced(tile) for tile in tiles)

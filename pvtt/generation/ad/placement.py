@@ -91,6 +91,12 @@ class Placement:
             values.append((new & old[frame]).sum() / (new | old[frame]).sum())
         return float(np.mean(values))
 
+    def box(self, frame: int) -> Floats:
+        """Left, top, right and bottom of the photo's product in a frame of the template, (4,); it may leave it."""
+        scale, shift = self._onto(frame)
+        corners = np.reshape(bounding_box(self.cutout.alpha >= 0.5), (2, 2)) * scale + shift
+        return np.asarray(corners.ravel(), np.float64)
+
     def _onto(self, frame: int) -> tuple[Floats, Floats]:
         """Where a point of the cutout, (x, y), is in a frame of the template: point · scale + shift."""
         left, top, right, bottom = bounding_box(self.cutout.alpha >= 0.5)

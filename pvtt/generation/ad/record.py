@@ -8,7 +8,9 @@ from typing import Any, Literal
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.hashing import sha256_file, sha256_json
 from pvtt.generation.ad.label import PRODUCER
+from pvtt.generation.ad.leftovers import LeftoverCheck
 from pvtt.generation.ad.settings import AdSettings
+from pvtt.generation.ad.signing import Signature
 from pvtt.records.base import Record, parse_record
 from pvtt.records.catalog import Sha256
 
@@ -33,8 +35,10 @@ class AdShot(Record):
     reason: str  # why it was left as it is; empty where it was generated
     product_area: float  # of the frame, on average
     region: tuple[int, int, int, int] | None  # left, top, width, height in the shot's middle frame, in pixels
+    cut_at: tuple[int, int] | None = None  # left and top of what is shown of the middle frame; None: all of it is
     windows: int  # to generate
     change: float | None = None  # in the region: mean difference from the template, of 255
+    drawn: float | None = None  # where the photo is: the same from the photo pasted, in one window
 
 
 class AdRecord(Record):
@@ -48,8 +52,9 @@ class AdRecord(Record):
     visible_label: str | None = None  # the text on its frames; None: there is none
     label_font: InputFile | None = None
     template: InputFile
-    width: int
+    width: int  # of the template's frames
     height: int
+    cut_size: tuple[int, int] | None = None  # width and height of the ad; None: as the template's
     num_frames: int
     duration_s: float
     photos: tuple[InputFile, ...]
@@ -67,12 +72,29 @@ class AdRecord(Record):
     preview: bool = False
     time_shift_s: float | None = None  # how far a frame's time is from the template's, at most
     notes: tuple[str, ...] = ()
+    leftovers: LeftoverCheck | None = None  # None where no film was written
+    signature: Signature | None = None  # None: it is not signed
     output_sha256: Sha256 | None = None  # None where no film was written
 
     @property
     def num_windows(self) -> int:
         """To generate, over all shots."""
         return sum(shot.windows for shot in self.shots if shot.generated)
+
+    @property
+    def film_size(self) -> tuple[int, int]:
+        """Width and height of the ad."""
+        return self.cut_size or (self.width, self.height)
+
+    @property
+    def signed_with(self) -> str | None:
+        """The hash of the certificates that it is signed with."""
+        return None if self.signature is None else self.signature.certificates_sha256
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know of the film, a line each."""
+        return (*self.notes, *(self.leftovers.warnings if self.leftovers else ()))
 
     def with_produce_id(self) -> AdRecord:
         """Numbered by all that goes into the film, wherever the files lie: the same film has the same number again."""

@@ -24,7 +24,7 @@ from pvtt.encoding.masks import MaskShape, conditioning_mask, product_mask
 from pvtt.generation.ad.placement import Placement, place_photo, sides_of
 from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.settings import ModelFormat
-from pvtt.generation.ad.standing import Standing, follow
+from pvtt.generation.ad.standing import Floats, Standing, follow
 from pvtt.generation.ad.stitch import View
 from pvtt.media.arrays import FrameRegion, Region, Rgba
 from pvtt.models.contracts import MaskContract
@@ -92,6 +92,32 @@ class ShotPlan:
         """Whether anything is to be generated in a window."""
         stretch = self.stretch_of(window)
         return bool(stretch.holes[window[0] - stretch.first : window[-1] + 1 - stretch.first].any())
+
+    def boxes(self, frame_size: tuple[int, int]) -> Floats:
+        """The box around each frame's region, with a pixel of room, (F, 4): left, top, right and bottom in a frame of
+        this width and height; NaN where there is none."""
+        boxes = np.full((self.num_frames, 4), np.nan)
+        for index in range(self.num_frames):
+            stretch = next(one for one in self.stretches if one.first <= index <= one.last)
+            hole = stretch.hole(index)
+            if stretch.view is not None and hole.any():
+                scale, shift = stretch.view.affine(frame_size, index - stretch.first)
+                edges = (np.reshape(bounding_box(hole), (2, 2)) - shift) / scale
+                boxes[index] = _whole_pixels(edges, frame_size)
+        return boxes
+
+    def product_boxes(self, frame_size: tuple[int, int]) -> Floats:
+        """As `boxes`, of the photo in its place alone: the region has room around it."""
+        boxes = self.boxes(frame_size)
+        if self.placement is not None:
+            for index in np.flatnonzero(np.isfinite(boxes[:, 0])):
+                boxes[index] = _whole_pixels(np.reshape(self.placement.box(int(index)), (2, 2)), frame_size)
+        return boxes
+
+
+def _whole_pixels(edges: Floats, frame_size: tuple[int, int]) -> Floats:
+    """Left and top, right and bottom, (2, 2), with a pixel of room and inside the frame, (4,)."""
+    return np.concatenate([np.floor(edges[0]) - 1, np.ceil(edges[1]) + 1]).clip(0, [*frame_size] * 2)
 
 
 def windows_of(num_frames: int, window: int) -> list[range]:

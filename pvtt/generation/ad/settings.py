@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from pvtt.models.contracts import Contracts
 from pvtt.models.loading import require_pipeline
 from pvtt.records.base import Record, first_fault
 
+RATIO = re.compile(r"0*[1-9]\d{0,3}(\.\d{1,4})?:0*[1-9]\d{0,3}(\.\d{1,4})?")
 TRAINED_WITH = Path("training") / "params.yaml"  # in a champion's folder: the params of the run that made it
 NUM_FRAMES = 5  # of a window, where a model's folder does not tell; the least that goes on from a known frame
 NUM_STEPS = 20
@@ -35,6 +38,7 @@ class AdSettings(Record):
     shots: tuple[int, ...] | None = None  # numbers from 1: which to generate in; None: those that show the product
     box: tuple[int, int, int, int] | None = None  # x, y, width, height of the product in a shot's first frame
     point: tuple[int, int] | None = None  # x, y of any place on the product there
+    aspect: str | None = None  # of the ad as seen, such as 9:16; None: the template's
 
     @field_validator("frames")
     @classmethod
@@ -42,6 +46,21 @@ class AdSettings(Record):
         if frames is not None and frames % 4 != 1:
             raise ValueError(f"{frames} frames is not 4n+1")
         return frames
+
+    @field_validator("aspect")
+    @classmethod
+    def _ratio(cls, aspect: str | None) -> str | None:
+        if aspect is not None and not RATIO.fullmatch(aspect):
+            raise ValueError(f"{aspect!r} is no ratio of width to height such as 9:16")
+        return aspect
+
+    @property
+    def ratio(self) -> Fraction | None:
+        """Width over height of the ad."""
+        if self.aspect is None:
+            return None
+        width, height = self.aspect.split(":")
+        return Fraction(width) / Fraction(height)
 
 
 def chosen_settings(**values: Any) -> AdSettings:

@@ -80,8 +80,9 @@ def write_film(
     times: Sequence[int] | None = None,
     sound: bool = True,
     rotation: int = 0,
+    samples: npt.NDArray[np.float32] | None = None,
 ) -> Path:
-    """Write frames, with these times in milliseconds and a tone of 440 Hz."""
+    """Write frames, with these times in milliseconds and a tone of 440 Hz, or other samples, 44,100 a second."""
     times = list(times) if times is not None else [index * TICKS // RATE for index in range(len(frames))]
     with av.open(str(path), "w") as container:
         pictures = container.add_stream("libx264", rate=RATE)
@@ -98,14 +99,19 @@ def write_film(
             container.mux(pictures.encode(picture))
         container.mux(pictures.encode(None))
         if tone is not None:
-            _write_tone(container, tone, seconds=(times[-1] + TICKS // RATE) / TICKS)
+            _write_sound(container, tone, _tone((times[-1] + TICKS // RATE) / TICKS) if samples is None else samples)
     return path
 
 
-def _write_tone(container: av.container.OutputContainer, tone: av.AudioStream, seconds: float) -> None:
-    samples = np.sin(2 * np.pi * 440 * np.arange(round(seconds * 44100)) / 44100).astype(np.float32)
+def _tone(seconds: float) -> npt.NDArray[np.float32]:
+    return 0.3 * np.sin(2 * np.pi * 440 * np.arange(round(seconds * 44100)) / 44100).astype(np.float32)
+
+
+def _write_sound(
+    container: av.container.OutputContainer, tone: av.AudioStream, samples: npt.NDArray[np.float32]
+) -> None:
     for first in range(0, len(samples), 1024):
-        frame = av.AudioFrame.from_ndarray(0.3 * samples[None, first : first + 1024], format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None, first : first + 1024], format="fltp", layout="mono")
         frame.sample_rate, frame.pts = 44100, first
         container.mux(tone.encode(frame))
     container.mux(tone.encode(None))

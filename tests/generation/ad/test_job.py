@@ -19,7 +19,7 @@ import torch
 
 import pvtt
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.generation.ad import job
+from pvtt.generation.ad import job, making
 from pvtt.generation.ad.record import AdRecord
 from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.template import read_template
@@ -354,12 +354,12 @@ def test_a_point_at_which_nothing_stands_out_asks_for_a_box(ad: Ad) -> None:
 
 
 FILMS = {
-    "two frames": (lambda path: write_film(path, disc_shot(215)[0][:2]), PvttError, "has 2 frames"),
+    "two frames": (lambda path: write_film(path, disc_shot(215)[0][:2]), AdError, "has 2 frames"),
     "no film": (lambda path: path.write_bytes(b"no film at all " * 100), VideoError, "not a video"),
     "no pictures": (lambda path: _write_sound(path), VideoError, "no moving picture"),
     "missing": (lambda path: None, MissingInputError, "does not exist"),
     "no product": (
-        lambda path: write_film(path, np.full((14, 128, 192, 3), 128, np.uint8)), PvttError, "no product was found",
+        lambda path: write_film(path, np.full((14, 128, 192, 3), 128, np.uint8)), AdError, "no product was found",
     ),
 }  # fmt: skip
 
@@ -381,6 +381,8 @@ def test_a_template_that_is_none_is_one_line_with_what_to_do(ad: Ad, tmp_path: P
         pvtt.generate(tmp_path / "film.mp4", ad.photos, tmp_path / "out" / "new.mp4", model=ad.model)
     assert raised.value.hint
     assert "\n" not in raised.value.message
+    if kind is AdError:
+        assert raised.value.reason == name.replace("two frames", "too_short").replace(" ", "_")
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -412,17 +414,41 @@ def test_a_missing_model_is_named(ad: Ad, tmp_path: Path) -> None:
 
 
 def test_a_region_of_nearly_the_whole_frame_is_refused(ad: Ad, tmp_path: Path) -> None:
-    mask = np.full((128, 192), 255, np.uint8)
-    mask[:, :4] = mask[:, -40:] = 0
+    mask = np.zeros((128, 192), np.uint8)
+    mask[6:-6, 6:-6] = 255
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
-    with pytest.raises(PvttError, match="covers"):
+    with pytest.raises(AdError, match="the region of the new product covers 100%") as raised:
         pvtt.generate(ad.template, ad.photos, model=ad.model, mask=tmp_path / "mask.png", shots=[1], dry_run=True)
+    assert raised.value.reason == "region_too_large"
 
 
 def test_an_output_that_equals_the_template_is_refused_and_not_written(
     ad: Ad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "NO_CHANGE", 256.0)  # no real model puts back a template: any change counts as none
-    with pytest.raises(PvttError, match="equals the template"):
+    monkeypatch.setattr(making, "NO_CHANGE", 256.0)  # no real model puts back a template: any change counts as none
+    with pytest.raises(AdError, match="equals the template") as raised:
         pvtt.generate(ad.template, ad.photos, tmp_path / "new.mp4", model=ad.model, prompt="a blue box", seed=3)
+    assert raised.value.reason == "equals_template"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_equals_the_photo_pasted_is_refused_and_not_written(ad: Ad, tmp_path: Path) -> None:
+    with pytest.raises(AdError, match=r"equals the photo pasted: at strength 0\.001") as raised:
+        pvtt.generate(ad.template, ad.photos, tmp_path / "new.mp4", model=ad.model, shots=[3], strength=0.001)
+    assert raised.value.reason == "equals_photo"
+    assert "--strength" in str(raised.value.hint)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_record_says_how_much_was_drawn_over_the_photo(ad: Ad, tmp_path: Path) -> None:
+    def drawn(strength: float) -> float:
+        record = pvtt.generate(
+            ad.template, ad.photos, tmp_path / "new.mp4", model=ad.model, shots=[3], strength=strength, preview=True
+        )
+        (found,) = [shot.drawn for shot in record.shots if shot.drawn is not None]
+        return found
+
+    some, much = drawn(0.3), drawn(0.7)
+    assert making.NO_DRAWING < some < much
+    assert drawn(0.3) == some  # from the cache
+    assert [shot.drawn is not None for shot in ad.record.shots] == [True, False, True]
