@@ -33,7 +33,7 @@ def all_scores(part: Part | None = None, routes: Sequence[Contender] = ()) -> tu
 
 
 def require_own_names(routes: Sequence[Contender]) -> None:
-    """Refuse routes whose figures would have the names of others.
+    """Refuse routes whose figures would have the names of other figures.
 
     Raises:
         PvttError: Names the route.

@@ -26,12 +26,18 @@ def flow_fields(sources: Video, targets: Video) -> FlowFields:
     return flows
 
 
-def sample_along(image: Floats, flow: FlowField, outside: float = np.nan) -> Floats:
-    """`image`, (H, W) or (H, W, C), as found at each pixel moved by `flow`; beyond the frame: `outside`."""
+def sample_along(image: Floats, flow: FlowField, outside: float | None = np.nan) -> Floats:
+    """`image`, (H, W) or (H, W, C), as found at each pixel moved by `flow`.
+
+    Args:
+        image: What is sampled.
+        flow: (H, W, 2).
+        outside: What lies beyond the frame; None: what its edge has.
+    """
     import cv2
 
     height, width = flow.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    x, y, border = x + flow[..., 0], y + flow[..., 1], (outside,) * 4
-    sampled = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=border)
+    x, y, mode = x + flow[..., 0], y + flow[..., 1], cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
+    sampled = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=mode, borderValue=(outside or 0.0,) * 4)
     return np.asarray(sampled, dtype=np.float32)

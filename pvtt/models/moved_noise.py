@@ -43,12 +43,12 @@ def moved_noise(noise: Tensor, flows: FlowFields, kept: float = KEPT) -> Tensor:
 
 
 def _latent_step(flows: FlowFields, frame: int, size: tuple[int, int]) -> FlowFields:
-    """From a latent frame to the one before, (h, w, 2) in cells; far away where that is beyond the frame."""
+    """From a latent frame to the one before, (h, w, 2) in cells."""
     import cv2
 
     last = TEMPORAL_FACTOR * frame  # the video's frame that a latent one ends with
     step = np.zeros_like(flows[0])
     for source in range(last, last - TEMPORAL_FACTOR, -1):
-        step = step + sample_along(flows[source - 1], step)
+        step = step + sample_along(flows[source - 1], step, outside=None)
     cells = cv2.resize(step, size[::-1], interpolation=cv2.INTER_AREA) / SPATIAL_FACTOR
-    return np.nan_to_num(np.asarray(cells, np.float32), nan=1e6)
+    return np.asarray(cells, np.float32)

@@ -30,9 +30,9 @@ CONTENDERS: tuple[Contender, ...] = (
 
 
 def contenders(routes: Sequence[Contender] = ()) -> tuple[Contender, ...]:
-    """Those of every run, and the routes that this one asks for; a route takes the place of one that has its name."""
-    names = {route.name for route in routes}
-    return (*(contender for contender in CONTENDERS if contender.name not in names), *routes)
+    """Those of every run, and the routes that this one asks for; a VACE that is asked for stands for the base's."""
+    asked = any(route.name == VACE.name for route in routes)
+    return (*(contender for contender in CONTENDERS if not (asked and contender.name == VACE.name)), *routes)
 
 
 def others(routes: Sequence[Contender] = ()) -> tuple[Contender, ...]:

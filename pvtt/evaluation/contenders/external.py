@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -26,6 +27,7 @@ from pvtt.evaluation.contenders.contender import Route, Setting, Task
 from pvtt.files.hashing import sha256_tree
 from pvtt.media.arrays import Video
 from pvtt.media.video import MissingCodecError, VideoError, probe, read_video
+from pvtt.params.evaluate import RouteName
 from pvtt.records.base import Record, first_fault
 from pvtt.records.evaluation import PARTS, FilmSource, Part
 
@@ -75,13 +77,15 @@ class External(Route):
 
     Raises:
         MissingInputError: The folder or its sheet is not there.
-        PvttError: The sheet is none.
+        PvttError: The sheet is none, or the folder has the name of another route.
     """
 
     must_be_beaten = False
 
     def __init__(self, folder: Path, asked: Sequence[AskedFilm]) -> None:
         self.name = name_of(folder)
+        if self.name in get_args(RouteName):
+            raise PvttError(f"evaluate.routes.external: {folder} has the name of a route", "give it another name")
         if not folder.is_dir():
             raise MissingInputError(f"evaluate.routes.external: {folder} does not exist", HINT)
         rows, films = read_sheet(folder), _films(folder)

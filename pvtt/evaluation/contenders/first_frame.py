@@ -16,8 +16,6 @@ from pvtt.evaluation.contenders.stock import StockPipeline
 from pvtt.media.arrays import Video
 from pvtt.media.flow import sample_along
 
-FAR = 1e6  # pixels: surely beyond the frame
-
 
 class FirstFrame(Route):
     """The paste's first frame, and what follows from it.
@@ -57,5 +55,5 @@ def _carried(task: Task) -> Collage:
     """The pasted photo of the first frame in all of them."""
     assert task.motion is not None
     first = task.collage.layer[0]
-    layers = [sample_along(first, np.nan_to_num(flow, nan=FAR), outside=0.0) for flow in task.motion.to_first]
+    layers = [sample_along(first, flow, outside=0.0) for flow in task.motion.to_first]
     return Collage(np.stack(layers))

@@ -56,7 +56,7 @@ class TemplateMotion:
         """From each frame to the first, (F, H, W, 2): the steps of `back`, one after another."""
         found = [np.zeros((*self._template.shape[1:3], 2), np.float32)]
         for step in self.back:
-            found.append(step + sample_along(found[-1], step))  # not a number beyond the frame
+            found.append(step + sample_along(found[-1], step, outside=None))
         return np.stack(found)
 
     def transforms(self) -> list[Transform]:
