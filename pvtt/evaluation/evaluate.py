@@ -24,6 +24,7 @@ from pvtt.evaluation.contenders.contender import Network, Route, Sampler, Settin
 from pvtt.evaluation.contenders.external import AskedFilm
 from pvtt.evaluation.contenders.model import MODEL, SWAPPED, Sampled
 from pvtt.evaluation.contenders.motion import TemplateMotion
+from pvtt.evaluation.contenders.paste import Paste
 from pvtt.evaluation.contenders.routes import load_routes, record_of
 from pvtt.evaluation.fingerprint import fingerprint
 from pvtt.evaluation.generate import Generator, Pasting, read_conditions, sampling
@@ -402,8 +403,8 @@ class Evaluation:
             "masked": masked_video(scene.template, scene.hole, self._params.encode.mask.fill),
             "mask": mask_video(scene.hole),
         }
-        if SWAPPED.name in scene.others:
-            shown[SWAPPED.name] = scene.others[SWAPPED.name]
+        beside = [SWAPPED.name, *([Paste.name, *(route.name for route in self._routes)] if self._routes else ())]
+        shown |= {name: scene.others[name] for name in beside if name in scene.others}
         if scene.template_id is not None:
             shown["template"] = scene.template
         folder = Path("videos") / one.part / one.entry.key

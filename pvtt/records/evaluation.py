@@ -128,7 +128,7 @@ class EvaluatedSample(ClipRecord):
     photo_paths: tuple[str, ...]
     swapped_photo_paths: tuple[str, ...] = ()
     to_rate: bool = False  # its video is among those that people rate
-    videos: dict[str, str]  # generated, ground_truth, masked, mask, swapped; template in a transfer
+    videos: dict[str, str]  # generated, ground_truth, masked, mask, swapped; template in a transfer; routes, and paste
     metrics: dict[str, float | None]  # None: not measured on this sample
 
     @property

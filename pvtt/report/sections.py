@@ -37,6 +37,7 @@ CHIPS = (
     ("product_delta_e", "ΔE", ""),
     ("relative_flow_warp_error", "flicker", " ×"),
 )
+STANDARD_VIDEOS = ("generated", "ground_truth", "masked", "mask", "swapped", "template")  # the others are routes'
 WORST_COLUMNS = ("product_psnr", "product_psnr_swapped", "product_delta_e", "relative_flow_warp_error", "identity_top1")
 NUM_WORST = 3
 NUM_PHOTOS = 4
@@ -90,6 +91,7 @@ class VideoRow:
     photos: tuple[str, ...]
     swapped_photo: str | None  # the first photo of the product that the swapped run saw
     chips: tuple[Chip, ...]
+    beside: tuple[str, ...]  # names of other contenders' videos
 
 
 @dataclass(frozen=True)
@@ -258,6 +260,7 @@ def _video_row(inputs: ReportInputs, sample: EvaluatedSample) -> VideoRow:
         chips=tuple(
             Chip(label, value, unit) for name, label, unit in CHIPS if (value := sample.metrics.get(name)) is not None
         ),
+        beside=tuple(name for name in sample.videos if name not in STANDARD_VIDEOS),
     )
 
 
