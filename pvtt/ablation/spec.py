@@ -165,9 +165,10 @@ def check_rows(ablation: Ablation, values: Values, read: frozenset[str]) -> None
 
 
 def _check_metrics(ablation: Ablation) -> None:
+    from pvtt.evaluation.contenders.routes import fixed_routes
     from pvtt.evaluation.scores import all_scores
 
-    known: dict[str, Any] = {score.name: score for score in all_scores()}
+    known: dict[str, Any] = {score.name: score for score in all_scores(routes=fixed_routes())}
     for name in ablation.metrics:
         if name not in known:
             raise ParamsError(f"metrics: there is no {name}", "metrics/evaluate.json has the names")

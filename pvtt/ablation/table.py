@@ -11,6 +11,7 @@ from pvtt.ablation.basis import STAGE_NAMES, Basis
 from pvtt.ablation.experiment import Experiment, plan
 from pvtt.ablation.spec import Ablation, Axis, Row
 from pvtt.errors import MissingInputError, ParamsError
+from pvtt.evaluation.contenders.routes import fixed_routes
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import all_scores
 from pvtt.params.evaluate import EvaluateParams
@@ -106,7 +107,7 @@ def make_table(ablation: Ablation, basis: Basis, folder: Path, *, timed: bool = 
             f"no experiment of {folder.name} is done",
             "run `pvtt ablate run` first, and `pvtt ablate status` to see how far",
         )
-    scores = {score.name: score for score in all_scores()}
+    scores = {score.name: score for score in all_scores(routes=fixed_routes())}
     columns = [scores[name] for name in ablation.metrics]
     by_row = {row.name: [one for one in done if one.row.name == row.name] for row in ablation.rows()}
     measured = {

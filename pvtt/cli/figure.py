@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 @click.argument("destination", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
 @click.option("--rows", type=click.IntRange(1, 12), default=4, show_default=True, help="Of each kind at most.")
-def command(destination: Path, split: Part, rows: int) -> None:
+@click.option("--beside", multiple=True, help="Another contender to show: paste, or one of evaluate.routes.run.")
+def command(destination: Path, split: Part, rows: int, beside: tuple[str, ...]) -> None:
     """Draw transfers, and samples of a split, of the last evaluation into a PNG, for example docs/result.png.
 
-    A row each: template, photos, hole, output and truth.
+    A row each: template, photos, hole, other contenders, output and truth.
     """
     from pvtt.files.workspace import find_workspace
     from pvtt.records.evaluation import read_evaluated
@@ -26,5 +27,5 @@ def command(destination: Path, split: Part, rows: int) -> None:
 
     workspace = find_workspace()
     out = workspace.out("evaluate")
-    draw_figure(read_evaluated(out), out, workspace.root, destination, rows, split)
+    draw_figure(read_evaluated(out), out, workspace.root, destination, rows, split, beside)
     click.echo(f"Wrote {destination}")

@@ -18,6 +18,7 @@ from torch import Tensor
 from pvtt.media.arrays import Region, Video
 from pvtt.models.vae import SPATIAL_FACTOR, TEMPORAL_FACTOR, latent_frames
 
+Points = npt.NDArray[np.float32]  # (P, 2): right and down in pixels
 Tracks = npt.NDArray[np.float32]  # (P, F, 2): right and down in pixels; not a number from where the point is lost
 
 QUALITY = 0.02  # of a corner, as a share of the best one's
@@ -37,27 +38,42 @@ def track_points(pixels: Video, product: Region, num_points: int) -> Tracks:
         num_points: Points at most; fewer where it has fewer corners.
     """
     shown = np.flatnonzero(product.any(axis=(1, 2)))
-    none = np.full((0, len(pixels), 2), np.nan, np.float32)
     if len(shown) == 0:
-        return none
+        return np.full((0, len(pixels), 2), np.nan, np.float32)
     start = int(shown[0])
     greys = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in pixels[start:]]
-    corners = cv2.goodFeaturesToTrack(greys[0], num_points, QUALITY, MIN_DISTANCE, mask=product[start].astype(np.uint8))
-    if corners is None:
-        return none
+    corners = corners_of(greys[0], product[start], num_points)
     tracks = np.full((len(corners), len(pixels), 2), np.nan, np.float32)
-    tracks[:, start] = corners[:, 0]
+    tracks[:, start] = corners
     for place, (before, after) in enumerate(pairwise(greys), start + 1):
         alive = np.flatnonzero(~np.isnan(tracks[:, place - 1, 0]))
         if len(alive) == 0:
             break
-        points = tracks[alive, place - 1][:, None]
-        moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, None)  # type: ignore[call-overload]
-        back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, None)  # type: ignore[call-overload]
-        returned = np.linalg.norm((back - points)[:, 0], axis=1) <= MAX_RETURN_ERROR
-        held = (found[:, 0] > 0) & (found_back[:, 0] > 0) & returned & _inside(moved[:, 0], product[place])
-        tracks[alive[held], place] = moved[held, 0]
+        moved, returned = follow(before, after, tracks[alive, place - 1])
+        held = returned & _inside(moved, product[place])
+        tracks[alive[held], place] = moved[held]
     return tracks
+
+
+def corners_of(grey: npt.NDArray[np.uint8], product: npt.NDArray[np.bool_], num_points: int) -> Points:
+    """The most distinct points of a product in a picture, (P, 2); fewer than asked for where it has fewer corners."""
+    corners = cv2.goodFeaturesToTrack(grey, num_points, QUALITY, MIN_DISTANCE, mask=product.astype(np.uint8))
+    return np.zeros((0, 2), np.float32) if corners is None else np.asarray(corners[:, 0], np.float32)
+
+
+def follow(
+    before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8], points: Points
+) -> tuple[Points, npt.NDArray[np.bool_]]:
+    """Follow points from one grey picture, (H, W), to another.
+
+    Returns:
+        Where they have got to, (P, 2), and which of them lead back to where they were, (P,).
+    """
+    shaped = points[:, None]
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, shaped, None)  # type: ignore[call-overload]
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, None)  # type: ignore[call-overload]
+    returned = np.linalg.norm((back - shaped)[:, 0], axis=1) <= MAX_RETURN_ERROR
+    return moved[:, 0], (found[:, 0] > 0) & (found_back[:, 0] > 0) & returned
 
 
 def _inside(points: npt.NDArray[np.float32], product: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

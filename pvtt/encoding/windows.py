@@ -68,7 +68,8 @@ class WindowPair:
 
     Args:
         truth: The product, as it should be.
-        template: The same frames as they are given: the same window, or, in a transfer, with another product.
+        template: The same frames as they are given: the same window, or, in a transfer, with another product, whose
+            coverage it has.
         covered: What the hole must cover, (F, H, W).
     """
 
@@ -86,12 +87,14 @@ class EvaluationWindow:
         template: What is given of it outside the mask, (F, H, W, 3); the truth itself but in a transfer.
         product: Where the product is in the truth, (F, H, W).
         mask: Conditioning mask, 1 = generate, (F, H, W).
+        replaced: Where the template's own product is, by segmentation, (F, H, W); `product` itself but in a transfer.
     """
 
     pixels: Video
     template: Video
     product: Region
     mask: Region
+    replaced: Region
 
 
 def span(params: EncodeParams) -> int:
@@ -257,9 +260,11 @@ def read_transfers(
     for place in places:
         shown, covered = list(_frames_of(place, params)), before.copy()
         covered[shown] = np.where(room_for(product_mask(before[shown]), photos), 255, covered[shown])
-        (template,) = read_windows(root / entry.template.clip_path, params, covered, [place])
+        (template,) = read_windows(root / entry.template.clip_path, params, before, [place], covered)
         (truth,) = read_windows(root / entry.clip_path, params, coverage, [place], covered)
-        pairs.append(WindowPair(truth, template, template.product))
+        path = crop_path(covered[shown], place.crop, params)
+        hole = np.stack([path.cut(covered[index], number) for number, index in enumerate(shown)])
+        pairs.append(WindowPair(truth, template, product_mask(hole)))
     return pairs
 
 
@@ -288,4 +293,10 @@ def load_window(entry: DatasetEntry, root: Path, params: EncodeParams, from_temp
             (window,) = read_windows(root / entry.clip_path, params, coverage, [place])
             pair = WindowPair(window, window, window.product)
     mask = conditioning_mask(pair.covered, MaskShape.evaluation(params.mask), params.mask.dilation)
-    return EvaluationWindow(pair.truth.pixels, pair.template.pixels, pair.truth.product, mask)
+    return EvaluationWindow(
+        pixels=pair.truth.pixels,
+        template=pair.template.pixels,
+        product=pair.truth.product,
+        mask=mask,
+        replaced=pair.template.product,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pvtt.evaluation.contenders.all import others
+from pvtt.evaluation.contenders.all import measured_routes, others
 from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.metrics.all import METRICS
 from pvtt.evaluation.metrics.metric import Metric
@@ -27,7 +27,7 @@ def defeats(metrics: EvaluationMetrics) -> tuple[Defeat, ...]:
     """All of them, by means. Where either was not measured there is none."""
     found = []
     for part in PARTS:
-        for contender in (one for one in others() if not one.is_bound):
+        for contender in (one for one in others(measured_routes(metrics)) if not one.is_bound):
             for metric in METRICS:
                 model = metrics.get(part, metric.name)
                 other = metrics.get(part, of_contender(metric, contender).name) if metric.ranks else None

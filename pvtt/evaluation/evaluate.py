@@ -22,8 +22,12 @@ from pvtt.encoding.windows import EvaluationWindow
 from pvtt.errors import PvttError
 from pvtt.evaluation.certify import certify
 from pvtt.evaluation.contenders import all as contenders
-from pvtt.evaluation.contenders.contender import Network, Sampler, Setting, Task
+from pvtt.evaluation.contenders.contender import Network, Route, Sampler, Setting, Task
+from pvtt.evaluation.contenders.external import AskedFilm
 from pvtt.evaluation.contenders.model import MODEL, SWAPPED, Sampled
+from pvtt.evaluation.contenders.motion import TemplateMotion
+from pvtt.evaluation.contenders.paste import Paste
+from pvtt.evaluation.contenders.routes import load_routes, record_of
 from pvtt.evaluation.fingerprint import fingerprint
 from pvtt.evaluation.generate import Generator, Pasting, read_conditions, sampling
 from pvtt.evaluation.measure import load_networks, measure_sample
@@ -31,6 +35,7 @@ from pvtt.evaluation.metrics.fvd import frechet_distance
 from pvtt.evaluation.metrics.identity import embed_photos
 from pvtt.evaluation.metrics.metric import Appearance, Networks, Scene
 from pvtt.evaluation.samples import Chosen, Windows, choose, photo_paths, photos_of, shown_samples
+from pvtt.evaluation.scores import require_own_names
 from pvtt.evaluation.summary import FvdResult, summarise, summarise_categories
 from pvtt.evaluation.videos import mask_video, masked_video, write_videos
 from pvtt.files.atomic import atomic_directory, atomic_write_text
@@ -95,10 +100,12 @@ def run_evaluation(job: EvaluateJob) -> None:
         )
     cache = ItemCache(workspace.cache / STAGE)
     cache.sweep()
+    routes = load_routes(workspace.root, params, _asked_films(chosen, params), device, cache)
+    require_own_names(routes.contenders)
     model = workspace.root / job.model
     champion = _champion(params)
     run = _describe(job, chosen, device, certified)
-    hashes: dict[Network, str] = {"model": run.model_sha256, "base": run.fingerprint.base_sha256}
+    hashes: dict[Network, str] = {"model": run.model_sha256, "base": run.fingerprint.base_sha256, **routes.hashes}
     if run.champion_sha256 is not None:
         hashes["champion"] = run.champion_sha256
     generator = Generator(
@@ -109,15 +116,18 @@ def run_evaluation(job: EvaluateJob) -> None:
         params=params,
         device=device,
         cache=cache,
+        routes=routes.networks,
     )
     generator.pipeline.contracts.require_equal(Contracts.from_params(params.encode), "outs/encode")
 
     with atomic_directory(workspace.out(STAGE)) as out:
         with Windows.open(workspace, params, workspace.cache / STAGE) as windows:
-            evaluation = Evaluation(workspace, params, chosen, generator, networks, windows, out)
+            evaluation = Evaluation(
+                workspace, params, chosen, generator, networks, windows, out, routes=routes.contenders
+            )
             samples, fvd = evaluation.run()
         samples = _keep_videos(samples, out)
-        metrics = _summarise(run.run_id, samples, fvd, job)
+        metrics = _summarise(run.run_id, samples, fvd, job, routes.contenders)
         write_jsonl(out / EVALUATED_FILE, samples)
         atomic_write_text(out / "run.json", run.to_json(indent=2) + "\n")
         atomic_write_text(out / "metrics.csv", _as_csv(metrics))
@@ -125,7 +135,11 @@ def run_evaluation(job: EvaluateJob) -> None:
 
 
 def _summarise(
-    run_id: str, samples: Sequence[EvaluatedSample], fvd: Mapping[Part, FvdResult | None], job: EvaluateJob
+    run_id: str,
+    samples: Sequence[EvaluatedSample],
+    fvd: Mapping[Part, FvdResult | None],
+    job: EvaluateJob,
+    routes: Sequence[Route],
 ) -> EvaluationMetrics:
     settings, seed = job.params.evaluate, job.params.seed
     of_part = {part: [one for one in samples if one.part == part] for part in PARTS}
@@ -138,12 +152,32 @@ def _summarise(
         unmeasured["transfer"] = reason or "no transfer could be encoded: see outs/encode/rejects.jsonl"
     return EvaluationMetrics(
         run_id=run_id,
-        **{part: summarise(of_part[part], part, num_products[part], settings, seed, fvd[part]) for part in PARTS},
+        **{
+            part: summarise(of_part[part], part, num_products[part], settings, seed, fvd[part], routes)
+            for part in PARTS
+        },
         categories={
             part: summarise_categories(of_part[part], part, num_products[part], settings, seed) for part in PARTS
         },
         unmeasured=unmeasured,
+        routes=tuple(record_of(route) for route in routes),
     )
+
+
+def _asked_films(chosen: Sequence[Chosen], params: Params) -> list[AskedFilm]:
+    """What samples ask of films that were made elsewhere."""
+    encode = params.encode
+    return [
+        AskedFilm(
+            part=one.part,
+            key=one.entry.key,
+            num_frames=encode.num_frames,
+            width=encode.width,
+            height=encode.height,
+            fps=one.entry.fps / encode.frame_stride,
+        )
+        for one in chosen
+    ]
 
 
 def _champion(params: Params) -> str | None:
@@ -215,6 +249,7 @@ class Evaluation:
         networks: The networks that measure.
         windows: The samples' pixels.
         out: Folder for the videos.
+        routes: Contenders beside those of every run.
     """
 
     def __init__(
@@ -226,6 +261,7 @@ class Evaluation:
         networks: Networks,
         windows: Windows,
         out: Path,
+        routes: Sequence[Route] = (),
     ) -> None:
         self._workspace = workspace
         self._params = params
@@ -234,6 +270,7 @@ class Evaluation:
         self._networks = networks
         self._windows = windows
         self._out = out
+        self._routes = routes
 
     def run(self) -> tuple[list[EvaluatedSample], dict[Part, FvdResult | None]]:
         """All samples with their scores, and each part's FVD."""
@@ -282,13 +319,14 @@ class Evaluation:
         def finish(index: int) -> tuple[Video, Video, EvaluatedSample]:
             videos = {name: video for name, of_batch in made.items() if (video := of_batch[index]) is not None}
             scene = self._scene(batch[index], given[index][0], videos, photos, gallery)
-            return scene.output, scene.truth, self._keep(batch[index], scene, measure_sample(scene))
+            return scene.output, scene.truth, self._keep(batch[index], scene, measure_sample(scene, self._routes))
 
         # What is no network's work takes one core a sample.
         with _side_by_side(min(MOST_THREADS, torch.get_num_threads())) as do:
             given = list(do(read, batch))
             tasks = [task for _, task in given]
-            made = {contender.name: contender.videos(tasks, setting) for contender in contenders.CONTENDERS}
+            everyone = contenders.contenders(self._routes)
+            made = {contender.name: contender.videos(tasks, setting) for contender in everyone}
             yield from do(finish, range(len(batch)))
 
     def _scene(
@@ -337,6 +375,8 @@ class Evaluation:
             partner=None if partner is None else replace(read_conditions(folder, partner), pasting=pasting(partner)),
             inpainted=inpainted,
             collage=own.collage,
+            caption=one.entry.caption,
+            motion=TemplateMotion(window.template, window.replaced),
         )
 
     def _keep(self, one: Chosen, scene: Scene, metrics: Mapping[str, float | None]) -> EvaluatedSample:
@@ -365,8 +405,8 @@ class Evaluation:
             "masked": masked_video(scene.template, scene.hole, self._params.encode.mask.fill),
             "mask": mask_video(scene.hole),
         }
-        if SWAPPED.name in scene.others:
-            shown[SWAPPED.name] = scene.others[SWAPPED.name]
+        beside = [SWAPPED.name, *([Paste.name, *(route.name for route in self._routes)] if self._routes else ())]
+        shown |= {name: scene.others[name] for name in beside if name in scene.others}
         if scene.template_id is not None:
             shown["template"] = scene.template
         folder = Path("videos") / one.part / one.entry.key

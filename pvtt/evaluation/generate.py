@@ -21,7 +21,7 @@ from pvtt.encoding.collage import Collage, HoleShape, collage
 from pvtt.encoding.collage_tensors import collage_fields, collage_video, draft_video
 from pvtt.encoding.store import read_variant
 from pvtt.errors import PvttError
-from pvtt.evaluation.contenders.contender import Network
+from pvtt.evaluation.contenders.contender import DEFAULT_START, Network, Start
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_bytes, sha256_file, sha256_json
 from pvtt.generation.conditioned import ConditionedPipeline
@@ -30,8 +30,9 @@ from pvtt.media.arrays import Region, Rgba, Video
 from pvtt.models import origin
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.loading import is_vace, load_base_transformer, load_component
+from pvtt.models.moved_noise import moved_noise
 from pvtt.models.place import PlaceEdit
-from pvtt.models.sampling import SamplingSettings, initial_noise
+from pvtt.models.sampling import SamplingSettings, initial_noise, sample_seed
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import encode_video
 from pvtt.params.file import Params
@@ -179,6 +180,7 @@ class Generator:
         params: All of params.yaml.
         device: The device that it runs on.
         cache: Where finished batches are kept.
+        routes: Folders of further pipelines of the same base, by the network's name.
 
     Raises:
         MissingInputError, PvttError: A model cannot be loaded.
@@ -193,6 +195,7 @@ class Generator:
         params: Params,
         device: str,
         cache: ItemCache,
+        routes: Mapping[Network, Path] | None = None,
     ) -> None:
         # The networks' own loaders keep some parts in float32, which `to(dtype)` would not.
         half = device != "cpu" and params.train.precision == "bf16"
@@ -207,9 +210,10 @@ class Generator:
             "model": self.pipeline,
             "base": self.pipeline.with_transformer(untrained.to(device).eval()),
         }
-        if champion is not None:
-            before = load_component(champion / "transformer", ProductVideoTransformer, torch_dtype=dtype)
-            self._pipelines["champion"] = self.pipeline.with_transformer(before.to(device).eval())
+        others: dict[Network, Path] = {} if champion is None else {"champion": champion}
+        for name, folder in (others | dict(routes or {})).items():
+            other = load_component(folder / "transformer", ProductVideoTransformer, torch_dtype=dtype)
+            self._pipelines[name] = self.pipeline.with_transformer(other.to(device).eval())
         self._code = code_of(Generator)
         self._scheduler_sha256 = origin.model_sha256(model / "scheduler")
         self._hashes = dict(hashes)
@@ -223,7 +227,12 @@ class Generator:
         return frozenset(self._pipelines)
 
     def videos(
-        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, *, network: Network
+        self,
+        samples: Sequence[ConditionedSample],
+        products: Sequence[ConditionedSample] | None,
+        *,
+        network: Network,
+        start: Start = DEFAULT_START,
     ) -> list[Video]:
         """One video, (F, H, W, 3), before compositing, for each sample.
 
@@ -231,24 +240,29 @@ class Generator:
             samples: The samples to generate videos for.
             products: Whose photos each gets; None: no photos.
             network: One of `networks`.
+            start: What sampling starts from.
         """
-        return self.pipeline.decode(self.latents(samples, products, network))
+        return self.pipeline.decode(self.latents(samples, products, network, start))
 
     def reconstructions(self, samples: Sequence[ConditionedSample]) -> list[Video]:
         """The true videos through the VAE, (F, H, W, 3) each, before compositing."""
         return self.pipeline.decode(torch.cat([one.latents for one in samples]))
 
     def latents(
-        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, network: Network
+        self,
+        samples: Sequence[ConditionedSample],
+        products: Sequence[ConditionedSample] | None,
+        network: Network,
+        start: Start = DEFAULT_START,
     ) -> Tensor:
         """Normalised latents of a batch, (B, C, F', h, w), from the cache or new. Arguments as for `videos`."""
         from safetensors.torch import load_file, save_file
 
-        key = self.key(samples, products, network)
+        key = self.key(samples, products, network, start)
         entry = self._cache.read(key)
         if entry is not None:
             return load_file(entry.directory / LATENTS_FILE)[LATENTS]
-        latents = self._sample(samples, products, network)
+        latents = self._sample(samples, products, network, start)
         if not latents.isfinite().all():
             names = ", ".join(one.key for one in samples)
             raise PvttError(f"the model's output for {names} is not finite", "train again at a lower learning rate")
@@ -257,7 +271,11 @@ class Generator:
         return latents
 
     def key(
-        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, network: Network
+        self,
+        samples: Sequence[ConditionedSample],
+        products: Sequence[ConditionedSample] | None,
+        network: Network,
+        start: Start = DEFAULT_START,
     ) -> str:
         """The hash of everything that a batch's latents depend on. Arguments as for `videos`."""
         return sha256_json(
@@ -274,14 +292,20 @@ class Generator:
                 "num_threads": torch.get_num_threads() if self._device == "cpu" else None,
                 "samples": [[one.key, sha256_file(one.path)] for one in samples],
                 "products": None if products is None else [sha256_file(one.path) for one in products],
+                "drafted": start.drafted,
+                "flows": None if start.flows is None else [sha256_bytes(flow.tobytes()) for flow in start.flows],
             }
         )
 
     def _sample(
-        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, network: Network
+        self,
+        samples: Sequence[ConditionedSample],
+        products: Sequence[ConditionedSample] | None,
+        network: Network,
+        start: Start,
     ) -> Tensor:
         given, vae = samples if products is None else products, self.pipeline.vae
-        drafted = products is not None and self._params.evaluate.strength < 1
+        drafted = start.drafted and products is not None and self._params.evaluate.strength < 1
         conditions = Conditions.concatenate(given_photos(samples, given, vae, drafted))
         settings = SamplingSettings(
             self._params.evaluate.num_steps,
@@ -292,8 +316,11 @@ class Generator:
         )
         if products is None:
             conditions = conditions.without_product()
-        return self._pipelines[network].generate(conditions, self._noise(samples), settings).cpu()
+        noise = self._noise(samples)
+        if start.flows is not None:
+            noise = torch.stack([moved_noise(one, flow) for one, flow in zip(noise, start.flows, strict=True)])
+        return self._pipelines[network].generate(conditions, noise, settings).cpu()
 
     def _noise(self, batch: Sequence[ConditionedSample]) -> Tensor:
-        seeds = [int(sha256_json([self._params.seed, one.key])[:15], 16) for one in batch]
+        seeds = [sample_seed(self._params.seed, one.key) for one in batch]
         return initial_noise(batch[0].conditions.masked_latents.shape[1:], seeds)

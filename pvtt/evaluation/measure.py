@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pvtt.evaluation.contenders.all import others
+from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.fingerprint import weights_path
 from pvtt.evaluation.metrics.fvd import VideoEmbedder
 from pvtt.evaluation.metrics.metric import Metric, Networks, Scene
@@ -27,10 +29,15 @@ def load_networks(root: Path, params: EvaluateParams, device: str) -> Networks:
     )
 
 
-def measure_sample(scene: Scene) -> dict[str, float | None]:
-    """Every score of one sample, but for those of optional contenders that made no video; None: not measured."""
-    absent = {contender.name for contender in others() if contender.optional} - set(scene.others)
-    scores = [score for score in all_scores() if score.subject not in absent]
+def measure_sample(scene: Scene, routes: Sequence[Contender] = ()) -> dict[str, float | None]:
+    """Every score of one sample, but for those of optional contenders that made no video; None: not measured.
+
+    Args:
+        scene: The sample.
+        routes: Contenders beside those of every run.
+    """
+    absent = {contender.name for contender in others(routes) if contender.optional} - set(scene.others)
+    scores = [score for score in all_scores(routes=routes) if score.subject not in absent]
     values = {score.name: _measure(score, scene) for score in scores if score.measure is not None}
     for score in scores:
         if score.difference is not None and values.keys() >= set(score.difference):

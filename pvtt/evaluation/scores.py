@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from pvtt.errors import PvttError
 from pvtt.evaluation.contenders.all import others
 from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.metrics.all import METRICS
@@ -15,17 +17,34 @@ GROUND_TRUTH = "ground_truth"
 LEAD = "product_psnr"  # the metric whose difference is the model's lead over a contender
 
 
-def all_scores(part: Part | None = None) -> tuple[Metric, ...]:
+def all_scores(part: Part | None = None, routes: Sequence[Contender] = ()) -> tuple[Metric, ...]:
     """All of them, in the order of `metrics/evaluate.json`: the names, and what each says and is held against.
 
     Args:
         part: Only what is measured there.
+        routes: Contenders beside those of every run.
     """
     own = [score for metric in METRICS for score in _of_the_model(metric)]
-    leads = [_lead(contender) for contender in others()]
-    beside = [of_contender(metric, contender) for metric in METRICS if metric.of_contenders for contender in others()]
+    beside_it, asked = others(routes), [metric for metric in METRICS if metric.of_contenders]
+    leads = [_lead(contender) for contender in beside_it]
+    beside = [of_contender(metric, contender) for metric in asked for contender in beside_it]
     track = "transfer" if part == "transfer" else "reconstruct"
     return tuple(score for score in (*own, *leads, *beside) if part is None or score.of_track in (None, track))
+
+
+def require_own_names(routes: Sequence[Contender]) -> None:
+    """Refuse routes whose figures would have the names of other figures.
+
+    Raises:
+        PvttError: Names the route.
+    """
+    known = Counter(score.name for score in all_scores(routes=routes))
+    for route in routes:
+        own = {route.gain, *(of_contender(metric, route).name for metric in METRICS if metric.of_contenders)}
+        if not route.name or any(known[name] > 1 for name in own):
+            raise PvttError(
+                f"evaluate.routes: the name {route.name!r} is taken", "give the folder of these films another name"
+            )
 
 
 def _of_the_model(metric: Metric) -> Iterator[Metric]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import all_scores
 from pvtt.params.evaluate import EvaluateParams, TargetParams
@@ -27,6 +28,7 @@ def summarise(
     params: EvaluateParams,
     seed: int,
     fvd: FvdResult | None,
+    routes: Sequence[Contender] = (),
 ) -> dict[str, MetricValue]:
     """A part's scores.
 
@@ -37,13 +39,14 @@ def summarise(
         params: Least numbers, resamples, targets.
         seed: Seed of the bootstrap.
         fvd: Measured over all videos together; None: the network is missing.
+        routes: Contenders beside those of every run.
     """
     chance = _chance(num_products)
     return {
         score.name: _summarise_fvd(score, fvd, params)
         if score.name == "fvd"
         else _summarise_one(score, samples, params, seed, chance if score.chance else None)
-        for score in all_scores(part)
+        for score in all_scores(part, routes)
         if not score.optional or any(score.name in sample.metrics for sample in samples)
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pvtt.files.hashing import sha256_json
 from pvtt.models.camera import CameraShift, shift, shift_history
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.place import PlaceEdit
@@ -27,6 +28,11 @@ def initial_noise(shape: Sequence[int], seeds: Sequence[int]) -> Tensor:
     return torch.stack(
         [torch.randn(tuple(shape), generator=torch.Generator("cpu").manual_seed(int(seed))) for seed in seeds]
     )
+
+
+def sample_seed(seed: int, key: str) -> int:
+    """The seed of a sample's noise, from a run's seed and the sample's name: nothing else about a run changes it."""
+    return int(sha256_json([seed, key])[:15], 16)
 
 
 def guidance_weights(product_guidance: float, text_guidance: float) -> tuple[float, float, float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, model_validator
 
 from pvtt.params.base import Fraction, Positive
 from pvtt.records.base import Record
@@ -17,6 +19,28 @@ class TargetParams(Record):
     clip_i: Fraction = 0.8  # at least
     dino: Fraction = 0.7  # at least
     fvd: Positive = 300.0  # at most
+
+
+RouteName = Literal["first_frame", "points", "two_branch", "ip_adapter", "vace", "external"]
+
+
+class RoutesParams(Record):
+    """Other ways to do it: `docs/routes.md`."""
+
+    run: tuple[RouteName, ...] = ()  # measured beside the model; what lacks its folder reads not measured
+    first_frame: str | None = None  # local folder of a Wan image-to-video pipeline; null: optical flow
+    two_branch: str | None = None  # local folder of a model trained on moving noise; null: the evaluated model
+    ip_adapter: str | None = None  # local folder of a model trained with mask_channels and product_tokens
+    vace: str | None = None  # local folder of a stock Wan2.1-VACE; null: the base, where it is one
+    external: tuple[str, ...] = ()  # folders of films that were made elsewhere, each a contender of its name
+    guidance: float = Field(default=5.0, ge=0)  # over the caption, of the pipelines that are used as they come
+
+    @model_validator(mode="after")
+    def _each_once(self) -> RoutesParams:
+        twice = sorted({name for name in self.run if self.run.count(name) > 1})
+        if twice:
+            raise ValueError(f"run has {', '.join(twice)} more than once")
+        return self
 
 
 class EvaluateParams(Record):
@@ -38,3 +62,4 @@ class EvaluateParams(Record):
     lpips_weights: str | None = None  # as `clip_weights`
     save_videos: int = Field(default=8, ge=0)  # videos a split kept for the report and for rating
     targets: TargetParams = TargetParams()
+    routes: RoutesParams = RoutesParams()

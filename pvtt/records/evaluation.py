@@ -39,11 +39,33 @@ class MetricValue(Record):
     status: MetricStatus
 
 
+class FilmSource(Record):
+    """Where films come from that were made elsewhere: a line of their folder's sheet, and how many films it is of."""
+
+    source: str = Field(min_length=1)
+    licence: str = Field(min_length=1)
+    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    num_films: int = Field(ge=0)
+
+
+class RouteRecord(Record):
+    """A contender that `evaluate.routes` asked for: what it was, and where and why it was not measured."""
+
+    name: str
+    says: str
+    must_be_beaten: bool
+    sha256: Sha256 | None  # of the folder that it was made from
+    unmeasured: dict[Part, str]
+    faults: tuple[str, ...]  # of the films that it was given, one by one
+    sources: tuple[FilmSource, ...]
+
+
 class EvaluationMetrics(Record):
     """`metrics/evaluate.json`: the evaluation's run, and part → metric → value.
 
     `categories` has the metrics that rank contenders once more for each product category: part → category → metric →
-    value. `unmeasured` says why a part has no samples.
+    value. `unmeasured` says why a part has no samples. `routes` are the contenders that were asked for beside those of
+    every run.
     """
 
     run_id: EvaluationRunId
@@ -53,6 +75,7 @@ class EvaluationMetrics(Record):
     transfer: dict[str, MetricValue]
     categories: dict[Part, dict[str, dict[str, MetricValue]]]
     unmeasured: dict[Part, str]
+    routes: tuple[RouteRecord, ...] = ()
 
     def get(self, part: Part, metric: str) -> MetricValue | None:
         """A metric's value on a part; None where the evaluation doesn't have it."""
@@ -105,7 +128,7 @@ class EvaluatedSample(ClipRecord):
     photo_paths: tuple[str, ...]
     swapped_photo_paths: tuple[str, ...] = ()
     to_rate: bool = False  # its video is among those that people rate
-    videos: dict[str, str]  # generated, ground_truth, masked, mask, swapped; template in a transfer
+    videos: dict[str, str]  # generated, ground_truth, masked, mask, swapped; template in a transfer; routes, and paste
     metrics: dict[str, float | None]  # None: not measured on this sample
 
     @property
@@ -124,8 +147,10 @@ def read_evaluated(folder: Path) -> list[EvaluatedSample]:
 
 
 def write_metrics(path: Path, metrics: EvaluationMetrics) -> None:
-    """Write `metrics/evaluate.json` atomically; `chance` and `target` stand only where there is one."""
+    """Write `metrics/evaluate.json` atomically; `chance`, `target` and `routes` stand only where there is one."""
     data = json.loads(metrics.to_json())
+    if not data["routes"]:
+        del data["routes"]
     by_category = [values for categories in data["categories"].values() for values in categories.values()]
     for values in (*(data[part] for part in PARTS), *by_category):
         for value in values.values():

@@ -1,4 +1,4 @@
-"""The README's picture: one row a sample, template | photos | hole | output | truth."""
+"""The README's picture: a row a sample, template | photos | hole | other contenders, if asked for | output | truth."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ GAP, MARGIN = 12, 28
 TITLE, SECTION = 46, 74  # heights of the columns' and of a section's heading
 PHOTO_GAP = 8
 INK, SOFT, PAPER, HOLE = (28, 32, 36), (98, 106, 116), (255, 255, 255), (47, 127, 209)
-COLUMNS = ("template", "photos", "hole", "output", "truth")
 HEADINGS: dict[Part, str] = {
     "transfer": "Transfer: another product in the template's place",
     "train": "Reconstruct: the template's own product, seen in training",
@@ -33,7 +32,13 @@ HEADINGS: dict[Part, str] = {
 
 
 def draw_figure(
-    samples: Sequence[EvaluatedSample], videos: Path, root: Path, destination: Path, num_rows: int, part: Part = "test"
+    samples: Sequence[EvaluatedSample],
+    videos: Path,
+    root: Path,
+    destination: Path,
+    num_rows: int,
+    part: Part = "test",
+    beside: Sequence[str] = (),
 ) -> None:
     """Draw the middle frames of the first transfers, then of the first samples of a part: nobody picks the good ones.
 
@@ -44,12 +49,14 @@ def draw_figure(
         destination: The PNG to write.
         num_rows: Samples to show at most of the transfers, and of the part; one a row.
         part: What is shown below the transfers; `transfer` for nothing.
+        beside: Contenders whose videos are shown too, where the evaluation has kept them.
 
     Raises:
-        PvttError: No sample has videos.
+        PvttError: No sample has videos, or none of a contender.
     """
     from PIL import Image, ImageDraw
 
+    columns = ("template", "photos", "hole", *(name.replace("_", " ") for name in beside), "output", "truth")
     sections = [
         (HEADINGS[shown], rows)
         for shown in dict.fromkeys(("transfer", part))
@@ -57,16 +64,21 @@ def draw_figure(
     ]
     if not sections:
         raise PvttError("no saved videos to draw", "set evaluate.save_videos above 0 and run `dvc repro evaluate`")
+    for name in beside:
+        if not any(name in one.videos for _, rows in sections for one in rows):
+            raise PvttError(
+                f"there is no saved video of {name}", "put it into evaluate.routes.run and run `dvc repro evaluate`"
+            )
     heights = [SECTION + len(rows) * (HEIGHT + GAP) - GAP for _, rows in sections]
-    size = (2 * MARGIN + len(COLUMNS) * (WIDTH + GAP) - GAP, TITLE + sum(heights) + MARGIN)
+    size = (2 * MARGIN + len(columns) * (WIDTH + GAP) - GAP, TITLE + sum(heights) + MARGIN)
     sheet = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(sheet)
-    for column, title in enumerate(COLUMNS):
+    for column, title in enumerate(columns):
         middle = MARGIN + column * (WIDTH + GAP) + WIDTH // 2
         pen.text((middle, MARGIN + 4), title, fill=SOFT, font=_font(28), anchor="mm")
     top = TITLE
     for (heading, rows), height in zip(sections, heights, strict=True):
-        _draw_section(sheet, pen, top, heading, [_cells(sample, videos, root) for sample in rows])
+        _draw_section(sheet, pen, top, heading, [_cells(sample, videos, root, beside) for sample in rows])
         top += height
     with atomic_path(destination) as temporary:
         sheet.save(temporary, format="PNG", optimize=True)
@@ -86,13 +98,20 @@ def _draw_section(
             sheet.paste(_fit(cell), place)
 
 
-def _cells(sample: EvaluatedSample, videos: Path, root: Path) -> tuple[Image.Image, ...]:
-    """A sample's pictures, in the order of `COLUMNS`."""
+def _cells(sample: EvaluatedSample, videos: Path, root: Path, beside: Sequence[str]) -> tuple[Image.Image, ...]:
+    """A sample's pictures, in the order of the columns; an empty one where a contender made no video."""
+    from PIL import Image
+
     truth = _middle_frame(videos / sample.videos["ground_truth"])
     template = _middle_frame(videos / sample.videos["template"]) if "template" in sample.videos else truth
     mask = _middle_frame(videos / sample.videos["mask"])
     output = _middle_frame(videos / sample.videos["generated"])
-    return template, _photos([root / path for path in sample.photo_paths[:4]]), _hole(template, mask), output, truth
+    photos = _photos([root / path for path in sample.photo_paths[:4]])
+    others = [
+        _middle_frame(videos / sample.videos[name]) if name in sample.videos else Image.new("RGB", truth.size, PAPER)
+        for name in beside
+    ]
+    return template, photos, _hole(template, mask), *others, output, truth
 
 
 def _font(size: int) -> FreeTypeFont | ImageFont:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import get_args
 
+from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.metrics.metric import Group, Metric
 from pvtt.evaluation.scores import all_scores
 from pvtt.records.evaluation import Part
 
 
-def meanings() -> dict[str, Metric]:
-    """What each score says, by its name."""
-    return {score.name: score for score in all_scores()}
+def meanings(routes: Sequence[Contender] = ()) -> dict[str, Metric]:
+    """What each score says, by its name; with those of `routes`, contenders beside those of every run."""
+    return {score.name: score for score in all_scores(routes=routes)}
 
 
-def groups(part: Part | None = None) -> dict[str, tuple[Metric, ...]]:
-    """The scores of each group, in the order of tables; only what is measured in `part` where that is given."""
-    scores = all_scores(part)
+def groups(part: Part | None = None, routes: Sequence[Contender] = ()) -> dict[str, tuple[Metric, ...]]:
+    """The scores of each group, in the order of tables; only what is measured in `part` where that is given.
+
+    Argument `routes` as of `meanings`.
+    """
+    scores = all_scores(part, routes)
     return {group: tuple(score for score in scores if score.group == group) for group in get_args(Group)}

@@ -46,6 +46,7 @@ def render(inputs: ReportInputs) -> str:
             decision=sections.decision(inputs),
             videos=sections.videos(inputs, embedded),
             leak=sections.leak(inputs),
+            routes=sections.routes(inputs),
             metrics=sections.metrics(inputs),
             training_plot=sections.training_plot(inputs),
             worst=sections.worst_cases(inputs, embedded),

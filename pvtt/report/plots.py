@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from pvtt.evaluation.contenders.all import others
+from pvtt.evaluation.contenders.all import measured_routes, others
 from pvtt.records.evaluation import PARTS, EvaluationMetrics
 from pvtt.report.collect import TrainingHistory
 
@@ -87,7 +87,7 @@ def plot_contenders(metrics: EvaluationMetrics) -> str:
     figure, (left, right) = _figure(2, 11.5, 3.4)
     beside = {
         contender.label: contender.name
-        for contender in others()
+        for contender in others(measured_routes(metrics))
         if not contender.optional or metrics.get("train", f"product_psnr_{contender.name}") is not None
     }
     _bars(left, metrics, {"model": "product_psnr"} | {k: f"product_psnr_{name}" for k, name in beside.items()})

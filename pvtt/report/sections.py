@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pvtt.decision.text import LOWERED, format_number
+from pvtt.evaluation.contenders.all import measured_routes
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.records.catalog import Reject
 from pvtt.records.dataset import SPLITS, Split
 from pvtt.records.decision import Criterion, Decision
-from pvtt.records.evaluation import EvaluatedSample, EvaluationMetrics, Fingerprint, MetricValue, Part
+from pvtt.records.evaluation import EvaluatedSample, EvaluationMetrics, Fingerprint, MetricValue, Part, RouteRecord
 from pvtt.report.collect import ReportInputs
 from pvtt.report.glossary import groups, meanings
 from pvtt.report.media import photo_uri, video_uri
@@ -37,6 +38,7 @@ CHIPS = (
     ("product_delta_e", "ΔE", ""),
     ("relative_flow_warp_error", "flicker", " ×"),
 )
+STANDARD_VIDEOS = ("generated", "ground_truth", "masked", "mask", "swapped", "template")  # the others are routes'
 WORST_COLUMNS = ("product_psnr", "product_psnr_swapped", "product_delta_e", "relative_flow_warp_error", "identity_top1")
 NUM_WORST = 3
 NUM_PHOTOS = 4
@@ -91,6 +93,7 @@ class VideoRow:
     photos: tuple[str, ...]
     swapped_photo: str | None  # the first photo of the product that the swapped run saw
     chips: tuple[Chip, ...]
+    beside: tuple[str, ...]  # names of other contenders' videos
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,14 @@ class MetricsSection:
 
     tracks: tuple[MetricsTable, ...]
     categories: tuple[MetricsTable, ...]
+
+
+@dataclass(frozen=True)
+class RouteRow:
+    """A contender that the run asked for; `unmeasured` has each reason with the parts that it is of."""
+
+    route: RouteRecord
+    unmeasured: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -264,6 +275,7 @@ def _video_row(inputs: ReportInputs, sample: EvaluatedSample) -> VideoRow:
         chips=tuple(
             Chip(label, value, unit) for name, label, unit in CHIPS if (value := sample.metrics.get(name)) is not None
         ),
+        beside=tuple(name for name in sample.videos if name not in STANDARD_VIDEOS),
     )
 
 
@@ -306,7 +318,7 @@ def _track_table(values: EvaluationMetrics, title: str, parts: tuple[Part, ...])
                 if any(found := tuple(values.get(part, score.name) for part in parts)) or not score.optional
             ),
         )
-        for group, scores in groups(parts[0]).items()
+        for group, scores in groups(parts[0], measured_routes(values)).items()
     )
     return MetricsTable(title, parts, rows, unmeasured)
 
@@ -324,6 +336,16 @@ def _metric_row(score: Metric, found: tuple[MetricValue | None, ...]) -> MetricR
     target = next((metric.target for metric in found if metric is not None and metric.target is not None), None)
     shown = "" if target is None else format_number(target)
     return MetricRow(score, "chance" if score.target == "chance" else shown, found)
+
+
+def routes(inputs: ReportInputs) -> tuple[RouteRow, ...]:
+    """The contenders that the run asked for beside those of every run."""
+    rows = []
+    for route in inputs.metrics.routes:
+        reasons = dict.fromkeys(route.unmeasured.values())
+        parts = {why: [part for part, other in route.unmeasured.items() if other == why] for why in reasons}
+        rows.append(RouteRow(route, tuple((", ".join(parts[why]), why) for why in reasons)))
+    return tuple(rows)
 
 
 def worst_cases(inputs: ReportInputs, embedded: set[str]) -> WorstCasesSection:

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from pvtt.errors import PvttError
+from pvtt.records.evaluation import read_evaluated
 from pvtt.report.figure import GAP, HEIGHT, HOLE, MARGIN, SECTION, TITLE, WIDTH, draw_figure
 from tests.evaluated import EvaluatedProject
 
@@ -55,3 +56,24 @@ def test_the_command_draws_transfers_and_test_products(
 def test_nothing_to_draw_says_so(tmp_path: Path) -> None:
     with pytest.raises(PvttError, match="no saved videos"):
         draw_figure([], tmp_path, tmp_path, tmp_path / "x.png", 3)
+
+
+def test_other_contenders_stand_before_the_output_where_their_videos_are_kept(
+    reported: EvaluatedProject, tmp_path: Path
+) -> None:
+    out = reported.workspace.out("evaluate")
+    samples = [
+        one.model_copy(update={"videos": one.videos | {"paste": one.videos["ground_truth"]}}) if one.videos else one
+        for one in read_evaluated(out)
+    ]
+    draw_figure(samples, out, reported.workspace.root, tmp_path / "x.png", 1, "transfer", ["paste"])
+    with Image.open(tmp_path / "x.png") as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    assert pixels.shape[1] == 2 * MARGIN + 6 * WIDTH + 5 * GAP
+    left = [MARGIN + column * (WIDTH + GAP) for column in range(6)]
+    beside, output, truth = (pixels[-MARGIN - HEIGHT : -MARGIN, place : place + WIDTH] for place in left[3:])
+    assert (beside == truth).all()
+    assert (output != truth).any()
+    with pytest.raises(PvttError, match="no saved video of points") as error:
+        draw_figure(samples, out, reported.workspace.root, tmp_path / "y.png", 1, "transfer", ["points"])
+    assert "evaluate.routes.run" in (error.value.hint or "")

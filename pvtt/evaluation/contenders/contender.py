@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,12 @@ import numpy.typing as npt
 from pvtt.encoding.collage import Collage, HoleShape
 from pvtt.media.arrays import Region, Rgba, Video
 
-Network: TypeAlias = Literal["model", "champion", "base"]
+if TYPE_CHECKING:  # what the model's videos do not depend on
+    from pvtt.evaluation.contenders.motion import TemplateMotion
+    from pvtt.media.flow import FlowFields
+    from pvtt.records.evaluation import FilmSource, Part
+
+Network: TypeAlias = Literal["model", "champion", "base", "ip_adapter", "two_branch"]
 ConditionedSample: TypeAlias = Any  # `pvtt.evaluation.generate`'s: saying what a contender is needs no torch
 
 
@@ -29,6 +34,8 @@ class Task:
         partner: Those of another product of the split; None where it has no other.
         inpainted: The template, its hole filled from around it, (F, H, W, 3).
         collage: The photo that fits the hole best, cut out and in its place.
+        caption: What the video shows, in words; empty where no one has said it.
+        motion: How the template's own product moves; None where it is not known.
     """
 
     key: str
@@ -39,13 +46,32 @@ class Task:
     partner: ConditionedSample | None
     inpainted: Video
     collage: Collage
+    caption: str = ""
+    motion: TemplateMotion | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a network's sampling starts from.
+
+    Args:
+        drafted: From a draft, where the sampler has one; False: always from noise alone.
+        flows: Of each sample, from each frame but the first to the one before, (F-1, H, W, 2): its noise moves along
+            them. None: noise stands still.
+    """
+
+    drafted: bool = True
+    flows: Sequence[FlowFields] | None = None
+
+
+DEFAULT_START = Start()
 
 
 class Sampler(Protocol):
     """Generates with a network.
 
     Attributes:
-        networks: Those that there are; a champion only where training continued it.
+        networks: Those that there are; a champion only where training continued it, a route's where it has a folder.
         base_swaps: The base, a VACE, puts products into videos without any training.
         drafts: Sampling with photos starts from a draft.
     """
@@ -57,14 +83,21 @@ class Sampler(Protocol):
     def networks(self) -> frozenset[Network]: ...
 
     def videos(
-        self, samples: Sequence[ConditionedSample], products: Sequence[ConditionedSample] | None, *, network: Network
+        self,
+        samples: Sequence[ConditionedSample],
+        products: Sequence[ConditionedSample] | None,
+        *,
+        network: Network,
+        start: Start = DEFAULT_START,
     ) -> list[Video]:
         """One video, before compositing, for each sample.
 
         Args:
             samples: The samples to generate videos for.
             products: Whose photos each gets; None: no photos.
-            network: The model that is evaluated, the champion, or the base with new parts, which have no effect.
+            network: The model that is evaluated, the champion, the base with new parts, which have no effect, or a
+                route's own.
+            start: What sampling starts from.
         """
         ...
 
@@ -117,3 +150,16 @@ class Contender(Protocol):
         Only what it makes inside the hole counts: outside, the template's own pixels are put back.
         """
         ...
+
+
+class Route(Contender, Protocol):
+    """A contender that runs only where `evaluate.routes` asks for it, and that may need what is not on this machine.
+
+    It stands in every table then, measured or not.
+    """
+
+    must_be_beaten: bool = True
+    unmeasured: Mapping[Part, str] = {}  # why it makes no video of a part
+    faults: Sequence[str] = ()  # what is wrong with the films that it was given, one by one
+    sources: Sequence[FilmSource] = ()  # where these come from
+    sha256: str | None = None  # of the folder that it was made from

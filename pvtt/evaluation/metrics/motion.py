@@ -1,22 +1,19 @@
 """Motion: flicker, flow-warp error, and camera motion outside the mask. Lower is better for all.
 
-Optical flow is OpenCV's DIS (Kroeger et al. 2016), always estimated on the ground truth for the warp error, so that
+Optical flow (`pvtt.media.flow`) is always estimated on the ground truth for the warp error, so that
 output and ground truth are warped alike and their ratio compares like with like.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pvtt.evaluation.arrays import check_same_shape
 from pvtt.evaluation.metrics.metric import Metric, Scene, Values
 from pvtt.media.arrays import Region, Video
-
-FlowFields: TypeAlias = npt.NDArray[np.float32]  # (F-1, H, W, 2) pixels a frame: x, y
+from pvtt.media.flow import FlowFields, flow_fields, sample_along
 
 WARP_ERROR_FLOOR = 0.5 / 255  # half a grey level; keeps the ratio finite on still clips
 
@@ -31,37 +28,15 @@ class Motion:
 
 def optical_flow(video: Video) -> FlowFields:
     """Flow from each frame to the next, (F-1, H, W, 2)."""
-    return _flows(video[:-1], video[1:])
-
-
-def _flows(sources: Video, targets: Video) -> FlowFields:
-    import cv2
-
-    estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flows = np.zeros((*sources.shape[:3], 2), dtype=np.float32)
-    for index, (source, target) in enumerate(zip(sources, targets, strict=True)):
-        grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (source, target)]
-        flows[index] = estimator.calc(grey[0], grey[1], np.zeros((*grey[0].shape, 2), np.float32))
-    return flows
-
-
-def _warp(image: npt.NDArray[np.float32], flow: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Sample `image` at each pixel moved by `flow`; outside the frame: NaN."""
-    import cv2
-
-    height, width = flow.shape[:2]
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    x, y, outside = x + flow[..., 0], y + flow[..., 1], (np.nan,) * 4
-    warped = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=outside)
-    return np.asarray(warped, dtype=np.float32)
+    return flow_fields(video[:-1], video[1:])
 
 
 def estimate_motion(truth: Video) -> Motion:
     """The ground truth's motion; valid where forward and backward flow agree (Sundaram et al. 2010, equation 5)."""
-    forward, backward = _flows(truth[:-1], truth[1:]), _flows(truth[1:], truth[:-1])
+    forward, backward = flow_fields(truth[:-1], truth[1:]), flow_fields(truth[1:], truth[:-1])
     valid = np.zeros(forward.shape[:3], dtype=np.bool_)
     for index in range(len(forward)):
-        returned = _warp(backward[index], forward[index])
+        returned = sample_along(backward[index], forward[index])
         with np.errstate(invalid="ignore"):
             gap = ((forward[index] + returned) ** 2).sum(-1)
             length = (forward[index] ** 2).sum(-1) + (returned**2).sum(-1)
@@ -85,7 +60,7 @@ def flow_warp_error(video: Video, motion: Motion, region: Region) -> float | Non
     """
     total, count = 0.0, 0
     for index, flow in enumerate(motion.forward):
-        warped = _warp(video[index + 1].astype(np.float32), flow)
+        warped = sample_along(video[index + 1].astype(np.float32), flow)
         where = motion.valid[index] & region[index] & np.isfinite(warped).all(-1)
         total += float(np.abs(warped[where] - video[index][where]).sum(dtype=np.float64))
         count += 3 * int(where.sum())
