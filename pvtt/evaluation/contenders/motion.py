@@ -25,7 +25,7 @@ ROUNDS = 2  # that points and flow are looked for in a frame, each from where th
 MAX_ERROR = 1.0  # pixels that a point may be off the transform that it is fitted with
 SMOOTHED = 5  # frames that a transform is smoothed over
 RIM = 0.012  # of the short side: at the product's outline the flow is half the background's
-MAX_SAMPLES = 4000  # pixels of the product that its turn and growth are fitted to
+MAX_SAMPLES = 1000  # pixels of the product that its turn and growth are fitted to
 
 
 class TemplateMotion:
@@ -163,7 +163,7 @@ def _nearest(places: Floats, moved: Floats) -> Transform | None:
 
     if len(places) < MIN_POINTS:
         return None
-    some = slice(None, None, -(-len(places) // MAX_SAMPLES))
+    some = np.arange(0, len(places), -(-len(places) // MAX_SAMPLES))
     matrix, _ = cv2.estimateAffinePartial2D(places[some], moved[some], ransacReprojThreshold=MAX_ERROR)
     return None if matrix is None else np.asarray(matrix, np.float64)
 
