@@ -19,7 +19,7 @@ from pvtt.encoding.windows import (
 )
 from pvtt.errors import PvttError
 from pvtt.params.encode import CropParams
-from tests.encoding.samples import tiny_encode_params, write_sample
+from tests.encoding.samples import tiny_encode_params, write_sample, write_transfer
 
 
 def test_a_window_holds_the_strided_frames_at_the_encode_size(tmp_path: Path) -> None:
@@ -63,3 +63,20 @@ def test_another_aspect_ratio_is_refused(tmp_path: Path) -> None:
     entry = write_sample(tmp_path)
     with pytest.raises(PvttError, match="would distort"):
         load_window(entry, tmp_path, tiny_encode_params(width=64, height=32))
+
+
+def test_a_transfers_window_knows_where_the_old_product_is_apart_from_the_room_for_the_new(tmp_path: Path) -> None:
+    template = write_sample(tmp_path, "DISC001", colour=(200, 40, 40))
+    product = write_sample(tmp_path, "DISC002", colour=(40, 160, 60))
+    for path in product.photo_paths:  # a bar, wider than the disc is high
+        bar = np.zeros((64, 64, 4), np.uint8)
+        bar[28:36, 4:60] = [60, 160, 40, 255]
+        cv2.imwrite(str(tmp_path / path), bar)
+    params = tiny_encode_params(crop=CropParams(follow=False))
+    window = load_window(write_transfer(tmp_path, product, template, (40, 160, 60)), tmp_path, params)
+    own = load_window(template, tmp_path, params)
+    assert (window.replaced == own.product).all()
+    assert (own.replaced == own.product).all()
+    assert (window.template == own.pixels).all()
+    assert (window.mask & ~own.mask).any()  # the room for a bar
+    assert (window.mask | ~window.replaced).all()
