@@ -173,6 +173,16 @@ def _whole_data(root: Path) -> None:
             assert sha256_file(data / medium.path) == medium.sha256, medium.path
 
 
+def _generate(root: Path) -> Params:
+    """One shot of one window, and a product that is cut out already."""
+    from tests.generation.ad.films import disc_shot, write_film, write_model, write_photos
+
+    write_film(root / "ad.mp4", disc_shot(215, num_frames=5)[0])
+    write_photos(root)
+    write_model(root)
+    return small_params()
+
+
 CASES = {
     "crawl": Case(
         _crawl, ("crawl", "--source", "folder", "--start", "products"), (), require_sound=_whole_data, walks=False
@@ -187,5 +197,22 @@ CASES = {
     "evaluate": Case(_evaluate, ("evaluate",), ("outs/evaluate", "metrics/evaluate.json")),
     "decide": Case(_decide, ("decide",), ("metrics/decision.json",)),
     "report": Case(_report, ("report",), ("outs/report",)),
+    "generate": Case(
+        _generate,
+        (
+            "generate",
+            "--template",
+            "ad.mp4",
+            "--photos",
+            "photo-0.png",
+            "--model",
+            "model",
+            "--steps",
+            "1",
+            "-o",
+            "new.mp4",
+        ),
+        ("new.mp4", "new.png", "new.json", "new.compare.mp4"),
+    ),
     "export": Case(_export, ("export", "exported"), ("exported",)),
 }

@@ -251,7 +251,7 @@ class Loop:
             said = SAID.search(ended.said)
             if said is None or "Traceback" in ended.said:
                 yield f"not one clear line: {ended.said[-500:]!r}"
-            elif str(self._root) not in said[1]:
+            elif not any(place in said[1] for place in (str(self._root), *self._case.outs)):
                 yield f"the message names no path: {said[1]!r}"
         elif ended.code != 0:
             yield f"exit code {ended.code}: {ended.said[-700:]}"

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import require_program
 from tests.faults.injection import compile_shim, run_under_shim
 
-SAMPLED = ("crawl", "clip", "encode")
+SAMPLED = ("crawl", "clip", "encode", "generate")
 Found = dict[str, dict[str, Any]]
 LIBRARIES = (
     "text",

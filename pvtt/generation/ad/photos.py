@@ -10,6 +10,7 @@ Outlines were measured too and tell nothing more: a pendant's front and side dif
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.inputs import read_photo
 from pvtt.media.arrays import Rgba
 
+MAX_MEGAPIXELS = 89  # `PIL.Image.MAX_IMAGE_PIXELS`
 LINKED = 0.55  # of 1: with less, two photos alone do not show one product
 SOLID = 128  # of 255: alpha from which a pixel is the product's
 
@@ -37,6 +39,7 @@ def read_photos(paths: Sequence[Path]) -> tuple[Rgba, ...]:
     for path in paths:
         if not path.is_file():
             raise MissingInputError(f"the photo {path} does not exist", "give --photos pictures of the new product")
+        _require_moderate(path)
     try:
         photos = tuple(read_photo(path) for path in paths)
     except StorageError:
@@ -48,6 +51,25 @@ def read_photos(paths: Sequence[Path]) -> tuple[Rgba, ...]:
             raise AdError(f"{path}: nothing in it is opaque", "give another photo", "bad_photo")
     require_one_product(paths, photos)
     return photos
+
+
+def _require_moderate(path: Path) -> None:
+    """Raises `AdError` where a photo has more pixels than Pillow decodes without a warning."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path):
+                return
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise AdError(
+            f"{path} has more than {MAX_MEGAPIXELS} megapixels",
+            "make it smaller: 2000 pixels a side show all that is looked at",
+            "bad_photo",
+        ) from None
+    except OSError:  # whoever reads it says why
+        return
 
 
 def require_one_product(paths: Sequence[Path], photos: Sequence[Rgba]) -> None:

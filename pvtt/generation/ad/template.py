@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import av
 
 MIN_FRAMES = 5
+MAX_PIXELS = 4096 * 2304  # of a frame: of 8K a window alone takes gigabytes, and the model sees less than a tenth of 4K
 DEFAULT_RATE = Fraction(25)
 
 
@@ -92,7 +93,7 @@ def read_template(path: Path) -> Template:
     Raises:
         MissingInputError: There is no such file.
         VideoError: It is no video, is cut off or damaged.
-        AdError: It is too short.
+        AdError: It is too short or too large.
         MissingCodecError: This machine cannot decode it.
     """
     if not path.is_file():
@@ -113,6 +114,12 @@ def _read(path: Path) -> Template:
         rate = reader.rate or DEFAULT_RATE
         detector = CutDetector(clip.detector, clip.threshold, rate)
         for index, (time, frame) in enumerate(reader):
+            if frame.width * frame.height > MAX_PIXELS:
+                raise AdError(
+                    f"{path.name} is {frame.width}×{frame.height}, and a template at most as large as 4096×2304",
+                    "make it smaller: `ffmpeg -i IN -vf scale=-2:2160 -c:a copy OUT.mp4`",
+                    "template_too_large",
+                )
             height = max(16, round(ANALYSIS_WIDTH * frame.height / frame.width))
             begins.update(detector.push(index, time, to_rgb(frame, ANALYSIS_WIDTH, height)))
             times.append(time)

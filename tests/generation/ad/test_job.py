@@ -18,7 +18,7 @@ import pytest
 import torch
 
 import pvtt
-from pvtt.errors import MissingInputError, PvttError
+from pvtt.errors import MissingInputError, PvttError, StorageError
 from pvtt.generation.ad import job, making
 from pvtt.generation.ad.record import AdRecord
 from pvtt.generation.ad.refusal import AdError
@@ -357,11 +357,20 @@ FILMS = {
     "two frames": (lambda path: write_film(path, disc_shot(215)[0][:2]), AdError, "has 2 frames"),
     "no film": (lambda path: path.write_bytes(b"no film at all " * 100), VideoError, "not a video"),
     "no pictures": (lambda path: _write_sound(path), VideoError, "no moving picture"),
+    "template too large": (lambda path: _write_8k(path), AdError, "is 7680×4320, and a template at most"),
     "missing": (lambda path: None, MissingInputError, "does not exist"),
     "no product": (
         lambda path: write_film(path, np.full((14, 128, 192, 3), 128, np.uint8)), AdError, "no product was found",
     ),
 }  # fmt: skip
+
+
+def _write_8k(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=20)
+        stream.width, stream.height, stream.pix_fmt = 7680, 4320, "yuvj420p"
+        container.mux(stream.encode(av.VideoFrame(7680, 4320, "yuvj420p")))
+        container.mux(stream.encode(None))
 
 
 def _write_sound(path: Path) -> None:
@@ -403,6 +412,7 @@ def test_a_target_that_cannot_be_written_is_found_out_before_the_work(ad: Ad, tm
         (tmp_path, PvttError, "is no name of a film"),
         (tmp_path / "new.gif", PvttError, "is no name of a film"),
         (ad.template, PvttError, "would be overwritten"),
+        (Path("/sys/new.mp4"), StorageError, "/sys/new.mp4"),
     ):
         with pytest.raises(kind, match=says):
             pvtt.generate(ad.template, ad.photos, output, model=ad.model)

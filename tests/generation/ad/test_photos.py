@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import pvtt.builtin.shop
 from pvtt.generation.ad.photos import LINKED, linked, read_photos
@@ -62,3 +63,14 @@ def test_a_photo_that_came_cut_out_with_nothing_left_is_named(tmp_path: Path) ->
     with pytest.raises(AdError, match=r"empty\.png: nothing in it is opaque") as raised:
         read_photos([tmp_path / "empty.png"])
     assert raised.value.reason == "bad_photo"
+
+
+@pytest.mark.parametrize(
+    "size", [(10_100, 10_000), (20_000, 10_000)]
+)  # Pillow warns of the first and refuses the second
+def test_a_photo_of_more_than_a_hundred_megapixels_is_one_line(tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("1", size).save(tmp_path / "large.png")
+    with pytest.raises(AdError, match=r"large\.png has more than 89 megapixels") as raised:
+        read_photos([tmp_path / "large.png"])
+    assert raised.value.reason == "bad_photo"
+    assert "make it smaller" in str(raised.value.hint)
