@@ -14,7 +14,6 @@ from pvtt.errors import MissingInputError, ParamsError
 from pvtt.evaluation.contenders.routes import fixed_routes
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import all_scores
-from pvtt.params.evaluate import EvaluateParams
 from pvtt.params.file import parse_params
 from pvtt.records.base import Record, read_output
 from pvtt.records.dataset import Split
@@ -165,8 +164,8 @@ class _Least:
 
 
 def _least(experiment: Experiment) -> _Least:
-    evaluate = EvaluateParams.model_validate(experiment.values["evaluate"])
-    return _Least(evaluate.min_n, evaluate.min_products)
+    evaluate = experiment.values["evaluate"]
+    return _Least(evaluate["min_n"], evaluate["min_products"])
 
 
 def _measurements(experiments: Sequence[Experiment], split: Split, score: Metric) -> list[Measurement]:
