@@ -57,7 +57,7 @@ _OS_ERROR_TEXT = re.compile(
 _STRERROR_TEXT = re.compile(r"file failed with strerror: (.+)")  # torch.save
 _NOT_WRITTEN_TEXT = re.compile(
     r"unexpected pos \d+ vs \d+|PytorchStreamWriter failed|iostream error"  # torch.save
-    r"|\d+ requested and \d+ written"  # numpy's tofile, which np.save uses
+    r"|\d+ requested and \d+ written|problem writing element \d+ to file"  # numpy's tofile, which np.save uses
     r"|could not write to file|can't open file for writing",  # OpenCV
     re.IGNORECASE,
 )

@@ -95,6 +95,12 @@ def _write_array(path: Path) -> None:
         np.save(file, FRAMES)
 
 
+def _write_strided_array(path: Path) -> None:
+    """An array that is not contiguous, which NumPy writes an element at a time."""
+    with path.open("wb") as file:
+        np.save(file, FRAMES[0, ::20, ::20, 0])
+
+
 def _read_weights(path: Path) -> Any:
     return torch.load(path)["weights"].tolist()
 
@@ -144,6 +150,7 @@ WRITERS: dict[str, Writer] = {
     "cv2": _file("b.png", lambda path: write_png(path, PICTURE), lambda path: cv2.imread(str(path)).tolist()),
     "av": _folder("videos", _write_videos),
     "numpy": _file("a.npy", _write_array),
+    "numpy strided": _file("a.npy", _write_strided_array),
     "scratch": Writer(
         "a.npz",
         _write_by_scratch,

@@ -28,6 +28,7 @@ LIBRARIES = (
     "cv2",
     "av",
     "numpy",
+    "numpy strided",
     "scratch",
     "torch",
     "safetensors",

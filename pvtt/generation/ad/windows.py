@@ -119,7 +119,7 @@ class WindowMaker:
             return Made(np.load(entry.directory / WINDOW_FILE), cached=True, drawn=entry.result["drawn"])
         video, drawn = self._generate(pixels, holes, known, collage, compared)
         with self._cache.write(key) as new:
-            np.save(new.directory / WINDOW_FILE, video)
+            np.save(new.directory / WINDOW_FILE, np.ascontiguousarray(video))
             new.result = {"shape": list(video.shape), "drawn": drawn}
         return Made(video, cached=False, drawn=drawn)
 
