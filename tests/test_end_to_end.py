@@ -21,10 +21,11 @@ from pvtt.stages.all import STAGE_NAMES
 
 NUM_PRODUCTS = 9
 SMALLEST: dict[str, dict[str, Any]] = {
+    "segment": {"key_frame_every": 48},
     "validate": {"min_products": 8},
-    "encode": {"variants": 2, "width": 144, "height": 96},
+    "encode": {"variants": 1, "width": 144, "height": 96},
     "evaluate": {
-        "num_steps": 2,
+        "num_steps": 1,
         "max_clips_per_split": 2,
         "save_videos": 1,
         "bootstrap": 100,
