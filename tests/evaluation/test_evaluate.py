@@ -149,7 +149,7 @@ def test_videos_of_samples_to_rate_and_of_the_worst_are_kept(samples: list[Evalu
 
 def test_videos_play_and_show_what_they_are_named(samples: list[EvaluatedSample], out: Path) -> None:
     videos = next(sample.videos for sample in samples if sample.part == "test" and sample.videos)
-    assert sorted(videos) == ["generated", "ground_truth", "mask", "masked", "swapped"]
+    assert sorted(videos) == ["generated", "ground_truth", "mask", "masked", "mean_fill", "swapped"]
     for path in videos.values():
         info = probe(out / path)
         assert (info.codec, info.width, info.height) == ("h264", 432, 288)
