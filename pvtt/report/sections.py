@@ -38,7 +38,15 @@ CHIPS = (
     ("product_delta_e", "ΔE", ""),
     ("relative_flow_warp_error", "flicker", " ×"),
 )
-STANDARD_VIDEOS = ("generated", "ground_truth", "masked", "mask", "swapped", "template")  # the others are routes'
+STANDARD_VIDEOS = (
+    "generated",
+    "ground_truth",
+    "masked",
+    "mask",
+    "swapped",
+    "template",
+    "mean_fill",
+)  # the others are routes'
 WORST_COLUMNS = ("product_psnr", "product_psnr_swapped", "product_delta_e", "relative_flow_warp_error", "identity_top1")
 NUM_WORST = 3
 NUM_PHOTOS = 4
