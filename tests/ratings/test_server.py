@@ -17,6 +17,7 @@ from pvtt.ratings.server import RatingServer
 from pvtt.ratings.store import RatingStore
 from pvtt.records.base import read_jsonl
 from pvtt.records.evaluation import EvaluatedSample
+from tests.axe import violations
 from tests.browser import console_errors, open_browser, wait_for
 from tests.evaluated import EvaluatedProject
 
@@ -299,8 +300,10 @@ def test_a_person_rates_by_key_and_click_and_comes_back(server: RatingServer, tm
 
     with open_browser(tmp_path / "profile") as browser:
         browser.get(server.url)
+        faults = violations(browser)
         browser.find_element(By.ID, "name").send_keys("ann", Keys.ENTER)
         wait_for(lambda: browser.find_element(By.ID, "rate").is_displayed(), "the first video")
+        assert faults + violations(browser) == []
         wait_for(lambda: browser.execute_script("return video.readyState >= 2 && video.currentTime > 0"), "it to play")
         assert len(browser.find_elements(By.CSS_SELECTOR, "#photos img")) == 3
         assert browser.execute_script("return [...document.images].every(image => image.naturalWidth > 0)")
