@@ -45,6 +45,7 @@ MAPPING = (
     Change("model.product_heads", 40, "set", "as many as the base's own attention has"),
     Change("model.num_product_tokens", 256, "at_least", "room for detail that the wider base can draw"),
     Change("validate.min_products", 1000, "at_least", "the data that a run of this price asks for"),
+    Change("train.gradient_checkpointing", True, "set", "14B's activations fit in no other way"),
     Change("train.stage1.steps", 2, "times", "a larger model on more data"),
     Change("train.stage2.steps", 2, "times", "the same"),
     Change("train.stage1.batch_size", GPUS, "at_least", "FSDP2 on one node: a sample a GPU"),
