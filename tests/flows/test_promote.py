@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 
@@ -123,23 +121,6 @@ def test_a_run_that_is_no_better_than_the_champion_is_refused_and_a_better_one_i
     assert "product_psnr: test +6 [" in better
     assert "The gate would open to another person's approval" in better
 
-    model = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "dvc",
-            "get",
-            ".",
-            "outs/train_stage2/model",
-            "--rev",
-            champion,
-            "-o",
-            "models/champion",
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert model.returncode == 0, model.stderr
+    project.dvc("get", ".", "outs/train_stage2/model", "--rev", champion, "-o", "models/champion")
     scheduler = project.root / "models" / "champion" / "scheduler" / "scheduler_config.json"
     assert "trained" not in scheduler.read_text()  # the champion's own model comes back
