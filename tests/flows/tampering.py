@@ -140,9 +140,9 @@ def keeping_times(project: Gated) -> None:
 
 
 def another_film(project: Gated) -> None:
-    for generated in project.workspace.out("evaluate").glob("videos/*/*/generated.mp4"):
-        generated.unlink()
-        shutil.copy(generated.with_name("swapped.mp4"), generated)
+    for swapped in project.workspace.out("evaluate").glob("videos/*/*/swapped.mp4"):
+        swapped.with_name("generated.mp4").unlink()
+        shutil.copy(swapped, swapped.with_name("generated.mp4"))
     project.commit("evaluate")
 
 
