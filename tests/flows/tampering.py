@@ -22,10 +22,9 @@ from click.testing import CliRunner
 
 from flows.promote import main
 from pvtt.files.workspace import Workspace
-from pvtt.promotion.ledger import PROMOTIONS, add
+from pvtt.promotion.ledger import PROMOTIONS
 from pvtt.records.evaluation import EvaluatedSample
 from tests.flows.gated import ROOT, Gated, clean_environment
-from tests.promotion.records import promotion
 
 PAGE = ROOT / "docs" / "tampering.md"
 HEADER = """\
@@ -197,14 +196,6 @@ def line_by_hand(project: Gated) -> None:
     project.commit()
 
 
-def recorded_promotion(project: Gated) -> None:
-    for person in ("Ada", "Grace"):
-        add(project.workspace, promotion(person))
-    project.commit()
-    edit(PROMOTIONS.as_posix(), '"person":"Ada"', '"person":"Eve"')(project)
-    project.commit()
-
-
 def two_gpus(project: Gated) -> None:
     edit("infra/slurm/h800.yaml", r"gpus_per_node: 8", "gpus_per_node: 2")(project)
     project.commit()
@@ -265,7 +256,6 @@ ATTEMPTS = (
         "the run is of the profile tiny, which says nothing of poc's model",
     ),
     Attempt("a line is written into promotions.jsonl by hand", line_by_hand, "not a PromotionLine"),
-    Attempt("an earlier promotion is edited, and committed", recorded_promotion, "the chain of promotions is broken"),
     Attempt("14B does not fit the GPUs", two_gpus, "the prod run doesn't fit infra/slurm/h800.yaml"),
     Attempt("who submitted the run approves it", nothing, "the same email", arguments=(), approved_by=SUBMITTER_AGAIN),
     Attempt("nobody answers", nothing, "nothing is promoted", arguments=("--timeout-hours", "0.0003")),
