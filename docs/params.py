@@ -97,7 +97,8 @@ def range_of(schema: dict[str, Any]) -> str:
 def readers_of(name: str) -> str:
     """The stages that depend on a key."""
     readers = [stage.name for stage in STAGES if any(name == key or name.startswith(f"{key}.") for key in stage.params)]
-    return ", ".join(readers) or ("`pvtt crawl`" if name.startswith("crawl.") else "")
+    commands = {"crawl": "`pvtt crawl`", "promote": "`flows.promote`"}
+    return ", ".join(readers) or commands.get(name.partition(".")[0], "")
 
 
 def shown(value: Any) -> str:

@@ -70,6 +70,12 @@ class ForeignCodeError(PvttError):
     exit_code = 8
 
 
+class GateShutError(PvttError):
+    """The gate in front of the large run stays shut."""
+
+    exit_code = 9
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an error says; the name of its class where it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

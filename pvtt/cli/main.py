@@ -26,6 +26,7 @@ OTHER_COMMANDS = {
     "figure": ("pvtt.cli.figure", "Draw template, mask, photos and output side by side."),
     "generate": ("pvtt.cli.generate", "Make a new ad from a template film and photos of another product."),
     "model": ("pvtt.cli.model", "What the model is made of, and what its parts cost."),
+    "plan": ("pvtt.cli.plan", "What training at 14B takes after this run, and whether it fits."),
     "params": ("pvtt.cli.params", "Check params.yaml, or switch it to another profile."),
     "rate": ("pvtt.cli.rate", "Rate generated videos 1-5 on a local page."),
     "shop": ("pvtt.cli.shop", "Build or serve the sample shop."),
@@ -74,7 +75,7 @@ def command(ctx: click.Context, debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Entry point. Exit codes: 0 done, 1 error, 2 wrong usage or params, 3-8 as in `pvtt.errors`, 130 interrupted.
+    """Entry point. Exit codes: 0 done, 1 error, 2 wrong usage or params, 3-9 as in `pvtt.errors`, 130 interrupted.
 
     Args:
         arguments: Of the command; None takes those of this process, which then runs the workspace's own code.

@@ -22,7 +22,7 @@ from pvtt.encoding.windows import EvaluationWindow
 from pvtt.errors import PvttError
 from pvtt.evaluation.certify import certify
 from pvtt.evaluation.contenders import all as contenders
-from pvtt.evaluation.contenders.contender import Network, Route, Sampler, Setting, Task
+from pvtt.evaluation.contenders.contender import Contender, Network, Route, Sampler, Setting, Task
 from pvtt.evaluation.contenders.external import AskedFilm
 from pvtt.evaluation.contenders.mean_fill import MeanFill
 from pvtt.evaluation.contenders.model import MODEL, SWAPPED, Sampled
@@ -35,7 +35,7 @@ from pvtt.evaluation.measure import load_networks, measure_sample
 from pvtt.evaluation.metrics.fvd import frechet_distance
 from pvtt.evaluation.metrics.identity import embed_photos
 from pvtt.evaluation.metrics.metric import Appearance, Networks, Scene
-from pvtt.evaluation.samples import Chosen, Windows, choose, photo_paths, photos_of, shown_samples
+from pvtt.evaluation.samples import Chosen, Windows, choose, photos_of, shown_samples
 from pvtt.evaluation.scores import require_own_names
 from pvtt.evaluation.summary import FvdResult, summarise, summarise_categories
 from pvtt.evaluation.videos import mask_video, masked_video, write_videos
@@ -60,6 +60,7 @@ from pvtt.records.evaluation import (
     EvaluationMetrics,
     EvaluationRun,
     Part,
+    RouteRecord,
     write_metrics,
 )
 
@@ -105,7 +106,7 @@ def run_evaluation(job: EvaluateJob) -> None:
     require_own_names(routes.contenders)
     model = workspace.root / job.model
     champion = _champion(params)
-    run = _describe(job, chosen, device, certified)
+    run = describe_run(job, chosen, device, certified)
     hashes: dict[Network, str] = {"model": run.model_sha256, "base": run.fingerprint.base_sha256, **routes.hashes}
     if run.champion_sha256 is not None:
         hashes["champion"] = run.champion_sha256
@@ -128,20 +129,32 @@ def run_evaluation(job: EvaluateJob) -> None:
             )
             samples, fvd = evaluation.run()
         samples = _keep_videos(samples, out)
-        metrics = _summarise(run.run_id, samples, fvd, job, routes.contenders)
+        records = [record_of(route) for route in routes.contenders]
+        metrics = summarise_run(run.run_id, samples, fvd, job, routes.contenders, records)
         write_jsonl(out / EVALUATED_FILE, samples)
         atomic_write_text(out / "run.json", run.to_json(indent=2) + "\n")
-        atomic_write_text(out / "metrics.csv", _as_csv(metrics))
+        atomic_write_text(out / "metrics.csv", as_csv(metrics))
     write_metrics(workspace.metrics / f"{STAGE}.json", metrics)
 
 
-def _summarise(
+def summarise_run(
     run_id: str,
     samples: Sequence[EvaluatedSample],
     fvd: Mapping[Part, FvdResult | None],
     job: EvaluateJob,
-    routes: Sequence[Route],
+    routes: Sequence[Contender],
+    records: Sequence[RouteRecord],
 ) -> EvaluationMetrics:
+    """`metrics/evaluate.json` from the samples' own metrics: equal arguments, equal figures.
+
+    Args:
+        run_id: Of the evaluation.
+        samples: All of them.
+        fvd: Of each part, measured over all its videos together.
+        job: What is evaluated.
+        routes: Contenders beside those of every run.
+        records: What is kept of each.
+    """
     settings, seed = job.params.evaluate, job.params.seed
     of_part = {part: [one for one in samples if one.part == part] for part in PARTS}
     num_products = {part: len({one.product_id for one in samples if one.part in _asked(part)}) for part in PARTS}
@@ -161,7 +174,7 @@ def _summarise(
             part: summarise_categories(of_part[part], part, num_products[part], settings, seed) for part in PARTS
         },
         unmeasured=unmeasured,
-        routes=tuple(record_of(route) for route in routes),
+        routes=tuple(records),
     )
 
 
@@ -186,7 +199,15 @@ def _champion(params: Params) -> str | None:
     return params.model.champion if params.train.start == "champion" else None
 
 
-def _describe(job: EvaluateJob, chosen: Sequence[Chosen], device: str, certified: tuple[str, ...]) -> EvaluationRun:
+def describe_run(job: EvaluateJob, chosen: Sequence[Chosen], device: str, certified: tuple[str, ...]) -> EvaluationRun:
+    """`outs/evaluate/run.json`: the hashes of the model, the samples and the code, and the run's id from them.
+
+    Args:
+        job: What is evaluated.
+        chosen: The samples.
+        device: That it runs on: `cuda` or `cpu`.
+        certified: The evaluator's own checks that passed.
+    """
     workspace, params = job.workspace, job.params
     model_hash = model_sha256(workspace.root / job.model)
     champion = _champion(params)
@@ -350,7 +371,7 @@ class Evaluation:
             others=outputs,
             product_id=one.entry.product_id,
             partner_id=None if one.partner is None else one.partner.product_id,
-            template_id=_template_product(one),
+            template_id=one.template_product_id,
             gallery=gallery,
             photos=photos[one.entry.product_id],
             networks=self._networks,
@@ -381,22 +402,7 @@ class Evaluation:
         )
 
     def _keep(self, one: Chosen, scene: Scene, metrics: Mapping[str, float | None]) -> EvaluatedSample:
-        entry, partner = one.entry, one.partner_entry
-        return EvaluatedSample(
-            split=entry.split,
-            track=entry.track,
-            template_product_id=scene.template_id,
-            product_id=entry.product_id,
-            clip_id=entry.clip_id,
-            category=entry.category,
-            caption=entry.caption,
-            swapped_product_id=scene.partner_id,
-            photo_paths=photo_paths(entry, self._params),
-            swapped_photo_paths=() if partner is None else photo_paths(partner, self._params),
-            to_rate=one.to_rate,
-            videos=self._write(one, scene),
-            metrics=dict(metrics),
-        )
+        return one.evaluated(self._params, self._write(one, scene), dict(metrics))
 
     def _write(self, one: Chosen, scene: Scene) -> dict[str, str]:
         """Write a sample's videos; returns their paths relative to `out`."""
@@ -429,12 +435,6 @@ def _side_by_side(num_threads: int) -> Iterator[Callable[..., Iterator[Any]]]:
 def _asked(part: Part) -> tuple[Part, ...]:
     """The parts among whose products a sample's is sought: of a transfer also test's, since its template shows one."""
     return ("test", "transfer") if part == "transfer" else (part,)
-
-
-def _template_product(one: Chosen) -> str | None:
-    """Whose place a transfer's product takes."""
-    template = one.entry.template
-    return None if template is None or one.part != "transfer" else template.product_id
 
 
 def _hole_shape(params: Params) -> HoleShape:
@@ -484,7 +484,7 @@ def _keep_videos(samples: Sequence[EvaluatedSample], out: Path) -> list[Evaluate
     return kept
 
 
-def _as_csv(metrics: EvaluationMetrics) -> str:
+def as_csv(metrics: EvaluationMetrics) -> str:
     """The measured metrics as `split,metric,value,low,high`, for DVC plots; transfers stand as a split."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

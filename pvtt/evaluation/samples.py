@@ -27,7 +27,7 @@ from pvtt.records.dataset import (
     read_entries,
     read_transfers,
 )
-from pvtt.records.evaluation import Part
+from pvtt.records.evaluation import EvaluatedSample, Part
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,37 @@ class Chosen:
     @property
     def part(self) -> Part:
         return self.entry.split if self.entry.track == "reconstruct" else self.entry.track
+
+    @property
+    def template_product_id(self) -> str | None:
+        """Whose place a transfer's product takes."""
+        template = self.entry.template
+        return None if template is None or self.part != "transfer" else template.product_id
+
+    def evaluated(self, params: Params, videos: dict[str, str], metrics: dict[str, float | None]) -> EvaluatedSample:
+        """Its line of `evaluated.jsonl`.
+
+        Args:
+            params: All of params.yaml.
+            videos: Those that are kept, relative to `outs/evaluate`.
+            metrics: What was measured on it.
+        """
+        entry, partner = self.entry, self.partner_entry
+        return EvaluatedSample(
+            split=entry.split,
+            track=entry.track,
+            template_product_id=self.template_product_id,
+            product_id=entry.product_id,
+            clip_id=entry.clip_id,
+            category=entry.category,
+            caption=entry.caption,
+            swapped_product_id=None if self.partner is None else self.partner.product_id,
+            photo_paths=photo_paths(entry, params),
+            swapped_photo_paths=() if partner is None else photo_paths(partner, params),
+            to_rate=self.to_rate,
+            videos=videos,
+            metrics=metrics,
+        )
 
 
 def choose(workspace: Workspace, params: Params) -> list[Chosen]:

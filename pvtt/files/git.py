@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pvtt.errors import PvttError
@@ -27,22 +28,62 @@ def head_commit(root: Path) -> str:
     return _git(root, "rev-parse", "--verify", "HEAD").strip()
 
 
-def committed_bytes(root: Path, path: str) -> bytes | None:
-    """What HEAD holds of a file; None where it has no such file, or there is no commit or repository."""
-    answer = subprocess.run(["git", "show", f"HEAD:./{path}"], cwd=root, capture_output=True, check=False)
+def committed_bytes(root: Path, path: str, commit: str = "HEAD") -> bytes | None:
+    """What a commit holds of a file; None where it has no such file, or there is no commit or repository."""
+    answer = subprocess.run(["git", "show", f"{commit}:./{path}"], cwd=root, capture_output=True, check=False)
     return answer.stdout if answer.returncode == 0 else None
 
 
-def account(root: Path) -> str:
-    """Who is at work, as the machine and Git know them: `user@host (Name <address>)`."""
+@dataclass(frozen=True)
+class Identity:
+    """Who someone is to Git."""
+
+    name: str
+    email: str
+
+
+def own_identity(root: Path) -> Identity:
+    """Who would be the author of a commit made here. Raises `PvttError` where Git does not know."""
+    named, _, rest = _git(root, "var", "GIT_AUTHOR_IDENT").rpartition("> ")[0].partition(" <")
+    return Identity(named.strip(), rest.strip())
+
+
+def login() -> str:
+    """Who is at work, as the machine knows them: `user@host`."""
     import getpass
     import socket
 
-    def configured(key: str) -> str:
-        answer = subprocess.run(["git", "config", key], cwd=root, capture_output=True, text=True, check=False)
-        return answer.stdout.strip()
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
-    return f"{getpass.getuser()}@{socket.gethostname()} ({configured('user.name')} <{configured('user.email')}>)"
+
+def last_author(root: Path, path: str) -> Identity | None:
+    """The author of the last commit that changed `path`; None where there is none."""
+    name, _, email = _git(root, "log", "-1", "--format=%an%x00%ae", "--", path).strip().partition("\0")
+    return Identity(name, email) if name or email else None
+
+
+def signs_commits(root: Path) -> bool:
+    """Whether Git has a signing key here (`user.signingKey`)."""
+    answer = subprocess.run(["git", "config", "user.signingKey"], cwd=root, capture_output=True, text=True, check=False)
+    return bool(answer.stdout.strip())
+
+
+def commits_of_lines(root: Path, path: str) -> list[str]:
+    """The commit that each line of HEAD's version of a file came with, in order."""
+    blamed = _git(root, "blame", "-s", "-l", "--root", "HEAD", "--", path)
+    return [line.split(" ", 1)[0] for line in blamed.splitlines()]
+
+
+def signature_fault(root: Path, commit: str) -> str | None:
+    """Why the signature of a commit does not hold; None: it does.
+
+    Git decides, with the keys that it trusts: of GPG its key ring, of SSH the file `gpg.ssh.allowedSignersFile`.
+    """
+    answer = subprocess.run(["git", "verify-commit", commit], cwd=root, capture_output=True, text=True, check=False)
+    if answer.returncode == 0:
+        return None
+    lines = (answer.stderr + answer.stdout).strip().splitlines()
+    return lines[-1].strip() if lines else "it has no signature"
 
 
 def uncommitted(root: Path, *paths: str) -> tuple[str, ...]:
@@ -51,8 +92,8 @@ def uncommitted(root: Path, *paths: str) -> tuple[str, ...]:
     return tuple(sorted(entry[3:] for entry in listing.split("\0") if entry))
 
 
-def commit(root: Path, paths: Sequence[str], message: str) -> str | None:
-    """Commit these paths and nothing else, whatever is staged besides.
+def commit(root: Path, paths: Sequence[str], message: str, *, sign: bool = False) -> str | None:
+    """Commit these paths and nothing else, whatever is staged besides; signed with the user's key, if asked to.
 
     Returns:
         The new commit's hash; None if nothing in these paths differs from HEAD.
@@ -64,5 +105,6 @@ def commit(root: Path, paths: Sequence[str], message: str) -> str | None:
     if not changed:
         return None
     _git(root, "add", "--", *changed)
-    _git(root, "commit", "--quiet", "--message", message, "--only", "--", *changed)
+    signing = ["--gpg-sign"] if sign else []
+    _git(root, "commit", "--quiet", *signing, "--message", message, "--only", "--", *changed)
     return head_commit(root)

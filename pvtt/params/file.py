@@ -22,6 +22,7 @@ from pvtt.params.encode import EncodeParams
 from pvtt.params.evaluate import EvaluateParams
 from pvtt.params.model import ModelParams
 from pvtt.params.photos import PhotosParams
+from pvtt.params.promote import PromoteParams
 from pvtt.params.segment import SegmentParams
 from pvtt.params.train import TrainParams
 from pvtt.params.validate import ValidateParams
@@ -43,6 +44,7 @@ class Params(Record):
     train: TrainParams
     evaluate: EvaluateParams
     decide: DecideParams
+    promote: PromoteParams = PromoteParams()
 
     @model_validator(mode="after")
     def _two_networks_are_there(self) -> Params:

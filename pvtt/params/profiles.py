@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,19 +52,41 @@ def apply_profile(params_file: Path, directory: Path, name: str) -> Params:
     return params
 
 
+def set_values(params_file: Path, values: Mapping[str, Any]) -> Params:
+    """Write values into `params_file`, by key such as `train.stage1.steps`; comments and all else kept.
+
+    Raises:
+        ParamsError: The result does not fit the schema; the file is left as it was.
+    """
+    overlay: dict[str, Any] = {}
+    for key, value in values.items():
+        *sections, name = key.split(".")
+        place = overlay
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[name] = value
+    text, params = _merged(params_file, overlay)
+    atomic_write_text(params_file, text)
+    return params
+
+
 def overlaid_params(params_file: Path, directory: Path, name: str) -> Params:
     """What `params_file` would hold under profile `name`; nothing is written. Raises as `apply_profile`."""
     return _overlay(params_file, directory, name)[1]
 
 
 def _overlay(params_file: Path, directory: Path, name: str) -> tuple[str, Params]:
+    return _merged(params_file, load_overlay(directory, name))
+
+
+def _merged(params_file: Path, overlay: Mapping[str, Any]) -> tuple[str, Params]:
     from ruamel.yaml import YAML
 
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 120
     document = yaml.load(params_file.read_text(encoding="utf-8"))
-    _merge(document, load_overlay(directory, name))
+    _merge(document, overlay)
     text = io.StringIO()
     yaml.dump(document, text)
     params = parse_params(YAML(typ="safe", pure=True).load(text.getvalue()), str(params_file))

@@ -1,35 +1,52 @@
-"""The gate in front of the large run, and the record of who opened it.
+"""The gate in front of the large run. It is shut unless everything below holds.
 
-Open only if the verdict is success and what was evaluated is exactly what is committed: the same code, params and data.
-Every decision of a person, either way, becomes a line of `promotions/promotions.jsonl`. A line carries the hash of the
-line before, so that a change anywhere breaks the chain from there on; and the file must begin with what HEAD holds of
-it, so that nothing that was committed is changed or cut off.
+The verdict is success, of a run of the 1.3B profile, with every criterion measured; what was evaluated is exactly what
+is committed: the same code, params and data; the figures agree with what they were computed from (`audit.py`); the run
+is a step forward from the champion (`champion.py`). Then a person is asked, who may not be the one who submitted it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from pvtt.errors import MissingInputError, PvttError
-from pvtt.files.append import append_line, read_lines
-from pvtt.files.git import committed_bytes, head_commit, uncommitted
-from pvtt.files.hashing import sha256_bytes, sha256_tree
-from pvtt.files.lock import hold_lock
+from pvtt.decision.criteria import lowered_targets
+from pvtt.decision.decide import UNMEASURED
+from pvtt.errors import GateShutError
+from pvtt.files.git import head_commit, last_author, login, own_identity, uncommitted
+from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
-from pvtt.records.base import read_appended
-from pvtt.records.decision import read_decision
-from pvtt.records.evaluation import read_run
-from pvtt.records.promotion import Evidence, Promotion, SignOff, TrainingPlan
+from pvtt.params.file import load_params
+from pvtt.promotion.audit import audit
+from pvtt.promotion.champion import compare, promoted_samples
+from pvtt.promotion.ledger import in_force, read_promotions, read_samples
+from pvtt.promotion.lock import data_version, evaluated_data_version
+from pvtt.records.decision import Decision, read_decision
+from pvtt.records.evaluation import EvaluationRun, read_evaluated, read_run
+from pvtt.records.promotion import Account, Comparison, Evidence, PromotedSample
 
-PROMOTIONS = Path("promotions") / "promotions.jsonl"
-NO_PREVIOUS = "0" * 64
 NUM_NAMED = 5
+PROFILE = "poc"  # whose runs may be promoted: 1.3B
+RESULTS = ("dvc.lock", "metrics/decision.json")  # who commits these has submitted the run
 
 
-def gather_evidence(workspace: Workspace, stale: Collection[str]) -> Evidence:
-    """What the gate looks at.
+@dataclass(frozen=True)
+class Candidate:
+    """A run at the gate.
+
+    Args:
+        run: Its evaluation.
+        samples: What it reached on each.
+        evidence: What the gate looks at.
+    """
+
+    run: EvaluationRun
+    samples: Sequence[PromotedSample]
+    evidence: Evidence
+
+
+def read_candidate(workspace: Workspace, stale: Collection[str]) -> Candidate:
+    """The run of this checkout. Its figures are computed once more, which takes a minute.
 
     Args:
         workspace: The checkout.
@@ -37,22 +54,51 @@ def gather_evidence(workspace: Workspace, stale: Collection[str]) -> Evidence:
 
     Raises:
         MissingInputError: Something hasn't run yet.
-        PvttError: There is no commit, or earlier promotions are not what was recorded.
+        PvttError: There is no commit, a file is not in its format, or earlier promotions are not what was recorded.
     """
-    read_promotions(workspace.root)
+    from pvtt.evaluation.samples import choose
+
+    root = workspace.root
+    entries = read_promotions(root)
+    params = load_params(workspace.params_file)
     decision = read_decision(workspace.metrics / "decision.json")
-    own_records = PROMOTIONS.parent.as_posix() + "/"
-    return Evidence(
+    run = read_run(workspace.out("evaluate") / "run.json")
+    audited = audit(workspace, params)
+    samples, chosen = read_evaluated(workspace.out("evaluate")), choose(workspace, params)
+    reached: list[PromotedSample] = []
+    comparison = Comparison(champion=None, says="not compared: the samples are not those that were to be evaluated")
+    if {(one.part, one.key) for one in samples} == {(one.part, one.entry.key) for one in chosen}:
+        champion, reached = in_force(entries), promoted_samples(samples, chosen)
+        then = [] if champion is None else read_samples(root, champion)
+        comparison = compare(champion, then, run, reached, samples, params.promote)
+    evidence = Evidence(
         verdict=decision.verdict,
+        profile=params.profile,
         run_id=decision.run_id,
-        evaluated_run_id=read_run(workspace.out("evaluate") / "run.json").run_id,
-        commit=head_commit(workspace.root),
-        data_version=_data_version(workspace.root / "data.dvc"),
-        evaluated_data_version=_evaluated_data_version(workspace.root / "dvc.lock"),
+        evaluated_run_id=run.run_id,
+        commit=head_commit(root),
+        data_version=data_version(root),
+        evaluated_data_version=evaluated_data_version(root),
         metrics_sha256=sha256_tree(workspace.metrics),
-        uncommitted=tuple(path for path in uncommitted(workspace.root) if not path.startswith(own_records)),
+        uncommitted=uncommitted(root),
         stale=tuple(sorted(stale)),
+        unmeasured=_unmeasured(decision),
+        lowered_targets=lowered_targets(params.decide),
+        contradictions=audited.contradictions,
+        audited=audited.audited,
+        submitters=submitters(workspace),
+        comparison=comparison,
     )
+    return Candidate(run, reached, evidence)
+
+
+def _unmeasured(decision: Decision) -> tuple[str, ...]:
+    words = {"not_measured": "not measured", "too_few": "of too few samples"}
+    found = [f"{one.label} is {words[one.status]}" for one in decision.criteria if one.status in UNMEASURED]
+    ratings = decision.ratings
+    if ratings is not None and ratings.status != "measured":
+        found.append(f"{ratings.num_videos} of {ratings.num_videos_to_rate} test videos have enough raters")
+    return tuple(found)
 
 
 def find_objections(evidence: Evidence) -> list[str]:
@@ -60,6 +106,8 @@ def find_objections(evidence: Evidence) -> list[str]:
     objections = []
     if evidence.verdict != "success":
         objections.append(f"the verdict is {evidence.verdict}, not success")
+    if evidence.profile != PROFILE:
+        objections.append(f"the run is of the profile {evidence.profile}, which says nothing of {PROFILE}'s model")
     if evidence.run_id != evidence.evaluated_run_id:
         objections.append(f"the decision is about run {evidence.run_id}, evaluated is {evidence.evaluated_run_id}")
     if evidence.stale:
@@ -69,93 +117,62 @@ def find_objections(evidence: Evidence) -> list[str]:
             f"data.dvc is version {evidence.data_version[:12]}, evaluated was {evidence.evaluated_data_version[:12]}"
         )
     if evidence.uncommitted:
-        more = f" and {len(evidence.uncommitted) - NUM_NAMED} more" if len(evidence.uncommitted) > NUM_NAMED else ""
-        objections.append(f"not committed: {', '.join(evidence.uncommitted[:NUM_NAMED])}{more}")
-    return objections
+        objections.append(f"not committed: {_first(evidence.uncommitted, ', ')}")
+    if evidence.unmeasured:
+        objections.append(f"unmeasured: {', '.join(evidence.unmeasured)}")
+    if evidence.contradictions:
+        objections.append(_first(evidence.contradictions, "; "))
+    return [*objections, *evidence.comparison.faults]
+
+
+def _first(named: Sequence[str], between: str) -> str:
+    more = f"{between}and {len(named) - NUM_NAMED} more" if len(named) > NUM_NAMED else ""
+    return f"{between.join(named[:NUM_NAMED])}{more}"
 
 
 def require_open(evidence: Evidence) -> None:
-    """Raise `PvttError` with every objection."""
+    """Raise `GateShutError` with every objection."""
     objections = find_objections(evidence)
     if objections:
-        raise PvttError(
+        raise GateShutError(
             f"run {evidence.run_id} cannot be promoted: {'; '.join(objections)}",
             "run `make run` (or `dvc repro`), commit dvc.lock, data.dvc and metrics, and read the report's verdict",
         )
 
 
-def read_promotions(root: Path) -> list[Promotion]:
-    """All decisions so far, oldest first.
+def own_account(workspace: Workspace) -> Account:
+    """Who is at work here. Raises `PvttError` where Git does not know."""
+    identity = own_identity(workspace.root)
+    return Account(login=login(), name=identity.name, email=identity.email)
+
+
+def submitters(workspace: Workspace) -> tuple[Account, ...]:
+    """Who committed the run's results last."""
+    authors = [last_author(workspace.root, path) for path in RESULTS]
+    found = [Account(login="", name=one.name, email=one.email) for one in authors if one is not None]
+    return tuple(dict.fromkeys(found))
+
+
+def require_another_person(approver: Account | None, others: Sequence[Account]) -> None:
+    """Nobody approves a run that they submitted.
+
+    Args:
+        approver: Who approves; None: not known.
+        others: Who committed the results, and who asked for the promotion.
 
     Raises:
-        PvttError: The chain is broken: a line was changed, inserted or removed. Or the file does not begin with what
-            HEAD holds of it, so that committed lines were changed, cut off or deleted.
+        GateShutError: The approver is one of them: by Git's name or address or by the machine's login.
     """
-    path = root / PROMOTIONS
-    committed = committed_bytes(root, PROMOTIONS.as_posix())
-    if committed is not None and not (path.is_file() and path.read_bytes().startswith(committed)):
-        raise PvttError(
-            f"{path} is not what was committed, with lines added: promotions were changed, cut off or deleted",
-            f"compare with `git diff HEAD -- {PROMOTIONS}`, put them back with `git checkout HEAD -- {PROMOTIONS}`",
+    if approver is None:
+        raise GateShutError(
+            "who approves is not known: an answer on the run's page has no account",
+            "approve with `python -m flows.promote approve`, which says who you are; refusing works on the page too",
         )
-    promotions = read_appended(path, Promotion)
-    previous = NO_PREVIOUS
-    for number, (line, promotion) in enumerate(zip(_lines(path), promotions, strict=True), start=1):
-        if (promotion.number, promotion.previous) != (number, previous):
-            raise PvttError(
-                f"{path}:{number}: the chain of promotions is broken here: the line before was changed or removed",
-                f"compare with Git: `git log -p {PROMOTIONS}`",
-            )
-        previous = sha256_bytes(line)
-    return promotions
-
-
-def record_promotion(
-    workspace: Workspace, sign_off: SignOff, evidence: Evidence, plan: TrainingPlan, command: str
-) -> Promotion:
-    """Append a decision; it is on the disk when this returns.
-
-    Raises:
-        PvttError: The chain so far is broken.
-        LockedError: Another decision is being recorded.
-        StorageError: It could not be written.
-    """
-    path = workspace.root / PROMOTIONS
-    with hold_lock(workspace.state / "promotions.lock", "recording a promotion"):
-        before = read_promotions(workspace.root)
-        previous = sha256_bytes(_lines(path)[-1]) if before else NO_PREVIOUS
-        promotion = Promotion(
-            number=len(before) + 1,
-            previous=previous,
-            sign_off=sign_off,
-            evidence=evidence,
-            plan=plan,
-            command=command,
-        )
-        append_line(path, promotion.to_json())
-    return promotion
-
-
-def _lines(path: Path) -> list[bytes]:
-    return [line for line in read_lines(path) if line.strip()]
-
-
-def _read_yaml(path: Path) -> Any:
-    from ruamel.yaml import YAML
-
-    if not path.is_file():
-        raise MissingInputError(f"{path} does not exist", "run the pipeline first: `make run`")
-    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-
-
-def _data_version(pointer: Path) -> str:
-    """The hash in `data.dvc`."""
-    return str(_read_yaml(pointer)["outs"][0]["md5"])
-
-
-def _evaluated_data_version(lock: Path) -> str:
-    """The hash of `data` that the first stage ran on, in `dvc.lock`."""
-    for dep in _read_yaml(lock)["stages"].get("clip", {}).get("deps", ()):
-        if dep["path"] == "data":
-            return str(dep["md5"])
-    raise MissingInputError(f"{lock} knows no data that clip ran on", "run the pipeline first: `make run`")
+    for other in others:
+        for field in ("email", "name", "login"):
+            mine, theirs = (" ".join(getattr(one, field).split()).casefold() for one in (approver, other))
+            if mine and mine == theirs:
+                raise GateShutError(
+                    f"{approver} would approve what {other} has submitted: the same {field}",
+                    "another person approves, with their own login and Git name and address",
+                )

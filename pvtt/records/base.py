@@ -102,7 +102,7 @@ def read_jsonl(path: Path, kind: type[RecordT]) -> list[RecordT]:
     return list(iter_jsonl(path, kind))
 
 
-def read_appended(path: Path, kind: type[RecordT]) -> list[RecordT]:
+def read_appended(path: Path, kind: type[ModelT]) -> list[ModelT]:
     """All records of a file that `append_line` adds to, in order, without a torn tail; empty where there is none.
 
     Raises:
@@ -111,7 +111,7 @@ def read_appended(path: Path, kind: type[RecordT]) -> list[RecordT]:
     return list(_parse_lines(read_lines(path), path, kind, "mend that line by hand: no stage makes this file again"))
 
 
-def _parse_lines(lines: Iterable[str | bytes], path: Path, kind: type[RecordT], remedy: str) -> Iterator[RecordT]:
+def _parse_lines(lines: Iterable[str | bytes], path: Path, kind: type[ModelT], remedy: str) -> Iterator[ModelT]:
     hint = f"the file was written by another version or by hand: {remedy}"
     for number, line in enumerate(lines, start=1):
         if line.strip():

@@ -10,10 +10,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pvtt.files.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tests.flows.gated import Gated
 
 # Each stage counts its runs, so that a test sees which were redone; `fail` and `kill` files make a stage end badly.
 STAGE = """
@@ -186,3 +190,12 @@ def prefect_api() -> Iterator[str]:
 
     with prefect_test_harness(server_startup_timeout=300):
         yield str(PREFECT_API_URL.value())
+
+
+@pytest.fixture(scope="session")
+def gated_project(tmp_path_factory: pytest.TempPathFactory) -> Gated:
+    """A project whose run succeeded, before the gate; made once: copy it before changing it."""
+    from tests.flows.gated import build_gated_project
+    from tests.small_networks import save_clip
+
+    return build_gated_project(tmp_path_factory.mktemp("gated"), save_clip(tmp_path_factory.mktemp("clip")))

@@ -1,112 +1,126 @@
-"""The promotion flow: gate, plan, a person's answer through a Prefect pause, the record."""
+"""The promotion flow: gate, plan, a person's answer through a Prefect pause, the record, and the way back."""
 
 from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from flows.pipeline import pipeline
-from flows.promote import answer, promote
-from pvtt.errors import PvttError
-from pvtt.promotion.gate import read_promotions
-from pvtt.records.evaluation import EvaluationRun, Fingerprint
-from tests.flows.conftest import Project
+from flows.promote import answer, main
+from pvtt.errors import GateShutError, PvttError
+from pvtt.files.workspace import Workspace
+from pvtt.params.file import load_params
+from pvtt.promotion.ledger import in_force, read_promotions, read_samples
+from pvtt.promotion.mapping import write_promoted_params
+from pvtt.records.promotion import Promotion
+from tests.flows.gated import APPROVER, SUBMITTER, Gated
+from tests.flows.tampering import wait_for
+from tests.promotion.successful import evaluate_and_decide
 
 
 @pytest.fixture
-def evaluated(project: Project, prefect_api: str, project_root: Path) -> Project:
-    """A project whose run succeeded, with everything committed."""
-    for folder in ("profiles", "slurm", "accelerate"):
-        (project.root / "infra" / folder).mkdir(parents=True)
-    for name in ("profiles/poc.yaml", "profiles/prod.yaml", "slurm/h800.yaml", "accelerate/fsdp2.yaml"):
-        shutil.copy(project_root / "infra" / name, project.root / "infra" / name)
-    project.git("add", "infra")
-    project.git("commit", "-q", "-m", "Profiles")
-    pipeline(ingest=False, commit=True)
-    run = EvaluationRun(
-        run_id="0123456789ab",
-        model="outs/train_stage2/model",
-        model_sha256="0" * 64,
-        seed=0,
-        fingerprint=Fingerprint(
-            versions={},
-            device="cpu",
-            num_threads=1,
-            dataset_sha256="1" * 64,
-            base_sha256="2" * 64,
-            protocol={},
-            weights={},
-            evaluator="1",
-        ),
-        certified=(),
-    )
-    (project.workspace.out("evaluate")).mkdir()
-    (project.workspace.out("evaluate") / "run.json").write_text(run.to_json())
-    return project
+def project(gated_project: Gated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gated:
+    """A project whose run succeeded, with everything committed, and this process in it."""
+    root = tmp_path / "project"
+    shutil.copytree(gated_project.root, root, symlinks=True)
+    monkeypatch.chdir(root)
+    return Gated(Workspace(root))
 
 
-def test_a_person_approves(evaluated: Project, prefect_api: str) -> None:
-    project = evaluated
+def test_another_person_approves_and_the_run_becomes_the_champion(project: Gated, prefect_api: str) -> None:
     evaluated_commit = project.git("rev-parse", "HEAD")
-    promotion = subprocess.Popen(
-        [sys.executable, "-u", "-m", "flows.promote"],
-        env=project.environment() | {"PREFECT_API_URL": prefect_api},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert promotion.stdout is not None
-    shown, run = "", None
-    while run is None and (line := promotion.stdout.readline()):
-        shown += line
-        run = re.search(r"flows\.promote approve (\S+)", shown)
-    assert run is not None, shown + promotion.communicate()[1]
+
+    code, shown = wait_for(project, ("ada", *APPROVER))
+
+    assert code == 0, shown
     assert "verdict: success" in shown
+    assert "no earlier promotion is in force: there is no champion to beat" in shown
     assert "14.3 B parameters" in shown
-    assert "it fits" in shown
-
-    _answer_when_paused(uuid.UUID(run[1]), "Ada Lovelace", "the test videos convince me")
-    printed, errors = promotion.communicate(timeout=300)
-
-    assert promotion.returncode == 0, errors
-    assert "approved by Ada Lovelace: the test videos convince me (promotions/promotions.jsonl, number 1)" in printed
-    assert "PVTT_DISPATCH=infra/slurm/h800.yaml python -m flows.pipeline" in printed
+    assert "published is 3.21 → 3.34 of 5" in shown
+    assert f"approved by {APPROVER[0]}: the videos convince me (promotions/promotions.jsonl, number 1)" in shown
+    assert "The record is unsigned" in shown
+    assert "pvtt params --promoted && " in shown
     (record,) = read_promotions(project.root)
-    assert (record.sign_off.person, record.sign_off.flow_run) == ("Ada Lovelace", run[1])
-    assert (record.evidence.commit, record.evidence.run_id) == (evaluated_commit, "0123456789ab")
+    assert isinstance(record, Promotion)
+    assert record.sign_off.account is not None
+    assert (record.sign_off.account.email, record.evidence.submitters[0].email) == (APPROVER[1], SUBMITTER[1])
+    assert record.evidence.commit == evaluated_commit
+    assert len(record.evidence.audited) == 8
     assert record.evidence.data_version in (project.root / "data.dvc").read_text()
-    assert project.git("log", "-1", "--format=%s") == "Promotion of run 0123456789ab: approved by Ada Lovelace"
+    assert len(read_samples(project.root, record)) == 13
+    assert project.git("log", "-1", "--format=%s") == f"Promotion of run {record.run.run_id}: approved by Ada Approver"
     assert project.git("status", "--porcelain") == ""
 
+    _the_next_run_is_held_against_it(project)
+    _rolled_back_it_is_none(project, record)
 
-def _answer_when_paused(run: uuid.UUID, person: str, reason: str) -> None:
-    """The id is printed just before the run pauses; until then Prefect refuses the answer."""
-    from prefect.client.orchestration import get_client
 
-    with get_client(sync_client=True) as client:
-        while True:
-            state = client.read_flow_run(run).state
-            if state is not None and state.is_paused():
-                break
+def _the_next_run_is_held_against_it(project: Gated) -> None:
+    shut = CliRunner().invoke(main, ["check"])
+    assert shut.exit_code == 9
+    assert "the evaluated model is the champion itself, of promotion 1" in shut.output
+
+
+def _rolled_back_it_is_none(project: Gated, record: Promotion) -> None:
+    """And its params, while it is in force, become those of the 14B run."""
+    before = load_params(project.workspace.params_file)
+    promoted = write_promoted_params(project.workspace)
+    assert (promoted.profile, promoted.train.stage1.steps) == ("prod", 2 * before.train.stage1.steps)
+    with pytest.raises(GateShutError, match=r"params\.yaml is not that of run"):
+        write_promoted_params(project.workspace)  # a second time
+    project.git("checkout", "-q", "--", "params.yaml")
+
+    back = CliRunner().invoke(main, ["rollback", "--person", "Grace", "--reason", "the videos of rings are wrong"])
+
+    assert back.exit_code == 0, back.output
+    assert "Promotion 1 is rolled back (promotions/promotions.jsonl, number 2)" in back.output
+    assert "No promotion is in force." in back.output
+    entries = read_promotions(project.root)
+    assert entries[0] == record  # nothing is deleted
+    assert in_force(entries) is None
+    assert project.git("log", "-1", "--format=%s") == "Promotion 1 rolled back by Grace"
+    with pytest.raises(GateShutError, match="no promotion is in force"):
+        write_promoted_params(project.workspace)
+    assert CliRunner().invoke(main, ["rollback", "--person", "Grace", "--reason", "again"]).exit_code == 9
+
+
+def test_an_answer_needs_a_reason_and_a_promotion_that_waits(project: Gated, prefect_api: str) -> None:
     with pytest.raises(PvttError, match="reason is empty"):
-        answer(run, "approved", person, "")
-    answer(run, "approved", person, reason)
+        answer(uuid.uuid4(), "approved", "Ada Lovelace", "")
+    with pytest.raises(PvttError, match="doesn't wait for an answer"):
+        answer(uuid.uuid4(), "approved", "Ada Lovelace", "the videos convince me")
 
 
-def test_the_gate_stays_shut_on_what_is_not_committed(evaluated: Project) -> None:
-    (evaluated.workspace.metrics / "decision.json").write_text(
-        (evaluated.workspace.metrics / "decision.json").read_text().replace("26.5", "29.5")
-    )
+def test_a_run_that_is_no_better_than_the_champion_is_refused_and_a_better_one_is_not(
+    project: Gated, prefect_api: str
+) -> None:
+    code, shown = wait_for(project, ("ada", *APPROVER))
+    assert code == 0, shown
+    champion = project.git("rev-parse", "HEAD")
 
-    with pytest.raises(PvttError) as caught:
-        promote()
+    def train_anew(brighter: float) -> str:
+        """Another model, whose film is so many levels off, evaluated and committed; what the gate says."""
+        config = project.workspace.out("train_stage2") / "model" / "scheduler" / "scheduler_config.json"
+        text = re.sub(r',?\s*"trained": [\d.]+', "", config.read_text()).rstrip().rstrip("}").rstrip()
+        config.unlink()
+        config.write_text(f'{text}, "trained": {brighter}}}')
+        shutil.rmtree(project.workspace.out("evaluate"))
+        evaluate_and_decide(project.workspace, project.params, brighter)
+        project.commit("train_stage2", "evaluate", "decide")
+        return CliRunner().invoke(main, ["check"]).output
 
-    assert "not committed: metrics/decision.json" in caught.value.message
-    assert "decide are stale" in caught.value.message
-    assert read_promotions(evaluated.root) == []
+    worse = train_anew(12.0)
+    assert "its lead over the champion is no step forward: test -6 " in worse
+    assert "it falls behind the champion on disc of test by 6 dB, more than promote.margin, 1 dB" in worse
+    better = train_anew(3.0)
+    assert "against the champion, promotion 1 (the champion's figures are those of its promotion" in better
+    assert "product_psnr: test +6 [" in better
+    assert "The gate would open to another person's approval" in better
+
+    project.dvc("get", ".", "outs/train_stage2/model", "--rev", champion, "-o", "models/champion")
+    scheduler = project.root / "models" / "champion" / "scheduler" / "scheduler_config.json"
+    assert "trained" not in scheduler.read_text()  # the champion's own model comes back
