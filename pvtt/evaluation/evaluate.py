@@ -12,15 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from pvtt.encoding.collage import HoleShape
 from pvtt.encoding.masks import MaskShape
 from pvtt.encoding.windows import EvaluationWindow
 from pvtt.errors import PvttError
-from pvtt.evaluation.certify import certify
+from pvtt.evaluation.certification.all import certify
 from pvtt.evaluation.contenders import all as contenders
 from pvtt.evaluation.contenders.contender import Network, Route, Sampler, Setting, Task
 from pvtt.evaluation.contenders.external import AskedFilm
@@ -31,12 +29,12 @@ from pvtt.evaluation.contenders.routes import load_routes, record_of
 from pvtt.evaluation.fingerprint import fingerprint
 from pvtt.evaluation.generate import Generator, Pasting, read_conditions, sampling
 from pvtt.evaluation.measure import load_networks, measure_sample
-from pvtt.evaluation.metrics.fvd import frechet_distance
+from pvtt.evaluation.metrics.fvd import FvdFeatures, FvdResult
 from pvtt.evaluation.metrics.identity import embed_photos
 from pvtt.evaluation.metrics.metric import Appearance, Networks, Scene
 from pvtt.evaluation.samples import Chosen, Windows, choose, photo_paths, photos_of, shown_samples
 from pvtt.evaluation.scores import require_own_names
-from pvtt.evaluation.summary import FvdResult, summarise, summarise_categories
+from pvtt.evaluation.summary import summarise, summarise_categories
 from pvtt.evaluation.videos import mask_video, masked_video, write_videos
 from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.files.code import code_of
@@ -92,7 +90,7 @@ def run_evaluation(job: EvaluateJob) -> None:
     workspace, params = job.workspace, job.params
     device = "cuda" if torch.cuda.is_available() else "cpu"
     networks = load_networks(workspace.root, params.evaluate, device)
-    certified = certify(networks.lpips)
+    certified = certify(networks)
     chosen = choose(workspace, params)
     if not chosen:
         raise PvttError(
@@ -276,7 +274,7 @@ class Evaluation:
         """All samples with their scores, and each part's FVD."""
         training = [one.entry for one in self._chosen if one.part == "train"]
         setting = Setting(self._sampler, self._windows.mean_product_colour(training), _hole_shape(self._params))
-        features = {part: _FvdFeatures(self._networks.fvd) for part in PARTS}
+        features = {part: FvdFeatures(self._networks.fvd) for part in PARTS}
         samples = []
         file = self._workspace.progress / f"{STAGE}.json"
         with Progress(STAGE, len(self._chosen), file, unit="samples") as progress:
@@ -286,7 +284,7 @@ class Evaluation:
                     progress.advance(note=f"{sample.part} {sample.key}")
         return samples, {part: features[part].distance(self._params.evaluate.fvd_min_n) for part in PARTS}
 
-    def _run_part(self, part: Part, setting: Setting, features: _FvdFeatures) -> Iterator[EvaluatedSample]:
+    def _run_part(self, part: Part, setting: Setting, features: FvdFeatures) -> Iterator[EvaluatedSample]:
         chosen = [one for one in self._chosen if one.part == part]
         shown = [one for one in self._chosen if one.part in _asked(part)]
         photos = {one.entry.product_id: photos_of(one.entry, self._workspace, self._params) for one in shown}
@@ -438,27 +436,6 @@ def _template_product(one: Chosen) -> str | None:
 def _hole_shape(params: Params) -> HoleShape:
     mask = params.encode.mask
     return HoleShape(MaskShape.evaluation(mask).kind, mask.dilation)
-
-
-class _FvdFeatures:
-    """Collects I3D features of outputs and ground truths of one part."""
-
-    def __init__(self, embedder: Callable[[Sequence[Video]], npt.NDArray[np.float64]] | None) -> None:
-        self._embedder = embedder
-        self._features: list[npt.NDArray[np.float64]] = []  # (2, D) each: output, ground truth
-
-    def add(self, output: Video, truth: Video) -> None:
-        if self._embedder is not None:
-            self._features.append(self._embedder([output, truth]))
-
-    def distance(self, min_n: int) -> FvdResult | None:
-        if self._embedder is None:
-            return None
-        n = len(self._features)
-        if n < min_n:
-            return FvdResult(None, n)
-        stacked = np.stack(self._features)
-        return FvdResult(frechet_distance(stacked[:, 0], stacked[:, 1]), n)
 
 
 def _keep_videos(samples: Sequence[EvaluatedSample], out: Path) -> list[EvaluatedSample]:

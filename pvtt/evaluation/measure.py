@@ -22,10 +22,10 @@ def load_networks(root: Path, params: EvaluateParams, device: str) -> Networks:
         weights_path(root, name, getattr(params, f"{name}_weights")) for name in ("lpips", "clip", "dino", "fvd")
     )
     return Networks(
-        lpips=None if lpips is None else Lpips(lpips, device),
-        clip=None if clip is None else ImageEmbedder(clip, "clip", device),
-        dino=None if dino is None else ImageEmbedder(dino, "dino", device),
-        fvd=None if fvd is None else VideoEmbedder(fvd, device),
+        lpips=None if lpips is None else Lpips.load(lpips, device),
+        clip=None if clip is None else ImageEmbedder.load(clip, "clip", device),
+        dino=None if dino is None else ImageEmbedder.load(dino, "dino", device),
+        fvd=None if fvd is None else VideoEmbedder.load(fvd, device),
     )
 
 

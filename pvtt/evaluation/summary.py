@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pvtt.evaluation.contenders.contender import Contender
+from pvtt.evaluation.metrics.fvd import FvdResult
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import all_scores
 from pvtt.params.evaluate import EvaluateParams, TargetParams
 from pvtt.records.evaluation import EvaluatedSample, MetricStatus, MetricValue, Part
 from pvtt.stats.bootstrap import cluster_mean, cluster_share
-
-
-@dataclass(frozen=True)
-class FvdResult:
-    """FVD of a part; `value` is None where its network is missing or the videos are too few for it."""
-
-    value: float | None
-    n: int
 
 
 def summarise(

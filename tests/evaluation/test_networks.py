@@ -16,7 +16,7 @@ from tests.evaluation.clips import moving_box, noisy
 
 
 def test_lpips_of_a_local_trunk(alexnet: Path) -> None:
-    lpips = Lpips(alexnet)
+    lpips = Lpips.load(alexnet)
     truth, region = moving_box(num_frames=2)
     distances = [lpips(noisy(truth, level), truth) for level in (0, 10, 40)]
     assert distances[0] == 0
@@ -30,19 +30,19 @@ def test_lpips_of_a_local_trunk(alexnet: Path) -> None:
 
 def test_lpips_reads_the_named_weights(alexnet: Path) -> None:
     state = torch.load(alexnet, weights_only=True)
-    assert torch.equal(Lpips(alexnet)._network.net.slice2[0 + 1].weight, state["features.3.weight"])
+    assert torch.equal(Lpips.load(alexnet)._network.net.slice2[0 + 1].weight, state["features.3.weight"])
 
 
 def test_a_wrong_lpips_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "wrong.pth"
     torch.save({"weight": torch.zeros(1)}, path)
     with pytest.raises(PvttError, match="not torchvision's AlexNet"):
-        Lpips(path)
+        Lpips.load(path)
 
 
 @pytest.mark.parametrize("kind", ["clip", "dino"])
 def test_similarity_is_a_cosine(kind: str, request: pytest.FixtureRequest) -> None:
-    embedder = ImageEmbedder(request.getfixturevalue(f"{kind}_folder"), kind)  # type: ignore[arg-type]
+    embedder = ImageEmbedder.load(request.getfixturevalue(f"{kind}_folder"), kind)  # type: ignore[arg-type]
     truth, region = moving_box(num_frames=2)
     vectors = embedder(list(truth))
     torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(2))
@@ -59,7 +59,7 @@ def test_similarity_is_a_cosine(kind: str, request: pytest.FixtureRequest) -> No
 
 def test_a_folder_without_a_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PvttError, match=r"evaluate\.clip_weights"):
-        ImageEmbedder(tmp_path, "clip")
+        ImageEmbedder.load(tmp_path, "clip")
 
 
 def test_photos_stand_on_white() -> None:
@@ -71,7 +71,7 @@ def test_photos_stand_on_white() -> None:
 
 
 def test_fvd_of_a_torchscript_network(i3d: Path) -> None:
-    embedder = VideoEmbedder(i3d)
+    embedder = VideoEmbedder.load(i3d)
     truths = [noisy(moving_box(num_frames=5)[0], 20, seed) for seed in range(12)]
     features = embedder(truths)
     assert features.shape == (12, 4)
@@ -85,7 +85,7 @@ def test_fvd_of_a_torchscript_network(i3d: Path) -> None:
 def test_a_file_that_is_no_torchscript_is_refused(tmp_path: Path) -> None:
     (tmp_path / "i3d.pt").write_bytes(b"weights")
     with pytest.raises(PvttError, match=r"evaluate\.fvd_weights"):
-        VideoEmbedder(tmp_path / "i3d.pt")
+        VideoEmbedder.load(tmp_path / "i3d.pt")
 
 
 def test_frechet_distance_is_the_gaussians_formula() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -27,21 +27,31 @@ class ImageEmbedder:
     """Unit vectors for images.
 
     Args:
-        folder: A `transformers` folder with weights and `preprocessor_config.json`.
+        processor: From images, (H, W, 3) uint8 RGB each, to the network's `pixel_values`.
+        network: From `pixel_values` to `image_embeds`, or to `last_hidden_state`.
         kind: `clip` takes CLIP's projected image embedding; `dino` a vision transformer's class token.
-        device: The device that it runs on.
-
-    Raises:
-        PvttError: The folder cannot be loaded.
+        device: The device that the network is on.
     """
 
-    def __init__(self, folder: Path, kind: Literal["clip", "dino"], device: str = "cpu") -> None:
+    def __init__(self, processor: Any, network: Any, kind: Literal["clip", "dino"], device: str = "cpu") -> None:
+        self._processor = processor
+        self._network = network
+        self._kind = kind
+        self._device = device
+
+    @classmethod
+    def load(cls, folder: Path, kind: Literal["clip", "dino"], device: str = "cpu") -> Self:
+        """From a `transformers` folder with weights and `preprocessor_config.json`.
+
+        Raises:
+            PvttError: The folder cannot be loaded.
+        """
         from transformers import AutoImageProcessor, AutoModel, CLIPVisionModelWithProjection
 
         loader: Any = CLIPVisionModelWithProjection if kind == "clip" else AutoModel
         try:
             processors: Any = AutoImageProcessor
-            self._processor = processors.from_pretrained(folder, local_files_only=True, backend="pil")
+            processor = processors.from_pretrained(folder, local_files_only=True, backend="pil")
             network = loader.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise_storage_fault(error, folder)
@@ -49,9 +59,7 @@ class ImageEmbedder:
                 f"evaluate.{kind}_weights: cannot load {folder}: {first_line(error)}",
                 "point it at a transformers folder with weights and preprocessor_config.json, or leave it out",
             ) from None
-        self._network = network.to(device).eval().requires_grad_(False)
-        self._kind = kind
-        self._device = device
+        return cls(processor, network.to(device).eval().requires_grad_(False), kind, device)
 
     def __call__(self, images: Sequence[Frame]) -> Tensor:
         """(N, D) unit vectors of N images, (H, W, 3) uint8 RGB each."""

@@ -1,0 +1,192 @@
+"""Every metric gives the figure that it must on the drawn sample, through the same call as in an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from pvtt.evaluation.certification.check import near, require
+from pvtt.evaluation.certification.drawn import PAN, RAW_PAN, grain, ground, to_levels
+from pvtt.evaluation.contenders.all import CONTENDERS, others
+from pvtt.evaluation.measure import measure_sample
+from pvtt.evaluation.metrics.all import METRICS
+from pvtt.evaluation.metrics.metric import Metric, Scene
+from pvtt.evaluation.metrics.motion import estimate_motion, flow_warp_error, outside_motion_error
+from pvtt.evaluation.metrics.reconstruction import MAX_PSNR
+from pvtt.evaluation.scores import LEAD
+from pvtt.media.arrays import Video
+
+NOISE_LEVELS = (12.0, 40.0, 120.0)  # grey levels from the darkest grain to the brightest
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a metric must give on the drawn sample.
+
+    Args:
+        value: From `source`.
+        source: The other implementation, or the formula, that it was computed with; `tests/evaluation/test_references.py`
+            does so again. `this` is this project's own on the day it was checked by eye, in a check by itself.
+        tolerance: OpenCV's flow may differ by as much between processors.
+    """
+
+    value: float
+    source: str
+    tolerance: float = 1e-4
+
+
+REFERENCES: Mapping[str, Reference] = {
+    "psnr": Reference(29.859382, "scikit-image, peak_signal_noise_ratio"),
+    "ssim": Reference(0.953124, "scikit-image, structural_similarity", 1e-5),
+    "product_psnr": Reference(22.560653, "scikit-image, peak_signal_noise_ratio"),
+    "product_ssim": Reference(0.813957, "scikit-image, structural_similarity", 1e-5),
+    "lpips": Reference(0.112450, "formula of the probe", 1e-5),
+    "product_lpips": Reference(0.511604, "formula of the probe", 1e-5),
+    "product_delta_e": Reference(12.243, "this", 0.01),
+    "seam": Reference(1.613113, "formula, pixel by pixel"),
+    "border_gradient": Reference(4.668376, "formula, pixel by pixel"),
+    "border_gradient_ground_truth": Reference(2.894017, "formula, pixel by pixel"),
+    "relative_flow_warp_error": Reference(3.702, "this", 0.18),
+    "flow_warp_error": Reference(0.04441, "this", 0.0022),
+    "flow_warp_error_ground_truth": Reference(0.01199, "this", 0.0006),
+    "flicker": Reference(11.030844, "formula"),
+    "outside_motion_error": Reference(0.783, "this", 0.04),
+    "identity_top1": Reference(1.0, "this"),
+    "identity_top1_ground_truth": Reference(1.0, "this"),
+    "swap_followed": Reference(1.0, "this"),
+    "identity_template": Reference(0.0, "this"),
+    "clip_i": Reference(0.983327, "formula of the probe", 1e-5),
+    "dino": Reference(0.954031, "formula of the probe", 1e-5),
+    "leak_change": Reference(70.052871, "formula"),
+    "blank_change": Reference(22.311415, "formula"),
+}
+
+
+# What identical videos give; metrics that compare two contenders, or need more than a video, are not here.
+IDENTICAL: Mapping[str, float] = {
+    "psnr": MAX_PSNR,
+    "ssim": 1.0,
+    "product_psnr": MAX_PSNR,
+    "product_ssim": 1.0,
+    "lpips": 0.0,
+    "product_lpips": 0.0,
+    "product_delta_e": 0.0,
+    "seam": 1.0,
+    "relative_flow_warp_error": 1.0,
+    "flicker": 0.0,
+    "outside_motion_error": 0.0,
+}
+# What gets worse with noise, or stronger where neither is better.
+NOISY = (*IDENTICAL, "flow_warp_error", "border_gradient")
+
+
+def checks(scene: Scene) -> Iterator[str]:
+    """The names of the checks that passed. Raises `PvttError` where one failed."""
+    metrics = {metric.name: metric for metric in METRICS}
+    for name, metric in metrics.items():
+        if name in REFERENCES and metric.measure is not None:
+            subject = scene.output if metric.subject is None else scene.others[metric.subject]
+            yield _referred(name, metric.measure(scene, subject))
+    perfect = _showing(scene, scene.truth)
+    for name, expected in IDENTICAL.items():
+        value = _measure(metrics[name], perfect)
+        yield require(near(value, expected, 1e-5), f"{name} of identical videos is {expected:g}", value)
+    values = measure_sample(scene)
+    for name in REFERENCES:
+        if name not in metrics:
+            yield _referred(name, values.get(name))
+    yield _of_everyone(scene, values)
+    yield _leads(values)
+    noisy = [_showing(scene, to_levels(scene.truth + grain(scene.truth.shape, level))) for level in NOISE_LEVELS]
+    for name in NOISY:
+        yield _monotone(metrics[name], noisy)
+    yield _panned()
+    yield _uncovered(scene)
+
+
+def _referred(name: str, value: float | None) -> str:
+    reference = REFERENCES[name]
+    return require(
+        near(value, reference.value, reference.tolerance), f"{name} of the drawn sample is {reference.value:g}", value
+    )
+
+
+def _measure(metric: Metric, scene: Scene) -> float | None:
+    assert metric.measure is not None
+    return metric.measure(scene, scene.output)
+
+
+def _showing(scene: Scene, video: Video) -> Scene:
+    """The same scene with another output, before and after compositing."""
+    return replace(scene, raw=video, output=video, _known={})
+
+
+def _of_everyone(scene: Scene, values: Mapping[str, float | None]) -> str:
+    """Each figure of a sample is of the video that its name says, and all contenders' differ.
+
+    All contenders by one metric, and all metrics of one contender: whose video a figure is of does not depend on both.
+    """
+    wrong = []
+    for metric in METRICS:
+        if metric.measure is None:
+            continue
+        subjects = {metric.name: scene.output if metric.subject is None else scene.others[metric.subject]}
+        if metric.of_truth is not None:
+            subjects[f"{metric.name}_ground_truth"] = scene.truth
+        if metric.of_contenders:
+            asked = others() if metric.name == LEAD else (CONTENDERS[-1],)
+            subjects |= {f"{metric.name}_{contender.name}": scene.others[contender.name] for contender in asked}
+        wrong += [name for name, video in subjects.items() if not near(values[name], metric.measure(scene, video))]
+    leading = {contender.name: values[f"{LEAD}_{contender.name}"] for contender in others()}
+    distinct = len(set(leading.values())) == len(leading)
+    return require(not wrong and distinct, "each figure is of the video that its name says", wrong or leading)
+
+
+def _leads(values: Mapping[str, float | None]) -> str:
+    """The model's lead is its own figure less the other's."""
+    wrong = {}
+    for contender in others():
+        own, other, lead = (values[name] for name in (LEAD, f"{LEAD}_{contender.name}", contender.gain))
+        if own is None or other is None or not near(lead, own - other):
+            wrong[contender.gain] = lead
+    return require(not wrong, "a lead is the model's figure less the other's", wrong)
+
+
+def _monotone(metric: Metric, noisy: Sequence[Scene]) -> str:
+    values = [_measure(metric, scene) for scene in noisy]
+    known = [value for value in values if value is not None]
+    falls = metric.better == "↑"
+    ordered = all((first > second) if falls else (first < second) for first, second in pairwise(known))
+    direction = "falls" if falls else "rises"
+    return require(len(known) == len(values) and ordered, f"{metric.name} {direction} with noise", values)
+
+
+def _panned() -> str:
+    """Two pans of known speeds: the error is their difference, and a still picture's warp error is the pan's own step."""
+    slow, fast = ground(PAN), ground(RAW_PAN)
+    everywhere = np.ones(slow.shape[:3], np.bool_)
+    motion = estimate_motion(slow)
+    error = outside_motion_error(fast, motion, everywhere)
+    own = flow_warp_error(slow, motion, everywhere)
+    steps = slow.astype(np.int16) + 20 * (np.arange(len(slow)) % 2)[:, None, None, None].astype(np.int16)
+    blinking = flow_warp_error(to_levels(np.array(steps, np.float64)), motion, everywhere)
+    speed = float(np.median(motion.forward[..., 0]))
+    fits = (
+        near(error, abs(PAN - RAW_PAN), 0.15)
+        and own is not None
+        and own < 0.01
+        and near(blinking, 20 / 255, 0.01)
+        and near(speed, PAN, 0.1)
+    )
+    return require(fits, "flow, warp error and camera error of a known pan", (speed, own, blinking, error))
+
+
+def _uncovered(scene: Scene) -> str:
+    """Flow is not valid where the product is about to cover the ground, nor where the ground leaves the frame."""
+    valid = estimate_motion(scene.truth).valid
+    share, at_edge, inside = valid.mean(), valid[:, :, :1].mean(), valid[scene.product[:-1]].mean()
+    fits = 0.75 < share < 0.99 and at_edge < 0.1 and inside > 0.9
+    return require(bool(fits), "flow is valid where it returns", (share, at_edge, inside))
