@@ -73,6 +73,7 @@ def fingerprint(
             **sampling(params),
             "max_clips_per_split": evaluate.max_clips_per_split,
             "max_transfers": evaluate.max_transfers,
+            "seeds": evaluate.seeds,
             "batch_size": evaluate.batch_size,
             "min_n": evaluate.min_n,
             "min_products": evaluate.min_products,

@@ -45,6 +45,7 @@ class RoutesParams(Record):
 
 class EvaluateParams(Record):
     num_steps: int = Field(default=50, ge=1)  # sampling steps
+    seeds: int = Field(default=3, ge=1)  # generations a sample, from other noise each; how much they differ is reported
     batch_size: int = Field(default=4, ge=1)  # videos generated at once
     product_guidance: float = Field(default=3.0, ge=0)  # 1 takes the photos as they are, more exaggerates them
     text_guidance: float = Field(default=1.0, ge=0)  # the same for the caption

@@ -1,4 +1,9 @@
-"""Faults that someone could make in the evaluator: signs, masks, channels, frames, scales, constants, order, off by one."""
+"""Faults that someone could make in the evaluator.
+
+Signs, masks, channels, frames, scales, constants, order, off by one.
+"""
+
+# ruff: noqa: E501  (texts stand as they do in the source)
 
 from __future__ import annotations
 
@@ -166,8 +171,8 @@ MUTATIONS = (
         ("SIDE = 224", "SIDE = 112"),
         ("np.ascontiguousarray(video)", "np.ascontiguousarray(video[:1])"),
         ("if n < min_n:", "if n <= min_n:"),
-        ("frechet_distance(stacked[:, 0], stacked[:, 1])", "frechet_distance(stacked[:, 0], stacked[:, 0])"),
-        ("self._embedder([output, truth])", "self._embedder([truth, truth])"),
+        ("frechet_distance(features, truths)", "frechet_distance(truths, truths)"),
+        ("self._embedder([*outputs, truth])", "self._embedder([*outputs[1:], truth, truth])"),
     ),
     *_of(
         "evaluation.arrays",
@@ -200,6 +205,14 @@ MUTATIONS = (
         ("        low=estimate.low,\n        high=estimate.high,", "        low=estimate.high,\n        high=estimate.low,"),
         ('status = _status(score, value, target)', 'status = "pass"'),
         ("if one.category == category", "if one.category != category"),
+    ),
+    *_of(
+        "evaluation.generations",
+        ("return math.fsum(known) / len(known) if", "return known[0] if"),
+        ("freedom += len(values) - 1", "freedom += len(values)"),
+        ("squares += math.fsum((value - mean) ** 2 for value in values)", "squares += math.fsum(value**2 for value in values)"),
+        ("in sample.generations or (sample.metrics,)", "in sample.generations[:1] or (sample.metrics,)"),
+        ("return math.sqrt(squares / freedom)", "return squares / freedom / 2"),
     ),
     *_of(
         "stats.bootstrap",

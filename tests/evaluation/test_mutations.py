@@ -46,7 +46,7 @@ def test_faults_of_the_evaluator_are_caught() -> None:
 def test_a_fault_whose_text_is_gone_or_that_changes_nothing_is_refused() -> None:
     for text, fault in (("no such text", "x"), ("PEAK = 255.0", "PEAK = 255.0"), ("PEAK = 255.0", "PEAK = 255.00")):
         with (
-            pytest.raises(ValueError, match="stands in|nothing that runs"),
+            pytest.raises(ValueError, match=r"stands in|nothing that runs"),
             planted(Mutation("evaluation.metrics.reconstruction", text, fault)),
         ):
             pass

@@ -38,7 +38,7 @@ def probe_distance(scene: Scene, region: np.ndarray) -> float:
 
 
 def probe_cosine(scene: Scene, power: int) -> float:
-    """Of mean colours and sizes: of the product's boxes, widened by a tenth of the longer side less one, and the photo's."""
+    """Of the mean colours and sizes of the product's boxes, a tenth of the longer side around, and of the photo."""
     crops = []
     for frame, inside in zip(scene.output, scene.product, strict=True):
         rows, columns = np.nonzero(inside)

@@ -70,7 +70,7 @@ def _inside_is_the_models(scene: Scene) -> str:
 
 def _the_seam_is_closed(scene: Scene) -> str:
     """A model that is off by one colour everywhere is brought back at the border, and less in the middle."""
-    shifted = np.clip(scene.truth.astype(int) + (14, -11, 20), 0, 255).astype(np.uint8)
+    shifted = np.clip(scene.truth.astype(int) + np.array([14, -11, 20]), 0, 255).astype(np.uint8)
     border, middle = scene.hole & ~_inner(scene.hole, 1), _inner(scene.hole, 10)
     matched = composite(shifted, scene.truth, scene.hole, feather=0)
     left = np.abs(matched.astype(int) - scene.truth)

@@ -28,8 +28,8 @@ class Reference:
 
     Args:
         value: From `source`.
-        source: The other implementation, or the formula, that it was computed with; `tests/evaluation/test_references.py`
-            does so again. `this` is this project's own on the day it was checked by eye, in a check by itself.
+        source: The other implementation, or the formula, that it was computed with, as
+            `tests/evaluation/test_references.py` does again. `this`: the project's own, which must not change unseen.
         tolerance: OpenCV's flow may differ by as much between processors.
     """
 
@@ -165,7 +165,7 @@ def _monotone(metric: Metric, noisy: Sequence[Scene]) -> str:
 
 
 def _panned() -> str:
-    """Two pans of known speeds: the error is their difference, and a still picture's warp error is the pan's own step."""
+    """Two pans of known speeds: the camera error is their difference, and blinking a warp error of its height."""
     slow, fast = ground(PAN), ground(RAW_PAN)
     everywhere = np.ones(slow.shape[:3], np.bool_)
     motion = estimate_motion(slow)

@@ -66,7 +66,7 @@ class _Projection:
 
 
 def video_features(video: Tensor, rescale: bool, resize: bool, return_features: bool) -> Tensor:
-    """(1, 3, F, H, W) → (1, 8): the channels' means and mean squares, the change from first to last frame, the width."""
+    """(1, 3, F, H, W) → (1, 8): the channels' means and mean squares, the change from first to last, the width."""
     import torch
 
     means, squares = video.mean(dim=(0, 2, 3, 4)), (video**2).mean(dim=(0, 2, 3, 4))

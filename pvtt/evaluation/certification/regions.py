@@ -23,7 +23,8 @@ class Looks:
     """Where a metric looks.
 
     Args:
-        place: `product`: its region; `frame`: everywhere; `border`: the hole's; `outside`: the raw output around the hole.
+        place: `product`: its region; `frame`: everywhere; `border`: the hole's; `outside`: around the hole, before
+            compositing.
         reach: Pixels beyond it that the metric may still depend on.
         better: Which way is better, where the metric itself does not say.
     """

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from pvtt.evaluation.certification.check import near, require
+from pvtt.evaluation.generations import averaged
 from pvtt.evaluation.metrics.fvd import FvdFeatures, FvdResult, frechet_distance
 from pvtt.evaluation.metrics.metric import Networks
 from pvtt.evaluation.selection import swap_partners
@@ -43,6 +44,7 @@ def checks(probes: Networks) -> Iterator[str]:
     yield _least_numbers(samples)
     yield _categories(samples)
     yield _shares()
+    yield _generations(samples)
     yield _frechet()
     yield _fvd(probes)
     yield _partners()
@@ -162,6 +164,31 @@ def _shares() -> str:
     return require(all(found), "a share's interval is Clopper and Pearson's", found)
 
 
+def _generations(samples: Sequence[EvaluatedSample]) -> str:
+    """Three generations of each sample, 1 apart, of which two show the product: a mean, and what seeds make of it."""
+    several = []
+    for sample in samples:
+        psnr = sample.metrics["psnr"] or 0.0
+        shown = (1.0, 0.0, 1.0) if sample.product_id != "P0" else (0.0, 0.0, 0.0)
+        each = tuple({"psnr": psnr + step, "identity_top1": one} for step, one in zip((-1, 0, 1), shown, strict=True))
+        several.append(sample.model_copy(update={"metrics": averaged(each), "generations": each}))
+    found = summarise(several, "test", NUM_PRODUCTS, SETTINGS, 0, FvdResult(250.0, 12, 9.0))
+    values = {name: (found[name].value, found[name].n) for name in ("psnr", "identity_top1")}
+    alone = summarise(samples, "test", NUM_PRODUCTS, SETTINGS, 0, None)["psnr"]
+    fits = (
+        near(values["psnr"][0], PSNR, 1e-9)
+        and near(values["identity_top1"][0], 20 / 36, 1e-9)
+        and {n for _, n in values.values()} == {NUM_PRODUCTS * NUM_CLIPS}
+        and near(found["psnr"].seed_noise, 1.0, 1e-9)
+        and near(found["identity_top1"].seed_noise, (10 * (2 / 3) / 24) ** 0.5, 1e-9)
+        and found["fvd"].seed_noise == 9.0
+        and near(found["psnr"].low, alone.low, 1e-9)
+        and near(found["psnr"].high, alone.high, 1e-9)
+        and alone.seed_noise is None
+    )
+    return require(fits, "generations are averaged, and their spread is the seeds' noise", (values, found["psnr"]))
+
+
 def _frechet() -> str:
     features, others = drawn_features()
     values = [
@@ -195,7 +222,7 @@ def _fvd(probes: Networks) -> str:
     truths = [_plain(20 * index + 9, 50 + 3 * index, 120) for index in range(4)]
     collected = FvdFeatures(probes.fvd)
     for output, truth in zip(outputs, truths, strict=True):
-        collected.add(output, truth)
+        collected.add([output], truth)
     direct = frechet_distance(probes.fvd(outputs), probes.fvd(truths))
     measured, few, none = collected.distance(4), collected.distance(5), FvdFeatures(None).distance(1)
     fits = (

@@ -28,10 +28,17 @@ SIDE = 224
 
 @dataclass(frozen=True)
 class FvdResult:
-    """FVD of a part; `value` is None where the videos are too few for it."""
+    """FVD of a part.
+
+    Args:
+        value: None where the videos are too few for it.
+        n: Videos.
+        seed_noise: Standard deviation between generations; None where there is one.
+    """
 
     value: float | None
     n: int
+    seed_noise: float | None = None
 
 
 class VideoEmbedder:
@@ -101,21 +108,23 @@ class FvdFeatures:
 
     def __init__(self, embedder: Callable[[Sequence[Video]], npt.NDArray[np.float64]] | None) -> None:
         self._embedder = embedder
-        self._features: list[npt.NDArray[np.float64]] = []  # (2, D) each: output, ground truth
+        self._features: list[npt.NDArray[np.float64]] = []  # (S + 1, D) each: outputs, ground truth
 
-    def add(self, output: Video, truth: Video) -> None:
+    def add(self, outputs: Sequence[Video], truth: Video) -> None:
+        """A sample's outputs, one a generation, and its ground truth."""
         if self._embedder is not None:
-            self._features.append(self._embedder([output, truth]))
+            self._features.append(self._embedder([*outputs, truth]))
 
     def distance(self, min_n: int) -> FvdResult | None:
-        """FVD, if there are at least `min_n` outputs; None without the network."""
+        """FVD, the mean over generations, if there are at least `min_n` samples; None without the network."""
         if self._embedder is None:
             return None
         n = len(self._features)
         if n < min_n:
             return FvdResult(None, n)
-        stacked = np.stack(self._features)
-        return FvdResult(frechet_distance(stacked[:, 0], stacked[:, 1]), n)
+        *outputs, truths = np.stack(self._features, axis=1)
+        values = [frechet_distance(features, truths) for features in outputs]
+        return FvdResult(float(np.mean(values)), n, float(np.std(values, ddof=1)) if len(values) > 1 else None)
 
 
 METRICS = (
