@@ -362,6 +362,7 @@ class Evaluation:
             gallery=gallery,
             photos=photos[one.entry.product_id],
             networks=self._networks,
+            caption=one.entry.caption,
         )
 
     def _task(

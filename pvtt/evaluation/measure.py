@@ -8,6 +8,7 @@ from pathlib import Path
 from pvtt.evaluation.contenders.all import others
 from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.fingerprint import weights_path
+from pvtt.evaluation.metrics.consistency import TextEmbedder
 from pvtt.evaluation.metrics.fvd import VideoEmbedder
 from pvtt.evaluation.metrics.metric import Metric, Networks, Scene
 from pvtt.evaluation.metrics.perceptual import Lpips
@@ -22,6 +23,7 @@ def load_networks(root: Path, params: EvaluateParams, device: str) -> Networks:
         weights_path(root, name, getattr(params, f"{name}_weights")) for name in ("lpips", "clip", "dino", "fvd")
     )
     return Networks(
+        clip_text=None if clip is None else TextEmbedder.load(clip, device),
         lpips=None if lpips is None else Lpips.load(lpips, device),
         clip=None if clip is None else ImageEmbedder.load(clip, "clip", device),
         dino=None if dino is None else ImageEmbedder.load(dino, "dino", device),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from transformers import CLIPImageProcessor
 
 from pvtt.errors import PvttError
+from pvtt.evaluation.metrics.consistency import TextEmbedder
 from pvtt.evaluation.metrics.fvd import VideoEmbedder, frechet_distance
 from pvtt.evaluation.metrics.perceptual import Lpips
 from pvtt.evaluation.metrics.similarity import ImageEmbedder, crop_product, on_white, product_similarity
@@ -55,6 +59,47 @@ def test_similarity_is_a_cosine(kind: str, request: pytest.FixtureRequest) -> No
     assert same > different
     assert same == pytest.approx(1, abs=0.05)
     assert product_similarity(truth, np.zeros_like(region), photos, embedder) is None
+
+
+def test_the_text_half_of_a_whole_clip_is_transformers(whole_clip_folder: Path) -> None:
+    from transformers import CLIPModel
+
+    text = TextEmbedder.load(whole_clip_folder)
+    assert text is not None
+    whole = CLIPModel.from_pretrained(whole_clip_folder).eval()
+    start, end = whole.config.text_config.bos_token_id, whole.config.text_config.eos_token_id
+    vocabulary = json.loads((whole_clip_folder / "vocab.json").read_text())
+    ids = torch.tensor([[start, *(vocabulary[piece] for piece in ("r", "e", "d</w>", "r", "i", "n", "g</w>")), end]])
+    with torch.inference_mode():
+        hidden = whole.text_model(input_ids=ids).pooler_output
+        expected = torch.nn.functional.normalize(whole.text_projection(hidden)[0], dim=-1)
+    torch.testing.assert_close(text("red ring"), expected)
+    assert not torch.allclose(text("blue box"), expected)
+    assert text("long " * 200).shape == (16,)  # what is too long is cut off
+    truth, _ = moving_box(num_frames=2)
+    images = ImageEmbedder.load(whole_clip_folder, "clip")(list(truth))
+    with torch.inference_mode():
+        pixels = CLIPImageProcessor.from_pretrained(whole_clip_folder)(list(truth), return_tensors="pt")["pixel_values"]
+        seen = whole.visual_projection(whole.vision_model(pixel_values=pixels).pooler_output)
+    torch.testing.assert_close(images, torch.nn.functional.normalize(seen, dim=-1), atol=1e-4, rtol=0)
+
+
+def test_an_image_half_alone_reads_no_text_and_half_a_text_half_is_refused(
+    clip_folder: Path, whole_clip_folder: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    assert TextEmbedder.load(clip_folder) is None
+    broken = tmp_path / "broken"
+    shutil.copytree(whole_clip_folder, broken)
+    weights = load_file(broken / "model.safetensors")
+    save_file(
+        {name: one for name, one in weights.items() if name != "text_projection.weight"},
+        broken / "model.safetensors",
+        {"format": "pt"},
+    )
+    with pytest.raises(PvttError, match="lacks 1 weights of CLIP's text half"):
+        TextEmbedder.load(broken)
 
 
 def test_a_folder_without_a_network_is_refused(tmp_path: Path) -> None:

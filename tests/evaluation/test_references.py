@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -38,21 +38,8 @@ def probe_distance(scene: Scene, region: np.ndarray) -> float:
 
 
 def probe_cosine(scene: Scene, power: int) -> float:
-    """Of the mean colours and sizes of the product's boxes, a tenth of the longer side around, and of the photo."""
-    crops = []
-    for frame, inside in zip(scene.output, scene.product, strict=True):
-        rows, columns = np.nonzero(inside)
-        margin = round(0.1 * max(np.ptp(rows), np.ptp(columns)))
-        crops.append(
-            frame[rows.min() - margin : rows.max() + margin + 1, columns.min() - margin : columns.max() + margin + 1]
-        )
-    (photo,) = scene.photos
-    alpha = photo[..., 3:] / 255
-    images = [*crops, photo[..., :3] * alpha + 255 * (1 - alpha)]
-    vectors = np.array([[*one.reshape(-1, 3).mean(0) / 255, one.shape[0] / 100, one.shape[1] / 100] for one in images])
-    vectors = vectors**power
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return float((vectors[:-1] @ vectors[-1]).mean())
+    photo = vectors([on_white(scene.photos[0])], power)
+    return float((vectors(boxes(scene, scene.output), power) @ photo.T).mean())
 
 
 def step_across(video: np.ndarray, hole: np.ndarray) -> float:
@@ -77,6 +64,51 @@ def changed(scene: Scene, name: str) -> float:
     return float(np.abs(scene.others[name].astype(float) - scene.output)[scene.product].mean())
 
 
+def boxes(scene: Scene, video: np.ndarray) -> list[np.ndarray]:
+    """With a tenth of the longer side around."""
+    found = []
+    for frame, inside in zip(video, scene.product, strict=True):
+        rows, columns = np.nonzero(inside)
+        margin = round(0.1 * max(np.ptp(rows), np.ptp(columns)))
+        found.append(
+            frame[rows.min() - margin : rows.max() + margin + 1, columns.min() - margin : columns.max() + margin + 1]
+        )
+    return found
+
+
+def vectors(images: Sequence[np.ndarray], power: int = 1) -> np.ndarray:
+    """What the probes make of images: mean colours and sizes, for DINO squared."""
+    made = np.array([[*one.reshape(-1, 3).mean(0) / 255, one.shape[0] / 100, one.shape[1] / 100] for one in images])
+    made = made**power
+    return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+
+def on_white(photo: np.ndarray) -> np.ndarray:
+    alpha = photo[..., 3:] / 255
+    return np.asarray(photo[..., :3] * alpha + 255 * (1 - alpha))
+
+
+def alone(scene: Scene, power: int) -> float:
+    shown = boxes(scene, np.where(scene.product[..., None], scene.output, 255))
+    return float((vectors(shown, power) @ vectors([on_white(scene.photos[0])], power).T).mean())
+
+
+def as_captioned(scene: Scene) -> float:
+    text = np.array([scene.caption.count(letter) for letter in "adeit"], float)
+    return float((vectors(list(scene.output)) @ text).mean() / np.linalg.norm(text))
+
+
+def one_after_another(scene: Scene) -> float:
+    seen = vectors(list(scene.output))
+    return float(np.mean([seen[index] @ seen[index + 1] for index in range(len(seen) - 1)]))
+
+
+def same_subject(scene: Scene) -> float:
+    seen = vectors(boxes(scene, scene.output), 2)
+    pairs = [(seen[index] @ seen[0] + seen[index] @ seen[index - 1]) / 2 for index in range(1, len(seen))]
+    return float(np.mean(pairs))
+
+
 UPSTREAM: Mapping[str, Callable[[Scene], float]] = {
     "psnr": lambda scene: skimage_psnr(scene, scene.product | True),
     "product_psnr": lambda scene: skimage_psnr(scene, scene.product),
@@ -90,6 +122,12 @@ UPSTREAM: Mapping[str, Callable[[Scene], float]] = {
     "flicker": blinking,
     "clip_i": lambda scene: probe_cosine(scene, 1),
     "dino": lambda scene: probe_cosine(scene, 2),
+    "r_clip": lambda scene: alone(scene, 1),
+    "r_dino": lambda scene: alone(scene, 2),
+    "clip_text": as_captioned,
+    "clip_consistency": one_after_another,
+    "subject_consistency": same_subject,
+    "cut_errors": lambda scene: 0.0,
     "leak_change": lambda scene: changed(scene, "swapped"),
     "blank_change": lambda scene: changed(scene, "blank"),
 }

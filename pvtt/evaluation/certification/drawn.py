@@ -128,6 +128,7 @@ def drawn_scene() -> Scene:
         gallery=gallery(),
         photos=[photo("TRUE001")],
         networks=probes(),
+        caption="a striped product",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -13,9 +14,11 @@ from pvtt.evaluation.certification.drawn import PAN, RAW_PAN, grain, ground, to_
 from pvtt.evaluation.contenders.all import CONTENDERS, others
 from pvtt.evaluation.measure import measure_sample
 from pvtt.evaluation.metrics.all import METRICS
+from pvtt.evaluation.metrics.camera import Camera, fit_camera, pan_error, turn_error, zoom_error
 from pvtt.evaluation.metrics.metric import Metric, Scene
 from pvtt.evaluation.metrics.motion import estimate_motion, flow_warp_error, outside_motion_error
 from pvtt.evaluation.metrics.reconstruction import MAX_PSNR
+from pvtt.evaluation.metrics.smoothness import cut_errors, cuts
 from pvtt.evaluation.scores import LEAD
 from pvtt.media.arrays import Video
 
@@ -60,6 +63,16 @@ REFERENCES: Mapping[str, Reference] = {
     "identity_template": Reference(0.0, "this"),
     "clip_i": Reference(0.983327, "formula of the probe", 1e-5),
     "dino": Reference(0.954031, "formula of the probe", 1e-5),
+    "r_clip": Reference(0.996401, "formula of the probe", 1e-5),
+    "r_dino": Reference(0.988380, "formula of the probe", 1e-5),
+    "clip_text": Reference(0.933463, "formula of the probe", 1e-5),
+    "clip_consistency": Reference(0.9999696, "formula of the probe", 1e-6),
+    "subject_consistency": Reference(0.997650, "formula of the probe", 1e-5),
+    "camera_pan_error": Reference(0.609, "this", 0.03),
+    "camera_zoom_error": Reference(0.414, "this", 0.03),
+    "camera_turn_error": Reference(0.147, "this", 0.02),
+    "motion_smoothness": Reference(0.95743, "this", 0.002),
+    "cut_errors": Reference(0.0, "formula"),
     "leak_change": Reference(70.052871, "formula"),
     "blank_change": Reference(22.311415, "formula"),
 }
@@ -77,10 +90,19 @@ IDENTICAL: Mapping[str, float] = {
     "seam": 1.0,
     "relative_flow_warp_error": 1.0,
     "flicker": 0.0,
+    "camera_pan_error": 0.0,
+    "camera_zoom_error": 0.0,
+    "camera_turn_error": 0.0,
+    "cut_errors": 0.0,
     "outside_motion_error": 0.0,
 }
 # What gets worse with noise, or stronger where neither is better.
-NOISY = (*IDENTICAL, "flow_warp_error", "border_gradient")
+NOISY = (
+    *(name for name in IDENTICAL if not name.startswith(("camera_", "cut_"))),
+    "flow_warp_error",
+    "border_gradient",
+    "motion_smoothness",
+)
 
 
 def checks(scene: Scene) -> Iterator[str]:
@@ -105,6 +127,8 @@ def checks(scene: Scene) -> Iterator[str]:
         yield _monotone(metrics[name], noisy)
     yield _panned()
     yield _uncovered(scene)
+    yield _similarities()
+    yield _cuts()
 
 
 def _referred(name: str, value: float | None) -> str:
@@ -136,9 +160,9 @@ def _of_everyone(scene: Scene, values: Mapping[str, float | None]) -> str:
         subjects = {metric.name: scene.output if metric.subject is None else scene.others[metric.subject]}
         if metric.of_truth is not None:
             subjects[f"{metric.name}_ground_truth"] = scene.truth
-        if metric.of_contenders:
-            asked = others() if metric.name == LEAD else (CONTENDERS[-1],)
-            subjects |= {f"{metric.name}_{contender.name}": scene.others[contender.name] for contender in asked}
+        asked = {one.name for one in others()} if metric.name == LEAD else {CONTENDERS[-1].name}
+        for name in (asked if metric.of_contenders else set()) | set(metric.beside):
+            subjects[f"{metric.name}_{name}"] = scene.others[name]
         wrong += [name for name, video in subjects.items() if not near(values[name], metric.measure(scene, video))]
     leading = {contender.name: values[f"{LEAD}_{contender.name}"] for contender in others()}
     distinct = len(set(leading.values())) == len(leading)
@@ -190,3 +214,37 @@ def _uncovered(scene: Scene) -> str:
     share, at_edge, inside = valid.mean(), valid[:, :, :1].mean(), valid[scene.product[:-1]].mean()
     fits = 0.75 < share < 0.99 and at_edge < 0.1 and inside > 0.9
     return require(bool(fits), "flow is valid where it returns", (share, at_edge, inside))
+
+
+def _similarities() -> str:
+    """Flows of known cameras: each axis is found exactly, and is the only one that is off."""
+    height, width = 40, 60
+    x, y = np.meshgrid(np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2)
+    where = np.zeros((1, height, width), np.bool_)
+    where[:, 5:, 9:] = True
+
+    def flow(right: float, down: float, zoom: float, turn: float) -> Camera | None:
+        field = np.stack([zoom * x - turn * y + right, zoom * y + turn * x + down], axis=-1)
+        return fit_camera(field[None].astype(np.float32), where)
+
+    still, others = flow(1, -2, 0.01, 0.02), (flow(4, 2, 0.01, 0.02), flow(1, -2, 0.03, 0.02), flow(1, -2, 0.01, -0.03))
+    found = [
+        [0.0] * 3
+        if still is None or one is None
+        else [error(one, still) for error in (pan_error, zoom_error, turn_error)]
+        for one in others
+    ]
+    expected = [[5.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, math.degrees(0.05)]]
+    fits = (
+        np.allclose(found, expected, atol=1e-4)
+        and fit_camera(np.zeros((1, 4, 4, 2), np.float32), where[:, :4, :4]) is None
+    )
+    return require(fits, "pan, zoom and turn of known cameras", found)
+
+
+def _cuts() -> str:
+    """A cut that the truth does not have is one wrong cut; a moving camera is none."""
+    film, other = ground(PAN), 255 - ground(PAN)
+    cut = np.concatenate([film[:3], other[3:]])
+    found = cuts(film), cuts(cut), cut_errors(cut, film), cut_errors(film, cut), cut_errors(cut, cut)
+    return require(found == ([], [3], 1.0, 1.0, 0.0), "wrong cuts are counted", found)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pvtt.evaluation.metrics.consistency import TextEmbedder
 from pvtt.evaluation.metrics.fvd import VideoEmbedder
 from pvtt.evaluation.metrics.metric import Networks
 from pvtt.evaluation.metrics.perceptual import Lpips
@@ -31,6 +32,7 @@ def probes() -> Networks:
         clip=ImageEmbedder(mean_colours, _Projection("image_embeds"), "clip"),
         dino=ImageEmbedder(mean_colours, _Projection("last_hidden_state"), "dino"),
         fvd=VideoEmbedder(video_features),
+        clip_text=TextEmbedder(letters, _Texts()),
     )
 
 
@@ -46,6 +48,20 @@ def mean_colours(images: Sequence[Frame], return_tensors: str) -> dict[str, Tens
 
     found = [[*image.reshape(-1, 3).mean(axis=0) / 255, image.shape[0] / 100, image.shape[1] / 100] for image in images]
     return {"pixel_values": torch.tensor(np.array(found), dtype=torch.float32)}
+
+
+def letters(texts: Sequence[str], truncation: bool, max_length: int, return_tensors: str) -> dict[str, Tensor]:
+    """Five numbers of a text, (N, 5)."""
+    import torch
+
+    return {"input_ids": torch.tensor([[text.count(letter) for letter in "adeit"] for text in texts])}
+
+
+class _Texts:
+    """The numbers themselves."""
+
+    def __call__(self, input_ids: Tensor) -> Any:
+        return SimpleNamespace(text_embeds=input_ids)
 
 
 class _Projection:

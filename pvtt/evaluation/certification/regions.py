@@ -26,12 +26,14 @@ class Looks:
         place: `product`: its region; `frame`: everywhere; `border`: the hole's; `outside`: around the hole, before
             compositing.
         reach: Pixels beyond it that the metric may still depend on.
-        better: Which way is better, where the metric itself does not say.
+        leak: Share of its own change that damage elsewhere may make: flow that is the output's own sees further.
+        better: Which way is better, where the metric itself does not say so of damage.
     """
 
     place: Place
     reach: int = FAR
-    better: Literal["↑", "↓", ""] = ""
+    leak: float = 0.0
+    better: Literal["↑", "↓", "either", ""] = ""
 
 
 LOOKS: Mapping[str, Looks] = {
@@ -48,13 +50,23 @@ LOOKS: Mapping[str, Looks] = {
     "flow_warp_error": Looks("product"),
     "flicker": Looks("product", reach=0),
     "outside_motion_error": Looks("outside"),
+    "camera_pan_error": Looks("outside"),
+    "camera_zoom_error": Looks("outside"),
+    "camera_turn_error": Looks("outside"),
+    "motion_smoothness": Looks("product", leak=0.3),
+    "cut_errors": Looks("frame"),
+    "r_clip": Looks("product", reach=0),
+    "r_dino": Looks("product", reach=0),
+    "clip_text": Looks("frame", better="either"),
+    "clip_consistency": Looks("frame"),
+    "subject_consistency": Looks("product"),
     "identity_top1": Looks("product", reach=0),
     "swap_followed": Looks("product", reach=0),
     "identity_template": Looks("product", reach=0),
     "clip_i": Looks("product"),
     "dino": Looks("product"),
-    "leak_change": Looks("product", reach=0),
-    "blank_change": Looks("product", reach=0),
+    "leak_change": Looks("product", reach=0, better="either"),
+    "blank_change": Looks("product", reach=0, better="either"),
 }
 
 
@@ -75,9 +87,10 @@ def _of_metric(metric: Metric, looks: Looks, scene: Scene) -> str:
         return require(False, check, (before, inside, outside))
     if metric.chance:  # 0 or 1 on one sample: the damaged product must be taken for another
         return require(inside != before and outside == before, check, (before, inside, outside))
-    better = "" if metric.subject is not None else looks.better or metric.better  # a change may be either way
-    worse = {"↑": before - inside, "↓": inside - before, "": abs(inside - before)}[better]
-    return require(worse > LEAST * abs(before) and near(outside, before, 1e-6), check, (before, inside, outside))
+    better = looks.better or metric.better
+    worse = {"↑": before - inside, "↓": inside - before, "either": abs(inside - before)}[better]
+    spared = near(outside, before, max(1e-6, looks.leak * worse))
+    return require(worse > LEAST * abs(before) and spared, check, (before, inside, outside))
 
 
 def _measure(metric: Metric, scene: Scene, damaged: Region | None) -> float | None:

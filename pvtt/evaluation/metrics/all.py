@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from pvtt.evaluation.metrics import change, colour, fvd, identity, motion, perceptual, reconstruction, seam, similarity
+from pvtt.evaluation.metrics import (
+    camera,
+    change,
+    colour,
+    consistency,
+    fvd,
+    identity,
+    motion,
+    perceptual,
+    reconstruction,
+    seam,
+    similarity,
+    smoothness,
+)
 from pvtt.evaluation.metrics.metric import Metric
 
 METRICS: tuple[Metric, ...] = (
@@ -12,7 +25,10 @@ METRICS: tuple[Metric, ...] = (
     *colour.METRICS,
     *seam.METRICS,
     *motion.METRICS,
+    *camera.METRICS,
+    *smoothness.METRICS,
     *identity.METRICS,
     *similarity.METRICS,
+    *consistency.METRICS,
     *change.METRICS,
 )

@@ -75,6 +75,7 @@ METRICS = (
         better="↓",
         target="params",
         measure=_lpips,
+        beside=("swapped", "mean_fill", "ceiling"),
     ),
     Metric(
         name="product_lpips",
@@ -83,5 +84,6 @@ METRICS = (
         group="The product's region",
         better="↓",
         measure=lambda scene, video: _lpips(scene, video, scene.product),
+        beside=("swapped", "mean_fill", "ceiling"),
     ),
 )

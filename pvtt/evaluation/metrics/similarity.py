@@ -101,7 +101,11 @@ def product_similarity(video: Video, region: Region, photos: Sequence[Rgba], emb
         photos: (H, W, 4) RGBA each, background removed.
         embedder: The network that turns an image into a unit vector.
     """
-    crops = crop_product(video, region)
+    return likeness(crop_product(video, region), photos, embedder)
+
+
+def likeness(crops: Sequence[Frame], photos: Sequence[Rgba], embedder: Embedder) -> float | None:
+    """Mean cosine over all pairs of a crop and a photo; None without either."""
     if not crops or not photos:
         return None
     return float((embedder(crops) @ embedder([on_white(photo) for photo in photos]).T).mean())
@@ -121,6 +125,8 @@ METRICS = (
         better="↑",
         target="params",
         measure=lambda scene, video: _of_scene(scene, video, scene.networks.clip),
+        of_truth="the ceiling: the real video against the same photos",
+        beside=("swapped", "mean_fill"),
     ),
     Metric(
         name="dino",
@@ -131,5 +137,7 @@ METRICS = (
         better="↑",
         target="params",
         measure=lambda scene, video: _of_scene(scene, video, scene.networks.dino),
+        of_truth="the ceiling: the real video against the same photos",
+        beside=("swapped", "mean_fill"),
     ),
 )
