@@ -89,6 +89,7 @@ def fingerprint(
             "clip_i, dino": "RGB, the product's box with 10 % around, photos on white, scaled as the folder says",
             "r_clip, r_dino": "the same, white around the product",
             "clip_text, clip_consistency": "RGB, whole frames",
+            "text_distance": "rapidocr, on the frame that shows most of the product" if evaluate.read_text else None,
             "identity": "colour histogram and thirds, against photos of the split's evaluated products, of test's for "
             "transfers",
             "lpips": "AlexNet, v0.1, spatial, RGB in [-1, 1], whole frame, then the region",

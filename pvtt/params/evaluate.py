@@ -61,6 +61,7 @@ class EvaluateParams(Record):
     dino_weights: str | None = None  # as `clip_weights`
     fvd_weights: str | None = None  # as `clip_weights`
     lpips_weights: str | None = None  # as `clip_weights`
+    read_text: bool = False  # read the lettering on products (extra leftovers): about a second a text on a CPU
     save_videos: int = Field(default=8, ge=0)  # videos a split kept for the report and for rating
     targets: TargetParams = TargetParams()
     routes: RoutesParams = RoutesParams()

@@ -53,8 +53,8 @@ def whole_clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     half = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     ends = {"bos_token_id": len(words) - 2, "eos_token_id": len(words) - 1, "pad_token_id": len(words) - 1}
     config = CLIPConfig(
-        text_config={**half, **ends, "vocab_size": len(words)},
-        vision_config={**half, "image_size": 32, "patch_size": 8},
+        text_config={**half, **ends, "projection_dim": 16, "vocab_size": len(words)},
+        vision_config={**half, "projection_dim": 16, "image_size": 32, "patch_size": 8},
         projection_dim=16,
     )
     CLIPModel(config).save_pretrained(folder)

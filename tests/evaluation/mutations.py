@@ -115,6 +115,14 @@ MUTATIONS = (
         ('values["flow_warp_error_ground_truth"] or 0.0', '1.0 or values["flow_warp_error_ground_truth"]'),
     ),
     *_of(
+        "evaluation.metrics.lettering",
+        ("(letter != wanted)", "(letter == wanted)"),
+        ("above[-1] / max(len(given), len(expected), 1)", "above[-1]"),
+        ("read_product(scene.truth, scene.product, reader)", "read_product(scene.template, scene.product, reader)"),
+        ("read_product(video, scene.product, reader)", "read_product(video, scene.product | True, reader)"),
+        (".argmax())", ".argmin()) + 3"),
+    ),
+    *_of(
         "evaluation.metrics.camera",
         ("np.stack([x, -y, ones, none], -1)", "np.stack([x, y, ones, none], -1)"),
         ("given.shift - expected.shift", "given.shift"),

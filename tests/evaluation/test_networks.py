@@ -98,8 +98,13 @@ def test_an_image_half_alone_reads_no_text_and_half_a_text_half_is_refused(
         broken / "model.safetensors",
         {"format": "pt"},
     )
-    with pytest.raises(PvttError, match="lacks 1 weights of CLIP's text half"):
+    with pytest.raises(PvttError, match=r"clip_weights: .* lacks 1 weights, of text_projection\.weight"):
         TextEmbedder.load(broken)
+    save_file(
+        weights | {"visual_projection.weight": torch.zeros(3, 32)}, broken / "model.safetensors", {"format": "pt"}
+    )
+    with pytest.raises(PvttError, match=r"clip_weights: .* lacks 1 weights, of visual_projection\.weight"):
+        ImageEmbedder.load(broken, "clip")
 
 
 def test_a_folder_without_a_network_is_refused(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ REFERENCES: Mapping[str, Reference] = {
     "lpips": Reference(0.112450, "formula of the probe", 1e-5),
     "product_lpips": Reference(0.511604, "formula of the probe", 1e-5),
     "product_delta_e": Reference(12.243, "this", 0.01),
+    "text_distance": Reference(0.8, "this"),
     "seam": Reference(1.613113, "formula, pixel by pixel"),
     "border_gradient": Reference(4.668376, "formula, pixel by pixel"),
     "border_gradient_ground_truth": Reference(2.894017, "formula, pixel by pixel"),
@@ -87,6 +88,7 @@ IDENTICAL: Mapping[str, float] = {
     "lpips": 0.0,
     "product_lpips": 0.0,
     "product_delta_e": 0.0,
+    "text_distance": 0.0,
     "seam": 1.0,
     "relative_flow_warp_error": 1.0,
     "flicker": 0.0,
@@ -98,7 +100,7 @@ IDENTICAL: Mapping[str, float] = {
 }
 # What gets worse with noise, or stronger where neither is better.
 NOISY = (
-    *(name for name in IDENTICAL if not name.startswith(("camera_", "cut_"))),
+    *(name for name in IDENTICAL if not name.startswith(("camera_", "cut_", "text_"))),
     "flow_warp_error",
     "border_gradient",
     "motion_smoothness",

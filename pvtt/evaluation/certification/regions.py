@@ -26,6 +26,7 @@ class Looks:
         place: `product`: its region; `frame`: everywhere; `border`: the hole's; `outside`: around the hole, before
             compositing.
         reach: Pixels beyond it that the metric may still depend on.
+        blinks: Damage in every other frame is enough; else it is in all.
         leak: Share of its own change that damage elsewhere may make: flow that is the output's own sees further.
         better: Which way is better, where the metric itself does not say so of damage.
     """
@@ -33,6 +34,7 @@ class Looks:
     place: Place
     reach: int = FAR
     leak: float = 0.0
+    blinks: bool = True
     better: Literal["↑", "↓", "either", ""] = ""
 
 
@@ -65,6 +67,7 @@ LOOKS: Mapping[str, Looks] = {
     "identity_template": Looks("product", reach=0),
     "clip_i": Looks("product"),
     "dino": Looks("product"),
+    "text_distance": Looks("product", blinks=False),
     "leak_change": Looks("product", reach=0, better="either"),
     "blank_change": Looks("product", reach=0, better="either"),
 }
@@ -79,9 +82,9 @@ def checks(scene: Scene) -> Iterator[str]:
 
 def _of_metric(metric: Metric, looks: Looks, scene: Scene) -> str:
     where, elsewhere = _places(looks, scene)
-    before = _measure(metric, scene, None)
-    inside = _measure(metric, scene, where)
-    outside = before if not elsewhere.any() else _measure(metric, scene, elsewhere)
+    before = _measure(metric, looks, scene, None)
+    inside = _measure(metric, looks, scene, where)
+    outside = before if not elsewhere.any() else _measure(metric, looks, scene, elsewhere)
     check = f"{metric.name} looks at the {looks.place}"
     if before is None or inside is None or outside is None:
         return require(False, check, (before, inside, outside))
@@ -93,14 +96,16 @@ def _of_metric(metric: Metric, looks: Looks, scene: Scene) -> str:
     return require(worse > LEAST * abs(before) and spared, check, (before, inside, outside))
 
 
-def _measure(metric: Metric, scene: Scene, damaged: Region | None) -> float | None:
+def _measure(metric: Metric, looks: Looks, scene: Scene, damaged: Region | None) -> float | None:
     """On a video whose damaged pixels blink from themselves to their negative; for a choice, are exchanged."""
     assert metric.measure is not None
     subject = scene.output if metric.subject is None else scene.others[metric.subject]
     if damaged is None:
         return metric.measure(replace(scene, _known={}), subject)
-    output = _damage(subject, damaged, scene, metric.chance)
-    given = replace(scene, raw=_damage(scene.raw, damaged, scene, metric.chance), _known={})
+    odd = (np.arange(len(subject)) % 2 == 1)[:, None, None]
+    shown = damaged & (odd | (not looks.blinks) | metric.chance)
+    output = _damage(subject, shown, scene, metric.chance)
+    given = replace(scene, raw=_damage(scene.raw, shown, scene, metric.chance), _known={})
     return metric.measure(given, output)
 
 
@@ -108,8 +113,7 @@ def _damage(video: Video, damaged: Region, scene: Scene, exchanged: bool) -> Vid
     if exchanged:  # the product is the template's, and what is around it anything
         other = np.where(scene.product[..., None], scene.template, 255 - video)
         return np.where(damaged[..., None], other, video)
-    blinking = damaged & (np.arange(len(video)) % 2 == 1)[:, None, None]
-    return np.where(blinking[..., None], 255 - video, video)
+    return np.where(damaged[..., None], 255 - video, video)
 
 
 def _places(looks: Looks, scene: Scene) -> tuple[Region, Region]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from pvtt.errors import PvttError, first_line
 from pvtt.evaluation.metrics.metric import Embedder, Metric, Scene
-from pvtt.evaluation.metrics.similarity import crop_product, likeness
+from pvtt.evaluation.metrics.similarity import crop_product, likeness, require_weights
 from pvtt.files.storage import raise_storage_fault
 from pvtt.media.arrays import Frame, Region, Rgba, Video
 
@@ -63,11 +63,7 @@ class TextEmbedder:
                 f"evaluate.clip_weights: cannot load {folder}'s text half: {first_line(error)}",
                 "point it at a transformers folder of a whole CLIP, or of its image half alone",
             ) from None
-        if report["missing_keys"]:
-            raise PvttError(
-                f"evaluate.clip_weights: {folder} lacks {len(report['missing_keys'])} weights of CLIP's text half",
-                "fetch the folder again",
-            )
+        require_weights(report, folder, "clip")
         return cls(tokenizer, network.to(device).eval().requires_grad_(False), device)
 
     def __call__(self, text: str) -> Tensor:

@@ -62,6 +62,7 @@ class Networks:
         dino: DINOv2's embedding of images.
         fvd: (N, D) features of N videos.
         clip_text: CLIP's embedding of a text, (D,).
+        reader: What is written in a frame.
     """
 
     lpips: VideoDistance | None = None
@@ -69,6 +70,7 @@ class Networks:
     dino: Embedder | None = None
     fvd: Callable[[Sequence[Video]], npt.NDArray[np.float64]] | None = None
     clip_text: Callable[[str], Tensor] | None = None
+    reader: Callable[[Frame], str] | None = None
 
 
 @dataclass(frozen=True)

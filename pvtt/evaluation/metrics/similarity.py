@@ -6,7 +6,7 @@ is cropped to its bounding box with a margin, since the photos show the product 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -52,13 +52,14 @@ class ImageEmbedder:
         try:
             processors: Any = AutoImageProcessor
             processor = processors.from_pretrained(folder, local_files_only=True, backend="pil")
-            network = loader.from_pretrained(folder, local_files_only=True)
+            network, report = loader.from_pretrained(folder, local_files_only=True, output_loading_info=True)
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise_storage_fault(error, folder)
             raise PvttError(
                 f"evaluate.{kind}_weights: cannot load {folder}: {first_line(error)}",
                 "point it at a transformers folder with weights and preprocessor_config.json, or leave it out",
             ) from None
+        require_weights(report, folder, kind)
         return cls(processor, network.to(device).eval().requires_grad_(False), kind, device)
 
     def __call__(self, images: Sequence[Frame]) -> Tensor:
@@ -70,6 +71,22 @@ class ImageEmbedder:
             output = self._network(pixel_values=pixels)
             features: Tensor = output.image_embeds if self._kind == "clip" else output.last_hidden_state[:, 0]
         return torch.nn.functional.normalize(features.float(), dim=-1).cpu()
+
+
+def require_weights(report: Mapping[str, Any], folder: Path, kind: Literal["clip", "dino"]) -> None:
+    """Refuse a network some of whose weights are random: `transformers` fills in what a folder lacks.
+
+    A pooling layer may lack them, since its output is not used.
+
+    Raises:
+        PvttError: Says how many.
+    """
+    random = {*report["missing_keys"], *(one if isinstance(one, str) else one[0] for one in report["mismatched_keys"])}
+    lacking = sorted(name for name in random if not name.startswith("pooler."))
+    if lacking:
+        raise PvttError(
+            f"evaluate.{kind}_weights: {folder} lacks {len(lacking)} weights, of {lacking[0]} for one", "fetch it again"
+        )
 
 
 def crop_product(video: Video, region: Region) -> list[Frame]:
