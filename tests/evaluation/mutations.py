@@ -188,7 +188,7 @@ MUTATIONS = (
         ("zip(video, region, strict=True):\n        rows", "zip(video, region | True, strict=True):\n        rows"),
         ("255 * (1 - alpha)", "0 * (1 - alpha)"),
         ("photo[..., 3:].astype(np.float32) / 255", "1 - photo[..., 3:].astype(np.float32) / 255"),
-        ("crop_product(video, region)\n    if", "crop_product(video[:1], region[:1])\n    if"),
+        ("likeness(crop_product(video, region), photos", "likeness(crop_product(video[:1], region[:1]), photos"),
         ("_of_scene(scene, video, scene.networks.dino)", "_of_scene(scene, video, scene.networks.clip)"),
         ("_of_scene(scene, video, scene.networks.clip)", "_of_scene(scene, scene.truth, scene.networks.clip)"),
     ),

@@ -100,9 +100,8 @@ def test_an_image_half_alone_reads_no_text_and_half_a_text_half_is_refused(
     )
     with pytest.raises(PvttError, match=r"clip_weights: .* lacks 1 weights, of text_projection\.weight"):
         TextEmbedder.load(broken)
-    save_file(
-        weights | {"visual_projection.weight": torch.zeros(3, 32)}, broken / "model.safetensors", {"format": "pt"}
-    )
+    del weights["visual_projection.weight"]
+    save_file(weights, broken / "model.safetensors", {"format": "pt"})
     with pytest.raises(PvttError, match=r"clip_weights: .* lacks 1 weights, of visual_projection\.weight"):
         ImageEmbedder.load(broken, "clip")
 

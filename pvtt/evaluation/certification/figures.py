@@ -18,7 +18,7 @@ from pvtt.evaluation.metrics.camera import Camera, fit_camera, pan_error, turn_e
 from pvtt.evaluation.metrics.metric import Metric, Scene
 from pvtt.evaluation.metrics.motion import estimate_motion, flow_warp_error, outside_motion_error
 from pvtt.evaluation.metrics.reconstruction import MAX_PSNR
-from pvtt.evaluation.metrics.smoothness import cut_errors, cuts
+from pvtt.evaluation.metrics.smoothness import cut_errors, cuts, motion_smoothness
 from pvtt.evaluation.scores import LEAD
 from pvtt.media.arrays import Video
 
@@ -199,6 +199,7 @@ def _panned() -> str:
     own = flow_warp_error(slow, motion, everywhere)
     steps = slow.astype(np.int16) + 20 * (np.arange(len(slow)) % 2)[:, None, None, None].astype(np.int16)
     blinking = flow_warp_error(to_levels(np.array(steps, np.float64)), motion, everywhere)
+    smooth = motion_smoothness(slow, everywhere)
     speed = float(np.median(motion.forward[..., 0]))
     fits = (
         near(error, abs(PAN - RAW_PAN), 0.15)
@@ -206,8 +207,9 @@ def _panned() -> str:
         and own < 0.01
         and near(blinking, 20 / 255, 0.01)
         and near(speed, PAN, 0.1)
+        and near(smooth, 1.0, 0.004)
     )
-    return require(fits, "flow, warp error and camera error of a known pan", (speed, own, blinking, error))
+    return require(fits, "flow, warp error and camera error of a known pan", (speed, own, blinking, error, smooth))
 
 
 def _uncovered(scene: Scene) -> str:

@@ -81,8 +81,7 @@ def require_weights(report: Mapping[str, Any], folder: Path, kind: Literal["clip
     Raises:
         PvttError: Says how many.
     """
-    random = {*report["missing_keys"], *(one if isinstance(one, str) else one[0] for one in report["mismatched_keys"])}
-    lacking = sorted(name for name in random if not name.startswith("pooler."))
+    lacking = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
     if lacking:
         raise PvttError(
             f"evaluate.{kind}_weights: {folder} lacks {len(lacking)} weights, of {lacking[0]} for one", "fetch it again"
