@@ -141,7 +141,7 @@ MUTATIONS = (
         ("inside = region[index]", "inside = ~region[index]"),
         ("return 1 - total / count / 255", "return total / count / 255"),
         ("CUT = 27.0", "CUT = 2.0"),
-        ("changes > CUT) + 1)", "changes > CUT))"),
+        ("np.flatnonzero(changes > CUT) + 1", "np.flatnonzero(changes > CUT)"),
         ("set(cuts(video)) ^ set(cuts(truth))", "set(cuts(video)) - set(cuts(truth))"),
         ("cut_errors(scene.raw, scene.truth)", "cut_errors(scene.truth, scene.truth)"),
     ),

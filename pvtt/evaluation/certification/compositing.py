@@ -166,7 +166,8 @@ def _by_networks(scene: Scene) -> str:
         "vace": ("base", own, own),
         "ceiling": (None, own, None),
     }
-    found, numbers = {}, {}
+    found: dict[str, object] = {}
+    numbers: dict[str, list[bool]] = {}
     for contender in CONTENDERS:
         if contender.name in expected:
             sampler = _Asked()

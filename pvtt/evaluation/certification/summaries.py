@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from pvtt.evaluation.certification.check import near, require
 from pvtt.evaluation.generations import averaged
@@ -55,7 +56,7 @@ def _samples() -> list[EvaluatedSample]:
     made = []
     for number, offset in enumerate(OFFSETS):
         for clip in range(NUM_CLIPS):
-            metrics = {
+            metrics: dict[str, float | None] = {
                 "psnr": PSNR + offset,
                 "ssim": SSIM + offset / 100,
                 "lpips": None if clip else 0.3,
@@ -138,8 +139,8 @@ def _least_numbers(samples: Sequence[EvaluatedSample]) -> str:
     """At the least numbers there is a figure, with one sample or one product less there is none."""
     enough = {"min_n": 12, "min_products": 6}
     statuses = []
-    for changes in ({}, {"min_n": 13}, {"min_products": 7}):
-        settings = SETTINGS.model_copy(update={**enough, **changes})
+    for least in (enough, enough | {"min_n": 13}, enough | {"min_products": 7}):
+        settings = SETTINGS.model_copy(update=least)
         statuses.append(summarise(samples, "test", NUM_PRODUCTS, settings, 0, None)["psnr"].status)
     unmeasured = summarise(samples, "test", NUM_PRODUCTS, SETTINGS, 0, None)["fvd"].status
     few = summarise(samples, "test", NUM_PRODUCTS, SETTINGS, 0, FvdResult(None, 2))["fvd"].status
@@ -200,7 +201,7 @@ def _frechet() -> str:
     return require(fits, "the Fréchet distance of two drawn sets of features", values)
 
 
-def drawn_features() -> tuple[np.ndarray, np.ndarray]:
+def drawn_features() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """(40, 3) and (50, 3): two sets whose means and covariances both differ."""
     index = np.arange(40)[:, None]
     first = np.concatenate(

@@ -51,7 +51,7 @@ def fit_camera(flow: FlowFields, where: Region) -> Camera | None:
         # u = zoom·x - turn·y + right, v = zoom·y + turn·x + down
         system = np.concatenate([np.stack([x, -y, ones, none], -1), np.stack([y, x, none, ones], -1)])
         moved = field[inside].astype(np.float64)
-        steps.append(np.linalg.lstsq(system, np.concatenate([moved[:, 0], moved[:, 1]]), rcond=None)[0])
+        steps.append(np.linalg.solve(system.T @ system, system.T @ np.concatenate([moved[:, 0], moved[:, 1]])))
     if not steps:
         return None
     zoom, turn, right, down = np.transpose(steps)

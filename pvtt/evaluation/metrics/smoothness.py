@@ -48,7 +48,7 @@ def cuts(video: Video) -> list[int]:
 
     hsv = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2HSV) for frame in video]).astype(np.int16)
     changes = np.abs(np.diff(hsv, axis=0)).mean(axis=(1, 2, 3))
-    return (np.flatnonzero(changes > CUT) + 1).tolist()
+    return [int(index) for index in np.flatnonzero(changes > CUT) + 1]
 
 
 def cut_errors(video: Video, truth: Video) -> float:
