@@ -12,15 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from pvtt.encoding.collage import HoleShape
 from pvtt.encoding.masks import MaskShape
 from pvtt.encoding.windows import EvaluationWindow
 from pvtt.errors import PvttError
-from pvtt.evaluation.certify import certify
+from pvtt.evaluation.certification.all import certify
 from pvtt.evaluation.contenders import all as contenders
 from pvtt.evaluation.contenders.contender import Contender, Network, Route, Sampler, Setting, Task
 from pvtt.evaluation.contenders.external import AskedFilm
@@ -32,12 +30,12 @@ from pvtt.evaluation.contenders.routes import load_routes, record_of
 from pvtt.evaluation.fingerprint import fingerprint
 from pvtt.evaluation.generate import Generator, Pasting, read_conditions, sampling
 from pvtt.evaluation.measure import load_networks, measure_sample
-from pvtt.evaluation.metrics.fvd import frechet_distance
+from pvtt.evaluation.metrics.fvd import FvdFeatures, FvdResult
 from pvtt.evaluation.metrics.identity import embed_photos
-from pvtt.evaluation.metrics.metric import Appearance, Networks, Scene
+from pvtt.evaluation.metrics.metric import Appearance, Networks, Scene, Values
 from pvtt.evaluation.samples import Chosen, Windows, choose, photos_of, shown_samples
 from pvtt.evaluation.scores import require_own_names
-from pvtt.evaluation.summary import FvdResult, summarise, summarise_categories
+from pvtt.evaluation.summary import summarise, summarise_categories
 from pvtt.evaluation.videos import mask_video, masked_video, write_videos
 from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.files.code import code_of
@@ -94,7 +92,7 @@ def run_evaluation(job: EvaluateJob) -> None:
     workspace, params = job.workspace, job.params
     device = "cuda" if torch.cuda.is_available() else "cpu"
     networks = load_networks(workspace.root, params.evaluate, device)
-    certified = certify(networks.lpips)
+    certified = certify(networks)
     chosen = choose(workspace, params)
     if not chosen:
         raise PvttError(
@@ -122,10 +120,11 @@ def run_evaluation(job: EvaluateJob) -> None:
     )
     generator.pipeline.contracts.require_equal(Contracts.from_params(params.encode), "outs/encode")
 
+    samplers = [generator.of_generation(number) for number in range(params.evaluate.seeds)]
     with atomic_directory(workspace.out(STAGE)) as out:
         with Windows.open(workspace, params, workspace.cache / STAGE) as windows:
             evaluation = Evaluation(
-                workspace, params, chosen, generator, networks, windows, out, routes=routes.contenders
+                workspace, params, chosen, samplers, networks, windows, out, routes=routes.contenders
             )
             samples, fvd = evaluation.run()
         samples = _keep_videos(samples, out)
@@ -267,7 +266,7 @@ class Evaluation:
         workspace: The project's folders.
         params: All of params.yaml.
         chosen: The samples to evaluate.
-        sampler: The networks that contenders share.
+        samplers: The networks that contenders share, one for each generation.
         networks: The networks that measure.
         windows: The samples' pixels.
         out: Folder for the videos.
@@ -279,7 +278,7 @@ class Evaluation:
         workspace: Workspace,
         params: Params,
         chosen: Sequence[Chosen],
-        sampler: Sampler,
+        samplers: Sequence[Sampler],
         networks: Networks,
         windows: Windows,
         out: Path,
@@ -288,7 +287,7 @@ class Evaluation:
         self._workspace = workspace
         self._params = params
         self._chosen = chosen
-        self._sampler = sampler
+        self._samplers = tuple(samplers)
         self._networks = networks
         self._windows = windows
         self._out = out
@@ -297,18 +296,19 @@ class Evaluation:
     def run(self) -> tuple[list[EvaluatedSample], dict[Part, FvdResult | None]]:
         """All samples with their scores, and each part's FVD."""
         training = [one.entry for one in self._chosen if one.part == "train"]
-        setting = Setting(self._sampler, self._windows.mean_product_colour(training), _hole_shape(self._params))
-        features = {part: _FvdFeatures(self._networks.fvd) for part in PARTS}
+        mean, shape = self._windows.mean_product_colour(training), _hole_shape(self._params)
+        settings = [Setting(sampler, mean, shape) for sampler in self._samplers]
+        features = {part: FvdFeatures(self._networks.fvd) for part in PARTS}
         samples = []
         file = self._workspace.progress / f"{STAGE}.json"
         with Progress(STAGE, len(self._chosen), file, unit="samples") as progress:
             for part in PARTS:
-                for sample in self._run_part(part, setting, features[part]):
+                for sample in self._run_part(part, settings, features[part]):
                     samples.append(sample)
                     progress.advance(note=f"{sample.part} {sample.key}")
         return samples, {part: features[part].distance(self._params.evaluate.fvd_min_n) for part in PARTS}
 
-    def _run_part(self, part: Part, setting: Setting, features: _FvdFeatures) -> Iterator[EvaluatedSample]:
+    def _run_part(self, part: Part, settings: Sequence[Setting], features: FvdFeatures) -> Iterator[EvaluatedSample]:
         chosen = [one for one in self._chosen if one.part == part]
         shown = [one for one in self._chosen if one.part in _asked(part)]
         photos = {one.entry.product_id: photos_of(one.entry, self._workspace, self._params) for one in shown}
@@ -316,8 +316,8 @@ class Evaluation:
         size = self._params.evaluate.batch_size
         for start in range(0, len(chosen), size):
             batch = chosen[start : start + size]
-            for output, truth, sample in self._run_batch(batch, photos, gallery, setting):
-                features.add(output, truth)
+            for scenes, sample in self._run_batch(batch, photos, gallery, settings):
+                features.add([scene.output for scene in scenes], scenes[0].truth)
                 yield sample
 
     def _gallery(self, photos: Mapping[str, Sequence[Rgba]]) -> dict[str, Appearance]:
@@ -330,25 +330,33 @@ class Evaluation:
         batch: Sequence[Chosen],
         photos: Mapping[str, Sequence[Rgba]],
         gallery: Mapping[str, Appearance],
-        setting: Setting,
-    ) -> Iterator[tuple[Video, Video, EvaluatedSample]]:
-        """Each sample's output, ground truth and scores, after all contenders have made their videos of the batch."""
+        settings: Sequence[Setting],
+    ) -> Iterator[tuple[list[Scene], EvaluatedSample]]:
+        """Each sample's generations and scores, after all contenders have made their videos of the batch."""
 
         def read(one: Chosen) -> tuple[EvaluationWindow, Task]:
             window = self._windows.read(one.entry)
-            return window, self._task(one, window, photos, setting.hole)
+            return window, self._task(one, window, photos, settings[0].hole)
 
-        def finish(index: int) -> tuple[Video, Video, EvaluatedSample]:
-            videos = {name: video for name, of_batch in made.items() if (video := of_batch[index]) is not None}
-            scene = self._scene(batch[index], given[index][0], videos, photos, gallery)
-            return scene.output, scene.truth, self._keep(batch[index], scene, measure_sample(scene, self._routes))
+        def finish(index: int) -> tuple[list[Scene], EvaluatedSample]:
+            scenes = []
+            for of_generation in made:
+                videos = {
+                    name: video for name, of_batch in of_generation.items() if (video := of_batch[index]) is not None
+                }
+                scenes.append(self._scene(batch[index], given[index][0], videos, photos, gallery))
+            measured = [measure_sample(scene, self._routes) for scene in scenes]
+            return scenes, self._keep(batch[index], scenes[0], measured)
 
         # What is no network's work takes one core a sample.
         with _side_by_side(min(MOST_THREADS, torch.get_num_threads())) as do:
             given = list(do(read, batch))
             tasks = [task for _, task in given]
             everyone = contenders.contenders(self._routes)
-            made = {contender.name: contender.videos(tasks, setting) for contender in everyone}
+            made = [{contender.name: contender.videos(tasks, settings[0]) for contender in everyone}]
+            for setting in settings[1:]:
+                again = {one.name: one.videos(tasks, setting) for one in everyone if one.varies}
+                made.append(made[0] | again)
             yield from do(finish, range(len(batch)))
 
     def _scene(
@@ -375,6 +383,7 @@ class Evaluation:
             gallery=gallery,
             photos=photos[one.entry.product_id],
             networks=self._networks,
+            caption=one.entry.caption,
         )
 
     def _task(
@@ -401,8 +410,8 @@ class Evaluation:
             motion=TemplateMotion(window.template, window.replaced),
         )
 
-    def _keep(self, one: Chosen, scene: Scene, metrics: Mapping[str, float | None]) -> EvaluatedSample:
-        return one.evaluated(self._params, self._write(one, scene), dict(metrics))
+    def _keep(self, one: Chosen, scene: Scene, measured: Sequence[Values]) -> EvaluatedSample:
+        return one.evaluated(self._params, self._write(one, scene), measured)
 
     def _write(self, one: Chosen, scene: Scene) -> dict[str, str]:
         """Write a sample's videos; returns their paths relative to `out`."""
@@ -440,27 +449,6 @@ def _asked(part: Part) -> tuple[Part, ...]:
 def _hole_shape(params: Params) -> HoleShape:
     mask = params.encode.mask
     return HoleShape(MaskShape.evaluation(mask).kind, mask.dilation)
-
-
-class _FvdFeatures:
-    """Collects I3D features of outputs and ground truths of one part."""
-
-    def __init__(self, embedder: Callable[[Sequence[Video]], npt.NDArray[np.float64]] | None) -> None:
-        self._embedder = embedder
-        self._features: list[npt.NDArray[np.float64]] = []  # (2, D) each: output, ground truth
-
-    def add(self, output: Video, truth: Video) -> None:
-        if self._embedder is not None:
-            self._features.append(self._embedder([output, truth]))
-
-    def distance(self, min_n: int) -> FvdResult | None:
-        if self._embedder is None:
-            return None
-        n = len(self._features)
-        if n < min_n:
-            return FvdResult(None, n)
-        stacked = np.stack(self._features)
-        return FvdResult(frechet_distance(stacked[:, 0], stacked[:, 1]), n)
 
 
 def _keep_videos(samples: Sequence[EvaluatedSample], out: Path) -> list[EvaluatedSample]:

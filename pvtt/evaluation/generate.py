@@ -7,6 +7,7 @@ with what an uninterrupted one would have made. Latents of finished batches are 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,7 +33,7 @@ from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.loading import is_vace, load_base_transformer, load_component
 from pvtt.models.moved_noise import moved_noise
 from pvtt.models.place import PlaceEdit
-from pvtt.models.sampling import SamplingSettings, initial_noise, sample_seed
+from pvtt.models.sampling import SamplingSettings, generation_seed, initial_noise, sample_seed
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import encode_video
 from pvtt.params.file import Params
@@ -218,8 +219,15 @@ class Generator:
         self._scheduler_sha256 = origin.model_sha256(model / "scheduler")
         self._hashes = dict(hashes)
         self._params = params
+        self._seed = params.seed
         self._device = device
         self._cache = cache
+
+    def of_generation(self, number: int) -> Generator:
+        """The same networks, starting from other noise; generation 0 is this one's own."""
+        other = copy.copy(self)
+        other._seed = generation_seed(self._params.seed, number)
+        return other
 
     @property
     def networks(self) -> frozenset[Network]:
@@ -286,7 +294,7 @@ class Generator:
                 "empty_text": sha256_bytes(self.pipeline.empty_text().cpu().numpy().tobytes()),
                 "code": self._code,
                 "libraries": {name: version(name) for name in ("diffusers", "torch")},
-                "sampling": sampling(self._params),
+                "sampling": sampling(self._params) | {"seed": self._seed},
                 "device": torch.cuda.get_device_name() if self._device == "cuda" else self._device,
                 # The order of a sum, and so its last bit, depends on how many threads share it.
                 "num_threads": torch.get_num_threads() if self._device == "cpu" else None,
@@ -322,5 +330,5 @@ class Generator:
         return self._pipelines[network].generate(conditions, noise, settings).cpu()
 
     def _noise(self, batch: Sequence[ConditionedSample]) -> Tensor:
-        seeds = [sample_seed(self._params.seed, one.key) for one in batch]
+        seeds = [sample_seed(self._seed, one.key) for one in batch]
         return initial_noise(batch[0].conditions.masked_latents.shape[1:], seeds)

@@ -8,7 +8,9 @@ from pathlib import Path
 from pvtt.evaluation.contenders.all import others
 from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.fingerprint import weights_path
+from pvtt.evaluation.metrics.consistency import TextEmbedder
 from pvtt.evaluation.metrics.fvd import VideoEmbedder
+from pvtt.evaluation.metrics.lettering import load_reader
 from pvtt.evaluation.metrics.metric import Metric, Networks, Scene
 from pvtt.evaluation.metrics.perceptual import Lpips
 from pvtt.evaluation.metrics.similarity import ImageEmbedder
@@ -22,10 +24,12 @@ def load_networks(root: Path, params: EvaluateParams, device: str) -> Networks:
         weights_path(root, name, getattr(params, f"{name}_weights")) for name in ("lpips", "clip", "dino", "fvd")
     )
     return Networks(
-        lpips=None if lpips is None else Lpips(lpips, device),
-        clip=None if clip is None else ImageEmbedder(clip, "clip", device),
-        dino=None if dino is None else ImageEmbedder(dino, "dino", device),
-        fvd=None if fvd is None else VideoEmbedder(fvd, device),
+        reader=load_reader() if params.read_text else None,
+        clip_text=None if clip is None else TextEmbedder.load(clip, device),
+        lpips=None if lpips is None else Lpips.load(lpips, device),
+        clip=None if clip is None else ImageEmbedder.load(clip, "clip", device),
+        dino=None if dino is None else ImageEmbedder.load(dino, "dino", device),
+        fvd=None if fvd is None else VideoEmbedder.load(fvd, device),
     )
 
 

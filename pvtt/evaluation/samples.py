@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from pvtt.encoding.photos import read_photos
 from pvtt.encoding.windows import EvaluationWindow, load_window
+from pvtt.evaluation.generations import averaged
+from pvtt.evaluation.metrics.metric import Values
 from pvtt.evaluation.selection import select, swap_partners
 from pvtt.files.atomic import scratch_directory
 from pvtt.files.workspace import Workspace
@@ -58,13 +60,13 @@ class Chosen:
         template = self.entry.template
         return None if template is None or self.part != "transfer" else template.product_id
 
-    def evaluated(self, params: Params, videos: dict[str, str], metrics: dict[str, float | None]) -> EvaluatedSample:
+    def evaluated(self, params: Params, videos: dict[str, str], measured: Sequence[Values]) -> EvaluatedSample:
         """Its line of `evaluated.jsonl`.
 
         Args:
             params: All of params.yaml.
             videos: Those that are kept, relative to `outs/evaluate`.
-            metrics: What was measured on it.
+            measured: The metrics of each generation.
         """
         entry, partner = self.entry, self.partner_entry
         return EvaluatedSample(
@@ -80,7 +82,8 @@ class Chosen:
             swapped_photo_paths=() if partner is None else photo_paths(partner, params),
             to_rate=self.to_rate,
             videos=videos,
-            metrics=metrics,
+            metrics=averaged(measured),
+            generations=tuple(dict(values) for values in measured) if len(measured) > 1 else (),
         )
 
 

@@ -25,9 +25,11 @@ def all_scores(part: Part | None = None, routes: Sequence[Contender] = ()) -> tu
         routes: Contenders beside those of every run.
     """
     own = [score for metric in METRICS for score in _of_the_model(metric)]
-    beside_it, asked = others(routes), [metric for metric in METRICS if metric.of_contenders]
+    beside_it = others(routes)
     leads = [_lead(contender) for contender in beside_it]
-    beside = [of_contender(metric, contender) for metric in asked for contender in beside_it]
+    beside = [
+        of_contender(metric, contender) for metric in METRICS for contender in beside_it if _is_of(metric, contender)
+    ]
     track = "transfer" if part == "transfer" else "reconstruct"
     return tuple(score for score in (*own, *leads, *beside) if part is None or score.of_track in (None, track))
 
@@ -45,6 +47,10 @@ def require_own_names(routes: Sequence[Contender]) -> None:
             raise PvttError(
                 f"evaluate.routes: the name {route.name!r} is taken", "give the folder of these films another name"
             )
+
+
+def _is_of(metric: Metric, contender: Contender) -> bool:
+    return metric.of_contenders or contender.name in metric.beside
 
 
 def _of_the_model(metric: Metric) -> Iterator[Metric]:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pvtt.evaluation.contenders.contender import Contender
+from pvtt.evaluation.generations import each_generation, seed_noise
+from pvtt.evaluation.metrics.fvd import FvdResult
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import all_scores
 from pvtt.params.evaluate import EvaluateParams, TargetParams
 from pvtt.records.evaluation import EvaluatedSample, MetricStatus, MetricValue, Part
 from pvtt.stats.bootstrap import cluster_mean, cluster_share
-
-
-@dataclass(frozen=True)
-class FvdResult:
-    """FVD of a part; `value` is None where its network is missing or the videos are too few for it."""
-
-    value: float | None
-    n: int
 
 
 def summarise(
@@ -93,8 +86,9 @@ def _summarise_one(
     if len(measured) < params.min_n or len(set(clusters)) < params.min_products:
         return unknown("too_few")
     values = [value for _, value in measured]
-    if score.chance:
-        estimate = cluster_share(values, clusters)
+    if score.chance:  # a mean over generations is neither 0 nor 1, and those of one product are no news
+        each = [(one, sample.product_id) for sample, _ in measured for one in each_generation(sample, score.name)]
+        estimate = cluster_share([one for one, _ in each], [product for _, product in each])
     else:
         weights = None if score.weight is None else [score.weight(sample.metrics) for sample, _ in measured]
         estimate = cluster_mean(values, clusters, weights=weights, resamples=params.bootstrap, seed=seed)
@@ -102,7 +96,8 @@ def _summarise_one(
         value=estimate.value,
         low=estimate.low,
         high=estimate.high,
-        n=estimate.n,
+        n=len(measured),
+        seed_noise=seed_noise([sample for sample, _ in measured], score.name),
         chance=chance,
         target=target,
         status=_status(score, estimate.value if score.target == "params" else estimate.low, target),
@@ -115,7 +110,15 @@ def _summarise_fvd(score: Metric, fvd: FvdResult | None, params: EvaluateParams)
     status: MetricStatus = "not_measured" if fvd is None else "too_few"
     if value is not None:
         status = _status(score, value, target)
-    return MetricValue(value=value, low=None, high=None, n=fvd.n if fvd else 0, target=target, status=status)
+    return MetricValue(
+        value=value,
+        low=None,
+        high=None,
+        n=fvd.n if fvd else 0,
+        seed_noise=fvd.seed_noise if fvd else None,
+        target=target,
+        status=status,
+    )
 
 
 def _target(score: Metric, targets: TargetParams, chance: float | None) -> float | None:

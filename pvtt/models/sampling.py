@@ -35,6 +35,11 @@ def sample_seed(seed: int, key: str) -> int:
     return int(sha256_json([seed, key])[:15], 16)
 
 
+def generation_seed(seed: int, number: int) -> int:
+    """The seed of a sample's further generations: that of the first is the run's own."""
+    return seed if number == 0 else sample_seed(seed, f"generation {number}")
+
+
 def guidance_weights(product_guidance: float, text_guidance: float) -> tuple[float, float, float]:
     """The weights of v(product, text), v(∅, text) and v(∅, ∅) in the guided velocity.
 

@@ -45,6 +45,7 @@ class RoutesParams(Record):
 
 class EvaluateParams(Record):
     num_steps: int = Field(default=50, ge=1)  # sampling steps
+    seeds: int = Field(default=3, ge=1)  # generations a sample, from other noise each; how much they differ is reported
     batch_size: int = Field(default=4, ge=1)  # videos generated at once
     product_guidance: float = Field(default=3.0, ge=0)  # 1 takes the photos as they are, more exaggerates them
     text_guidance: float = Field(default=1.0, ge=0)  # the same for the caption
@@ -54,12 +55,22 @@ class EvaluateParams(Record):
     max_transfers: int = Field(default=8, ge=0)  # samples of the track transfer: one into every product before a second
     min_n: int = Field(default=4, ge=1)  # with fewer samples a metric is too_few
     min_products: int = Field(default=5, ge=2)  # the same with fewer products
-    fvd_min_n: int = Field(default=128, ge=2)  # the same for FVD, which needs many
+    fvd_min_n: int = Field(default=64, ge=2)  # the same for FVD, which needs many
     bootstrap: int = Field(default=2000, ge=100)  # resamples behind an interval
     clip_weights: str | None = None  # local folder of the network; null: not measured
     dino_weights: str | None = None  # as `clip_weights`
     fvd_weights: str | None = None  # as `clip_weights`
     lpips_weights: str | None = None  # as `clip_weights`
+    read_text: bool = False  # read the lettering on products (extra leftovers): about a second a text on a CPU
     save_videos: int = Field(default=8, ge=0)  # videos a split kept for the report and for rating
     targets: TargetParams = TargetParams()
     routes: RoutesParams = RoutesParams()
+
+    @model_validator(mode="after")
+    def _fvd_can_be_measured(self) -> EvaluateParams:
+        if self.fvd_weights is not None and self.fvd_min_n > self.max_clips_per_split:
+            raise ValueError(
+                f"fvd_min_n {self.fvd_min_n} is never reached with max_clips_per_split {self.max_clips_per_split}: "
+                "evaluate more clips, or ask FVD for fewer"
+            )
+        return self

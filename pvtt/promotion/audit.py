@@ -147,7 +147,8 @@ def _of_samples(
     leads = [score for score in all_scores(routes=measured_routes(metrics)) if score.difference is not None]
     for place in sorted(asked.keys() & there.keys()):
         sample, name = there[place], " ".join(place)
-        computed = asked[place].evaluated(job.params, sample.videos, _with_leads(sample.metrics, leads))
+        measured = [_with_leads(values, leads) for values in sample.generations or (sample.metrics,)]
+        computed = asked[place].evaluated(job.params, sample.videos, measured)
         yield from (f"{file}: {name}: {one}" for one in differences(sample, computed, "computed again:"))
         if (sample.to_rate or sample.part == "transfer") and not sample.videos:
             yield f"{file}: {name}: its videos were to be kept, and are not"

@@ -26,6 +26,7 @@ MetricStatus = Literal["pass", "fail", "measured", "not_measured", "too_few"]
 class MetricValue(Record):
     """One metric on one part.
 
+    `seed_noise` is the standard deviation that another seed gives one sample's figure, pooled over the samples.
     `value`, `low` and `high` are None where the status is `not_measured` (its network is missing, or it is not defined
     for these samples) or `too_few`. `measured` is the status of a metric without a target.
     """
@@ -34,6 +35,7 @@ class MetricValue(Record):
     low: float | None  # 95 % bootstrap interval over products
     high: float | None
     n: int = Field(ge=0)  # samples
+    seed_noise: float | None = Field(default=None, ge=0)  # of one sample, between its generations; None: there is one
     chance: float | None = None  # what guessing reaches
     target: float | None = None
     status: MetricStatus
@@ -129,7 +131,9 @@ class EvaluatedSample(ClipRecord):
     swapped_photo_paths: tuple[str, ...] = ()
     to_rate: bool = False  # its video is among those that people rate
     videos: dict[str, str]  # generated, ground_truth, masked, mask, swapped; template in a transfer; routes, and paste
-    metrics: dict[str, float | None]  # None: not measured on this sample
+    metrics: dict[str, float | None]  # the mean over generations; None: not measured on this sample
+    # Each generation's own, where there are several; the videos are the first's.
+    generations: tuple[dict[str, float | None], ...] = ()
 
     @property
     def part(self) -> Part:
@@ -147,14 +151,14 @@ def read_evaluated(folder: Path) -> list[EvaluatedSample]:
 
 
 def write_metrics(path: Path, metrics: EvaluationMetrics) -> None:
-    """Write `metrics/evaluate.json` atomically; `chance`, `target` and `routes` stand only where there is one."""
+    """Write `metrics/evaluate.json` atomically; what a value, or the run, does not have is left out."""
     data = json.loads(metrics.to_json())
     if not data["routes"]:
         del data["routes"]
     by_category = [values for categories in data["categories"].values() for values in categories.values()]
     for values in (*(data[part] for part in PARTS), *by_category):
         for value in values.values():
-            for key in ("chance", "target"):
+            for key in ("chance", "target", "seed_noise"):
                 if value[key] is None:
                     del value[key]
     atomic_write_text(path, json.dumps(data, indent=2) + "\n")

@@ -154,6 +154,7 @@ class MetricsSection:
 
     tracks: tuple[MetricsTable, ...]
     categories: tuple[MetricsTable, ...]
+    num_seeds: int  # generations a sample
 
 
 @dataclass(frozen=True)
@@ -331,6 +332,7 @@ def metrics(inputs: ReportInputs) -> MetricsSection:
     return MetricsSection(
         tracks=tuple(_track_table(inputs.metrics, title, parts) for title, parts in tracks),
         categories=tuple(_category_table(inputs.metrics, part) for part in ranked),
+        num_seeds=int(inputs.run.fingerprint.protocol.get("seeds") or 1),
     )
 
 

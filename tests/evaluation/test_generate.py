@@ -78,7 +78,9 @@ def test_samples_photos_network_and_threads_are_in_the_key(
         generator.key(samples, None, "model"),
         generator.key(samples, None, "base"),
         generator.key(samples, None, "champion"),
+        *(generator.of_generation(number).key(samples, samples, "model") for number in (1, 2)),
     ]
+    assert generator.of_generation(0).key(samples, samples, "model") == keys[0]
     torch.set_num_threads(2)
     try:
         keys.append(generator.key(samples, samples, "model"))

@@ -132,6 +132,7 @@ class Contender(Protocol):
     says: str  # what it is and what it shows: one plain line for people
     must_be_beaten: bool = True  # the model's lead over it must lie above 0 with its whole interval
     optional: bool = False  # where it makes no video at all, tables leave it out
+    varies: bool = False  # other noise gives other videos
     is_bound: bool = False  # it knows the truth: it says what can be reached, and beats no one
 
     @property

@@ -24,6 +24,7 @@ class IpAdapter(Route):
     name = "ip_adapter"
     says = "a model that is given the photos as tokens alone, from noise alone: no draft, no pasted photo (route C)"
     must_be_beaten = False
+    varies = True
 
     def __init__(self, sha256: str | None) -> None:
         self.sha256 = sha256

@@ -27,6 +27,7 @@ class Sampled(Contender):
         needs_draft: It makes videos only where sampling starts from a draft.
         optional: As `Contender`.
         must_be_beaten: As `Contender`.
+        varies: As `Contender`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Sampled(Contender):
     needs_draft: bool = False
     optional: bool = False
     must_be_beaten: bool = True
+    varies: bool = True
 
     @property
     def gain(self) -> str:

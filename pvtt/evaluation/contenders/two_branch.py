@@ -23,6 +23,7 @@ class TwoBranch(Route):
 
     name = "two_branch"
     must_be_beaten = False
+    varies = True
 
     def __init__(self, sha256: str | None) -> None:
         self.sha256 = sha256

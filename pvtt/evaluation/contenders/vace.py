@@ -30,6 +30,7 @@ class Vace(Route):
 
     def __init__(self, pipeline: StockPipeline | None, base_is_one: bool) -> None:
         self._pipeline = pipeline
+        self.varies = pipeline is None  # of a stock pipeline there is one film a sample
         self.says = VACE.says
         if pipeline is not None:
             self.sha256 = pipeline.sha256

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from pvtt.evaluation.metrics import change, colour, fvd, identity, motion, perceptual, reconstruction, seam, similarity
+from pvtt.evaluation.metrics import (
+    camera,
+    change,
+    colour,
+    consistency,
+    fvd,
+    identity,
+    lettering,
+    motion,
+    perceptual,
+    reconstruction,
+    seam,
+    similarity,
+    smoothness,
+)
 from pvtt.evaluation.metrics.metric import Metric
 
 METRICS: tuple[Metric, ...] = (
@@ -10,9 +24,13 @@ METRICS: tuple[Metric, ...] = (
     *perceptual.METRICS,
     *fvd.METRICS,
     *colour.METRICS,
+    *lettering.METRICS,
     *seam.METRICS,
     *motion.METRICS,
+    *camera.METRICS,
+    *smoothness.METRICS,
     *identity.METRICS,
     *similarity.METRICS,
+    *consistency.METRICS,
     *change.METRICS,
 )

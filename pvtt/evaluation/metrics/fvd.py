@@ -8,8 +8,10 @@ resampling with repeats biases it upwards.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,31 +20,56 @@ from pvtt.errors import PvttError, first_line
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.media.arrays import Video
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 SIDE = 224
+
+
+@dataclass(frozen=True)
+class FvdResult:
+    """FVD of a part.
+
+    Args:
+        value: None where the videos are too few for it.
+        n: Videos.
+        seed_noise: Standard deviation between generations; None where there is one.
+    """
+
+    value: float | None
+    n: int
+    seed_noise: float | None = None
 
 
 class VideoEmbedder:
     """I3D features of videos.
 
     Args:
-        path: The TorchScript file.
-        device: The device that it runs on.
-
-    Raises:
-        PvttError: The file is not TorchScript.
+        network: From a video, (1, 3, F, 224, 224) RGB in [-1, 1], to its features, (1, D).
+        device: The device that it is on.
     """
 
-    def __init__(self, path: Path, device: str = "cpu") -> None:
+    def __init__(self, network: Callable[..., Tensor], device: str = "cpu") -> None:
+        self._network = network
+        self._device = device
+
+    @classmethod
+    def load(cls, path: Path, device: str = "cpu") -> Self:
+        """From a TorchScript file.
+
+        Raises:
+            PvttError: It is none.
+        """
         import torch
 
         try:
-            self._network = torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
+            network = torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
         except (RuntimeError, ValueError) as error:
             raise PvttError(
                 f"evaluate.fvd_weights: {path} is not a TorchScript file: {first_line(error)}",
                 "point it at i3d_torchscript.pt, or leave it out: FVD is then not measured",
             ) from None
-        self._device = device
+        return cls(network, device)
 
     def __call__(self, videos: Sequence[Video]) -> npt.NDArray[np.float64]:
         """(N, D) features of N videos, one at a time."""
@@ -70,6 +97,34 @@ def frechet_distance(first: npt.NDArray[np.float64], second: npt.NDArray[np.floa
     eigenvalues = np.linalg.eigvals(covariances[0] @ covariances[1])
     root = np.sqrt(np.clip(eigenvalues.real, 0, None)).sum()
     return float(max(0.0, gap + np.trace(covariances[0]) + np.trace(covariances[1]) - 2 * root))
+
+
+class FvdFeatures:
+    """Collects features of outputs and of their ground truths.
+
+    Args:
+        embedder: (N, D) features of N videos; None: the network is missing.
+    """
+
+    def __init__(self, embedder: Callable[[Sequence[Video]], npt.NDArray[np.float64]] | None) -> None:
+        self._embedder = embedder
+        self._features: list[npt.NDArray[np.float64]] = []  # (S + 1, D) each: outputs, ground truth
+
+    def add(self, outputs: Sequence[Video], truth: Video) -> None:
+        """A sample's outputs, one a generation, and its ground truth."""
+        if self._embedder is not None:
+            self._features.append(self._embedder([*outputs, truth]))
+
+    def distance(self, min_n: int) -> FvdResult | None:
+        """FVD, the mean over generations, if there are at least `min_n` samples; None without the network."""
+        if self._embedder is None:
+            return None
+        n = len(self._features)
+        if n < min_n:
+            return FvdResult(None, n)
+        *outputs, truths = np.stack(self._features, axis=1)
+        values = [frechet_distance(features, truths) for features in outputs]
+        return FvdResult(float(np.mean(values)), n, float(np.std(values, ddof=1)) if len(values) > 1 else None)
 
 
 METRICS = (

@@ -61,12 +61,16 @@ class Networks:
         clip: CLIP's embedding of images.
         dino: DINOv2's embedding of images.
         fvd: (N, D) features of N videos.
+        clip_text: CLIP's embedding of a text, (D,).
+        reader: What is written in a frame.
     """
 
     lpips: VideoDistance | None = None
     clip: Embedder | None = None
     dino: Embedder | None = None
     fvd: Callable[[Sequence[Video]], npt.NDArray[np.float64]] | None = None
+    clip_text: Callable[[str], Tensor] | None = None
+    reader: Callable[[Frame], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class Scene:
         gallery: The split's products, as their photos show them.
         photos: Photos of the product that the sample is about.
         networks: Those that are there.
+        caption: What the video shows, in words; empty where no one has said it.
     """
 
     truth: Video
@@ -102,6 +107,7 @@ class Scene:
     gallery: Mapping[str, Appearance]
     photos: Sequence[Rgba]
     networks: Networks
+    caption: str = ""
     _known: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
 
     def once(self, work: Callable[[Scene], ResultT]) -> ResultT:
@@ -137,6 +143,7 @@ class Metric:
             ratio of the sums, which is steadier than the mean of the ratios. None: all alike.
         of_truth: Also measured on the ground truth itself, with what that says. None: not.
         of_contenders: Also measured on every other contender.
+        beside: Names of contenders that it is measured on where it is not on all: its floor and its ceiling.
         optional: Its contender is: left out where that makes no video at all.
         ranks: A contender that does better in it beats the model; needs `of_contenders`.
         of_track: Measured in this track only; None: in both.
@@ -156,6 +163,7 @@ class Metric:
     weight: Callable[[Values], float] | None = None
     of_truth: str | None = None
     of_contenders: bool = False
+    beside: tuple[str, ...] = ()
     optional: bool = False
     ranks: bool = False
     of_track: Track | None = None

@@ -92,16 +92,17 @@ def outside_motion_error(video: Video, motion: Motion, outside: Region) -> float
     return float(np.linalg.norm(optical_flow(video)[where] - motion.forward[where], axis=-1).mean())
 
 
-def _true_motion(scene: Scene) -> Motion:
+def true_motion(scene: Scene) -> Motion:
+    """The ground truth's, for `Scene.once`."""
     return estimate_motion(scene.truth)
 
 
 def _true_warp_error(scene: Scene) -> float | None:
-    return flow_warp_error(scene.truth, scene.once(_true_motion), scene.product)
+    return flow_warp_error(scene.truth, scene.once(true_motion), scene.product)
 
 
 def _warp_error(scene: Scene, video: Video) -> float | None:
-    return flow_warp_error(video, scene.once(_true_motion), scene.product)
+    return flow_warp_error(video, scene.once(true_motion), scene.product)
 
 
 def _relative_warp_error(scene: Scene, video: Video) -> float | None:
@@ -150,6 +151,6 @@ METRICS = (
         group="Motion",
         unit="px/frame",
         better="↓",
-        measure=lambda scene, _: outside_motion_error(scene.raw, scene.once(_true_motion), ~scene.hole),
+        measure=lambda scene, _: outside_motion_error(scene.raw, scene.once(true_motion), ~scene.hole),
     ),
 )

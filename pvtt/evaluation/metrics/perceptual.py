@@ -6,8 +6,9 @@ The package ships its linear layers; the AlexNet trunk is torchvision's `alexnet
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -23,18 +24,20 @@ class Lpips:
     """A perceptual distance: 0 for identical frames, lower is better.
 
     Args:
-        trunk: torchvision's AlexNet state dict.
+        network: From two batches of frames, (N, 3, H, W) RGB in [-1, 1], to the distance at each pixel, (N, 1, H, W).
         device: The device that it runs on.
-
-    Raises:
-        MissingInputError, PvttError: As `load_lpips`.
     """
 
-    def __init__(self, trunk: Path, device: str = "cpu") -> None:
+    def __init__(self, network: Callable[[Tensor, Tensor], Tensor], device: str = "cpu") -> None:
+        self._device = device
+        self._network = network
+
+    @classmethod
+    def load(cls, trunk: Path, device: str = "cpu") -> Self:
+        """On torchvision's AlexNet, whose state dict `trunk` is. Raises as `load_lpips`."""
         from pvtt.models.perceptual import load_lpips
 
-        self._device = device
-        self._network = load_lpips("alex", trunk, "evaluate.lpips_weights", spatial=True).to(device)
+        return cls(load_lpips("alex", trunk, "evaluate.lpips_weights", spatial=True).to(device), device)
 
     def map(self, video: Video, truth: Video) -> Tensor:
         """The distance at each pixel, (F, H, W). Frames need a side of 31 pixels at least."""
@@ -46,8 +49,7 @@ class Lpips:
             for frames in (video, truth)
         )
         with torch.inference_mode():
-            distances: Tensor = self._network(given, expected)
-        return distances[:, 0].cpu()
+            return self._network(given, expected)[:, 0].cpu()
 
     def __call__(self, video: Video, truth: Video, region: Region | None = None) -> float | None:
         """The mean distance over the frame, or over the region; None where the region is empty."""
@@ -73,6 +75,7 @@ METRICS = (
         better="↓",
         target="params",
         measure=_lpips,
+        beside=("swapped", "mean_fill", "ceiling"),
     ),
     Metric(
         name="product_lpips",
@@ -81,5 +84,6 @@ METRICS = (
         group="The product's region",
         better="↓",
         measure=lambda scene, video: _lpips(scene, video, scene.product),
+        beside=("swapped", "mean_fill", "ceiling"),
     ),
 )

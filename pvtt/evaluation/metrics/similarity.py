@@ -6,9 +6,9 @@ is cropped to its bounding box with a margin, since the photos show the product 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -27,31 +27,40 @@ class ImageEmbedder:
     """Unit vectors for images.
 
     Args:
-        folder: A `transformers` folder with weights and `preprocessor_config.json`.
+        processor: From images, (H, W, 3) uint8 RGB each, to the network's `pixel_values`.
+        network: From `pixel_values` to `image_embeds`, or to `last_hidden_state`.
         kind: `clip` takes CLIP's projected image embedding; `dino` a vision transformer's class token.
-        device: The device that it runs on.
-
-    Raises:
-        PvttError: The folder cannot be loaded.
+        device: The device that the network is on.
     """
 
-    def __init__(self, folder: Path, kind: Literal["clip", "dino"], device: str = "cpu") -> None:
+    def __init__(self, processor: Any, network: Any, kind: Literal["clip", "dino"], device: str = "cpu") -> None:
+        self._processor = processor
+        self._network = network
+        self._kind = kind
+        self._device = device
+
+    @classmethod
+    def load(cls, folder: Path, kind: Literal["clip", "dino"], device: str = "cpu") -> Self:
+        """From a `transformers` folder with weights and `preprocessor_config.json`.
+
+        Raises:
+            PvttError: The folder cannot be loaded.
+        """
         from transformers import AutoImageProcessor, AutoModel, CLIPVisionModelWithProjection
 
         loader: Any = CLIPVisionModelWithProjection if kind == "clip" else AutoModel
         try:
             processors: Any = AutoImageProcessor
-            self._processor = processors.from_pretrained(folder, local_files_only=True, backend="pil")
-            network = loader.from_pretrained(folder, local_files_only=True)
+            processor = processors.from_pretrained(folder, local_files_only=True, backend="pil")
+            network, report = loader.from_pretrained(folder, local_files_only=True, output_loading_info=True)
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise_storage_fault(error, folder)
             raise PvttError(
                 f"evaluate.{kind}_weights: cannot load {folder}: {first_line(error)}",
                 "point it at a transformers folder with weights and preprocessor_config.json, or leave it out",
             ) from None
-        self._network = network.to(device).eval().requires_grad_(False)
-        self._kind = kind
-        self._device = device
+        require_weights(report, folder, kind)
+        return cls(processor, network.to(device).eval().requires_grad_(False), kind, device)
 
     def __call__(self, images: Sequence[Frame]) -> Tensor:
         """(N, D) unit vectors of N images, (H, W, 3) uint8 RGB each."""
@@ -62,6 +71,21 @@ class ImageEmbedder:
             output = self._network(pixel_values=pixels)
             features: Tensor = output.image_embeds if self._kind == "clip" else output.last_hidden_state[:, 0]
         return torch.nn.functional.normalize(features.float(), dim=-1).cpu()
+
+
+def require_weights(report: Mapping[str, Any], folder: Path, kind: Literal["clip", "dino"]) -> None:
+    """Refuse a network some of whose weights are random: `transformers` fills in what a folder lacks.
+
+    A pooling layer may lack them, since its output is not used.
+
+    Raises:
+        PvttError: Says how many.
+    """
+    lacking = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
+    if lacking:
+        raise PvttError(
+            f"evaluate.{kind}_weights: {folder} lacks {len(lacking)} weights, of {lacking[0]} for one", "fetch it again"
+        )
 
 
 def crop_product(video: Video, region: Region) -> list[Frame]:
@@ -93,7 +117,11 @@ def product_similarity(video: Video, region: Region, photos: Sequence[Rgba], emb
         photos: (H, W, 4) RGBA each, background removed.
         embedder: The network that turns an image into a unit vector.
     """
-    crops = crop_product(video, region)
+    return likeness(crop_product(video, region), photos, embedder)
+
+
+def likeness(crops: Sequence[Frame], photos: Sequence[Rgba], embedder: Embedder) -> float | None:
+    """Mean cosine over all pairs of a crop and a photo; None without either."""
     if not crops or not photos:
         return None
     return float((embedder(crops) @ embedder([on_white(photo) for photo in photos]).T).mean())
@@ -113,6 +141,8 @@ METRICS = (
         better="↑",
         target="params",
         measure=lambda scene, video: _of_scene(scene, video, scene.networks.clip),
+        of_truth="the ceiling: the real video against the same photos",
+        beside=("swapped", "mean_fill"),
     ),
     Metric(
         name="dino",
@@ -123,5 +153,7 @@ METRICS = (
         better="↑",
         target="params",
         measure=lambda scene, video: _of_scene(scene, video, scene.networks.dino),
+        of_truth="the ceiling: the real video against the same photos",
+        beside=("swapped", "mean_fill"),
     ),
 )
