@@ -23,6 +23,7 @@ from pvtt.records.bench import CameraPath
 Floats = npt.NDArray[np.float64]
 MAX_CORNERS, QUALITY, MIN_DISTANCE = 120, 0.005, 4  # of `cv2.goodFeaturesToTrack`; the distance in pixels
 RETURNED = 0.3  # pixels: a corner that is followed forwards and back must come home so near
+AGREES = 1.5  # pixels from a common similarity: the ways of corners that lie further off are no camera's
 MIN_CORNERS = 8  # with fewer, a step is not measured
 CLEAR = 4  # pixels that corners stay away from what may change, and from the frame's border
 WINDOW = (11, 11)
@@ -68,8 +69,15 @@ def camera_error(film: Video, template: Video, region: Region, camera: CameraPat
             follow = partial(moved_points, camera, index, size=size)
         there, wanted = _follow(film[index], film[index + 1], corners), follow(corners)
         kept = np.isfinite(there).all(1) & np.isfinite(wanted).all(1) & _is_free(wanted, region[index + 1])
-        if kept.sum() >= MIN_CORNERS:
-            pair = [similarity(corners[kept], moved[kept], size) for moved in (there, wanted)]
+        if kept.sum() < MIN_CORNERS:
+            continue
+        # A corner of a smooth backdrop may be followed to another: it is no part of any one motion.
+        _, agrees = cv2.estimateAffinePartial2D(
+            corners[kept], there[kept], method=cv2.RANSAC, ransacReprojThreshold=AGREES
+        )
+        one_motion = np.flatnonzero(kept)[agrees[:, 0] > 0] if agrees is not None else np.zeros(0, np.intp)
+        if len(one_motion) >= MIN_CORNERS:
+            pair = [similarity(corners[one_motion], moved[one_motion], size) for moved in (there, wanted)]
             found.append(pair[0] - pair[1])
     if not found:
         return None

@@ -28,7 +28,7 @@ from pvtt.evaluation.contenders.inpaint import Inpaint
 from pvtt.evaluation.contenders.mean_fill import MeanFill
 from pvtt.evaluation.contenders.paste import Paste
 from pvtt.files.code import code_of
-from pvtt.files.hashing import sha256_file
+from pvtt.files.hashing import sha256_bytes, sha256_file
 from pvtt.generation.ad.job import default_model, generate
 from pvtt.generation.ad.label import PRODUCER, Label
 from pvtt.generation.ad.photos import read_photos
@@ -205,7 +205,7 @@ def _task(job: Job, template: Video, old: npt.NDArray[np.bool_], photos: Sequenc
 def write_film(job: Job, film: Video) -> None:
     """Write a film, (F, H, W, 3), with the template's times and sound."""
     template = read_template(job.template)
-    number = f"{job.triplet.name}-{job.path.parent.name}-{job.seed}"
+    number = f"{job.triplet.name}-{sha256_bytes(film.tobytes())[:16]}"  # other pictures have another
     with AdWriter(job.path, template, Label(PRODUCER, number)) as writer:
         for frame in film:
             writer.write(frame)
@@ -350,8 +350,16 @@ def all_contenders(model: Path | None, submission: Path | None) -> dict[str, Ben
     return {contender.name: contender for contender in every}
 
 
-def chosen(names: Sequence[str], model: Path | None, submission: Path | None) -> list[BenchContender]:
+def chosen(
+    names: Sequence[str], model: Path | None, submission: Path | None, *, has_truth: bool = True
+) -> list[BenchContender]:
     """The contenders of these names, with the controls that stand in every table, in the tables' order.
+
+    Args:
+        names: As `all_contenders` has them.
+        model: As of `all_contenders`.
+        submission: As of `all_contenders`.
+        has_truth: Whether the triplets have one; otherwise it is no control.
 
     Raises:
         PvttError: There is no such contender.
@@ -362,6 +370,8 @@ def chosen(names: Sequence[str], model: Path | None, submission: Path | None) ->
         more = "give --submission its folder" if "submission" in unknown else f"there are {', '.join(known)}; {HINT}"
         raise PvttError(f"no contender {', '.join(unknown)}", more)
     wanted = {GROUND_TRUTH.name, SOURCE_COPY.name, *names}
+    if not has_truth:
+        wanted.discard(GROUND_TRUTH.name)
     if submission is not None:
         wanted.add("submission")
     return [contender for name, contender in known.items() if name in wanted]

@@ -34,8 +34,8 @@ from pvtt.generation.ad.template import read_template
 from pvtt.media.arrays import Region, Video
 from pvtt.media.video import read_video
 
-CHANGED = 10  # grey levels, smoothed: more than the codec's, so a contender has drawn there
-CODEC = 2.0  # pixels: of the smoothing that takes the codec's noise out
+CHANGED = 12  # grey levels, more than the codec's: a contender has drawn there
+CODEC = 5  # pixels: side of the median that takes the codec's noise out and leaves edges where they are
 OUTLINE = 3  # pixels around the true product that are left out of the seam: its own outline is no seam
 TOLD_APART = 24  # grey levels between template and truth, at least, where leftovers can be told
 CLEAR_OF_NEW = 5  # pixels around the new product in which leftovers cannot be told from its edge
@@ -221,7 +221,7 @@ def _quality(film: Video, pixels: Pixels, networks: Networks) -> Values:
 def seam(film: Video, template: Video, truth: Video, product: Region) -> float | None:
     """The gradient across the border of what a film changed, over that of the truth in the same place.
 
-    Where a contender drew is not known, so it is where the film, its codec's noise smoothed out, differs from the
+    Where a contender drew is not known, so it is where the film, its codec's noise taken out, differs from the
     template. The true product's outline is left out: nothing else may have a hard edge where the truth has none.
     """
     changed = changed_region(film, template) | _widened(product, OUTLINE)
@@ -233,8 +233,8 @@ def changed_region(film: Video, template: Video) -> Region:
     """Where a film shows something else than the template, (F, H, W), beyond what encoding it again does."""
     changed = []
     for now, before in zip(film, template, strict=True):
-        difference = cv2.GaussianBlur(now.astype(np.float32) - before, (0, 0), CODEC)
-        changed.append(np.abs(difference).max(axis=-1) > CHANGED)
+        difference = cv2.absdiff(now, before).max(axis=-1)
+        changed.append(np.asarray(cv2.medianBlur(difference, CODEC)) > CHANGED)
     return np.stack(changed)
 
 

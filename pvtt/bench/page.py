@@ -1,4 +1,4 @@
-"""The tables as a page, with the films of each triplet side by side; it lies in the run's folder and plays them there."""
+"""The tables as a page, with the films of each triplet side by side. It plays those in the folder of its run."""
 
 from __future__ import annotations
 

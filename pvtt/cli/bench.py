@@ -53,11 +53,11 @@ def build(folder: Path, small: bool, jobs: int, is_real: bool) -> None:
     bench = render(folder, is_small=small, jobs=jobs)
     click.echo(f"{folder / BENCH_FILE}: {len(bench.triplets)} triplets, {len(bench.files)} files")
     published = read_hashes()
-    other = differing(bench, published)
+    other, compared = differing(bench, published), len(set(bench.triplets) & set(published.triplets))
     if other:
-        click.echo(f"{len(other)} files differ from those that were published, such as {other[0]}")
+        click.echo(f"{len(other)} files differ from the published ones of {compared} triplets, such as {other[0]}")
     else:
-        click.echo("all are those that were published, byte for byte")
+        click.echo(f"of {compared} triplets the files are published: these are the same, byte for byte")
 
 
 def _index_real(folder: Path) -> None:
@@ -104,8 +104,8 @@ def run(
     from pvtt.bench.run import run_bench
 
     names = [name.strip() for name in contenders.split(",") if name.strip()]
-    wanted = chosen(names, model, submission)
     bench = _open(bench_folder, small)
+    wanted = chosen(names, model, submission, has_truth=bench.bench.kind == "synthetic")
     typed = shlex.join(["pvtt", *sys.argv[1:]])
     made = run_bench(
         bench, wanted, out, seed=seed, command=typed, only=only, say=lambda line: click.echo(line, err=True)

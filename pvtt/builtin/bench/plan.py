@@ -6,7 +6,7 @@ frequent as the others, and none goes with another.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -24,6 +24,7 @@ NUM_LOOK_ALIKES = 3
 MAX_PHOTOS = 3
 SHOT_FRAMES = {1: (18, 25), 2: (11, 15), 3: (10, 13), 4: (9, 12)}  # at 12 a second; a shot has half a second at least
 FILL = (0.62, 0.78)  # how far towards the frame's border the products reach
+ORBIT_FRAMES = 40  # of the shop's shots, in which the camera goes round as far as it does there
 MIN_CONTRAST = 0.3  # of a product's colours and a studio's floor
 SCENE_TRIES = 48
 METALLIC = ("ring", "bracelet", "pendant", "watch")  # whose metal is a large part of what one sees
@@ -108,6 +109,8 @@ def _film(old: ProductSpec, new: ProductSpec, num_shots: int, motion: MoveKind) 
         move = random_move(rng, motion, old.category)
         scene = _scene(rng, tuple(shot.scene for shot in shots), (old, new))
         num_frames = int(rng.integers(*SHOT_FRAMES[num_shots]))
+        if motion == "orbit":  # else a short shot would go as far round as a long one, 30 pixels a frame
+            move = replace(move, amount=move.amount * num_frames / ORBIT_FRAMES)
         shots.append(FilmShot((Placed(old, yaw=move.yaw),), move, scene, num_frames, float(rng.uniform(*FILL))))
     return Film(tuple(shots), WIDTH, HEIGHT, old.seed % 2**31)
 
