@@ -1,7 +1,7 @@
 """What each triplet is: its products, studios, camera moves and shots, all following from its number.
 
-The splits are crossed: over any 24 triplets in a row each number of shots, each camera move and each shape gap is as
-frequent as the others, and none goes with another.
+The splits are crossed: over the first 24 triplets and over all of them each number of shots, each camera move and each
+shape gap is as frequent as the others, and none goes with another.
 """
 
 from __future__ import annotations
