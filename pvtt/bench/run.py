@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pvtt.bench.contenders import BenchContender
-from pvtt.bench.films import FilmFiles, make_film, score_film, triplet_pixels, versions
+from pvtt.bench.films import FILMS, FilmFiles, make_film, score_film, triplet_pixels, versions
 from pvtt.bench.sets import BenchSet
 from pvtt.evaluation.fingerprint import weights_path
 from pvtt.evaluation.measure import load_networks
@@ -54,7 +54,7 @@ def run_bench(
     """
     triplets = bench.only(only)
     with hold_lock(out / ".lock", "pvtt bench run"):
-        sweep_temporaries(out)
+        sweep_temporaries(out / FILMS)
         networks, weights = _networks()
         keys = {contender.name: contender.key() for contender in contenders}
         run = BenchRun(

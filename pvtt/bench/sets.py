@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pvtt.builtin.bench.build import SHIPPED
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.evaluation.metrics.identity import embed_photos
 from pvtt.evaluation.metrics.metric import Appearance
@@ -22,6 +21,7 @@ from pvtt.records.base import parse_record
 from pvtt.records.bench import BENCH_FILE, TRIPLET_FILE, TRIPLETS, Bench, BenchShot, Triplet
 
 HINT = "make one with `pvtt bench build DIR`, or take the small one with --small; docs/bench.md says what is in it"
+SHIPPED = Path(__file__).parents[1] / "builtin" / "bench" / "small"  # the 24 triplets that come along
 HALF = 127  # of 255: a mask is above where its product is
 
 
@@ -58,11 +58,6 @@ class BenchSet:
         if unknown:
             raise PvttError(f"{self.folder} has no triplet {', '.join(unknown)}", f"{BENCH_FILE} lists their names")
         return tuple(triplet for triplet in self.triplets if not names or triplet.name in names)
-
-
-def shipped() -> Path:
-    """The folder of the small bench that the project ships."""
-    return SHIPPED
 
 
 def read_bench(folder: Path) -> BenchSet:

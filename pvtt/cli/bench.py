@@ -152,8 +152,8 @@ def submit_check(folder: Path, bench_folder: Path | None, small: bool) -> None:
 
 
 def _open(folder: Path | None, small: bool) -> BenchSet:
-    from pvtt.bench.sets import read_bench, shipped
+    from pvtt.bench.sets import SHIPPED, read_bench
 
     if small == (folder is not None):
         raise click.UsageError("give --small, or --bench with the folder of a bench")
-    return read_bench(shipped() if folder is None else folder)
+    return read_bench(SHIPPED if folder is None else folder)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from pvtt.bench.sets import BenchSet, read_bench
-from pvtt.builtin.bench.build import SHIPPED, list_files
+from pvtt.bench.sets import SHIPPED, BenchSet, read_bench
+from pvtt.builtin.bench.build import list_files
 from pvtt.records.bench import BENCH_FILE, TRIPLETS
 
 ONE_SHOT, TWO_SHOTS = "017-pendant-as-pendant", "006-ring-as-box"  # of 19 and 23 frames

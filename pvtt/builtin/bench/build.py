@@ -46,7 +46,6 @@ from pvtt.records.bench import (
 )
 
 HASHES = Path(__file__).parent / "hashes.json"  # of what was rendered when the bench was published
-SHIPPED = Path(__file__).parent / "small"
 FILM_ENCODER = ENCODER | {"crf": "17"}  # what a contender keeps is to be told from what it changes
 PHOTO_SIZE = 256
 GALLERY_SIZE = 160

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pvtt.bench.sets import Pixels, read_bench
-from pvtt.builtin.bench.build import HASHES, SHIPPED, build, differing, film_shots, read_hashes
+from pvtt.bench.sets import SHIPPED, Pixels, read_bench
+from pvtt.builtin.bench.build import HASHES, build, differing, film_shots, read_hashes
 from pvtt.builtin.bench.plan import HEIGHT, SMALL, WIDTH, plan_triplet, plans
 from pvtt.builtin.shop.render import Renderer
 from pvtt.errors import MissingInputError, PvttError
