@@ -111,8 +111,9 @@ def _follow(frame: Frame, after: Frame, corners: Floats) -> Floats:
     """Where corners are in the next frame, (N, 2); NaN where they are lost."""
     grey, later = (cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in (frame, after))
     given = corners.astype(np.float32)[:, None]
-    there, found, _ = cv2.calcOpticalFlowPyrLK(grey, later, given, None, winSize=WINDOW)  # type: ignore[call-overload]
-    back, returned, _ = cv2.calcOpticalFlowPyrLK(later, grey, there, None, winSize=WINDOW)
+    nowhere = np.empty_like(given)  # is not read: there is no guess
+    there, found, _ = cv2.calcOpticalFlowPyrLK(grey, later, given, nowhere, winSize=WINDOW)
+    back, returned, _ = cv2.calcOpticalFlowPyrLK(later, grey, there, nowhere.copy(), winSize=WINDOW)
     home = np.linalg.norm(back - given, axis=-1)[:, 0] < RETURNED
     kept = (found[:, 0] > 0) & (returned[:, 0] > 0) & home
     return np.where(kept[:, None], there[:, 0].astype(np.float64), np.nan)
