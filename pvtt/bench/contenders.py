@@ -23,7 +23,15 @@ from pvtt.encoding.collage import HoleShape, collage
 from pvtt.encoding.masks import MaskShape, conditioning_mask
 from pvtt.encoding.room import room_for
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.evaluation.contenders.contender import Contender, Network, Setting, Task
+from pvtt.evaluation.contenders.contender import (
+    DEFAULT_START,
+    ConditionedSample,
+    Contender,
+    Network,
+    Setting,
+    Start,
+    Task,
+)
 from pvtt.evaluation.contenders.inpaint import Inpaint
 from pvtt.evaluation.contenders.mean_fill import MeanFill
 from pvtt.evaluation.contenders.paste import Paste
@@ -130,18 +138,29 @@ GROUND_TRUTH = Copied(
 )
 
 
-@dataclass(frozen=True)
 class NoNetwork:
     """The sampler of contenders that sample nothing."""
 
-    base_swaps: bool = False
-    drafts: bool = False
-    networks: frozenset[Network] = frozenset()
+    base_swaps = False
+    drafts = False
 
-    def videos(self, *_: object, **__: object) -> list[Video]:
+    @property
+    def networks(self) -> frozenset[Network]:
+        return frozenset()
+
+    def videos(
+        self,
+        samples: Sequence[ConditionedSample],
+        products: Sequence[ConditionedSample] | None,
+        *,
+        network: Network,
+        start: Start = DEFAULT_START,
+    ) -> list[Video]:
+        """See `Sampler.videos`."""
         raise NotImplementedError("this contender was said to need no network")
 
-    def reconstructions(self, *_: object) -> list[Video]:
+    def reconstructions(self, samples: Sequence[ConditionedSample]) -> list[Video]:
+        """See `Sampler.reconstructions`."""
         raise NotImplementedError("this contender was said to need no network")
 
 
