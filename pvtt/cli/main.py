@@ -21,6 +21,7 @@ from pvtt.stages.all import STAGES, find_stage
 # Name: (module, help). Each module has a click command named `command`.
 OTHER_COMMANDS = {
     "ablate": ("pvtt.cli.ablate", "Train rows of changed params with several seeds, in one table."),
+    "bench": ("pvtt.cli.bench", "Measure contenders on whole films with a true result."),
     "crawl": ("pvtt.cli.crawl", "Fetch products from a shop, a feed or a folder into data/."),
     "export": ("pvtt.cli.export", "Write the dataset in the experiment document's folder layout."),
     "figure": ("pvtt.cli.figure", "Draw template, mask, photos and output side by side."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from pvtt.builtin.shop.catalog import FPS, Film
 from pvtt.builtin.shop.render import Renderer, outline
 from pvtt.builtin.shop.scenes import framed
 from pvtt.files.atomic import scratch_directory
-from pvtt.media.arrays import MaskVideo, Video
+from pvtt.media.arrays import Frame, MaskVideo, Video
 from pvtt.media.video import StreamWriter
 
 SAMPLE_RATE = 44_100
@@ -42,15 +42,31 @@ def write_film(renderer: Renderer, film: Film, path: Path) -> MaskVideo:
         The product's masks, (F, H, W), 0 or 255.
     """
     masks = []
+
+    def frames() -> Iterator[Frame]:
+        for shot_frames, shot_masks in render_film(renderer, film):
+            masks.append(shot_masks)
+            yield from shot_frames
+
+    write_with_music(frames(), film, path, ENCODER)
+    return np.concatenate(masks)
+
+
+def write_with_music(frames: Iterable[Frame], film: Film, path: Path, encoder: dict[str, str]) -> None:
+    """Write frames, (H, W, 3) each, with a film's music into an .mp4 of H.264 and AAC.
+
+    Args:
+        frames: As many as the film has.
+        film: Whose cuts and seed the music follows.
+        path: The file to write.
+        encoder: x264's options.
+    """
     with scratch_directory() as folder:
         silent = folder / "silent.mp4"
-        with StreamWriter(silent, FPS, "libx264", ENCODER, "yuv420p", "rgb24") as writer:
-            for frames, shot_masks in render_film(renderer, film):
-                masks.append(shot_masks)
-                for frame in frames:
-                    writer.write(frame)
+        with StreamWriter(silent, FPS, "libx264", encoder, "yuv420p", "rgb24") as writer:
+            for frame in frames:
+                writer.write(frame)
         _add_sound(silent, music(film), path)
-    return np.concatenate(masks)
 
 
 def music(film: Film) -> Samples:

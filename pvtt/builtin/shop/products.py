@@ -180,9 +180,9 @@ def varied_spec(namespace: str, index: int) -> ProductSpec:
         style=STYLES[category][int(rng.integers(len(STYLES[category])))],
         metal=metal,
         metal_colour=_shade(METALS[metal], rng, 0.02, 0.1),
-        colour_name=_nearest_colour(colour),
+        colour_name=nearest_colour(colour),
         colour=colour,
-        accent_name=_nearest_colour(accent),
+        accent_name=nearest_colour(accent),
         accent=accent,
         pattern=VARIED_PATTERNS[int(rng.integers(len(VARIED_PATTERNS)))],
         brand="".join(_SYLLABLES[k] for k in syllables).capitalize(),
@@ -196,7 +196,8 @@ def _free_colour(rng: np.random.Generator) -> Colour:
     return colorsys.hsv_to_rgb(hue, saturation**0.6, 0.06 + 0.92 * value**0.8)
 
 
-def _nearest_colour(colour: Colour) -> str:
+def nearest_colour(colour: Colour) -> str:
+    """The name in `COLOURS` of the colour nearest to this one."""
     return min(COLOURS, key=lambda name: float(np.linalg.norm(np.subtract(COLOURS[name], colour))))
 
 

@@ -27,6 +27,7 @@ from pvtt.errors import PvttError
 from pvtt.media.arrays import Frame, MaskFrame, MaskVideo, Video
 
 BACKDROP_RADIUS = 4.5  # of the flat floor, before the wall curves up
+BACKDROP_BEND = 1.6  # radius of that curve
 PHOTO_FILL = 0.8  # of the photo's half-width that the product reaches from the middle
 _KEY_LIGHT_LUX = 55_000.0
 _ENVIRONMENT_LUX = 32_000.0
@@ -294,7 +295,7 @@ def _placed_parts(placed: Placed) -> tuple[Part, ...]:
 def _backdrop_mesh() -> Mesh:
     """A floor that curves up into a wall all around, seen from inside. UVs are polar: radius = way along the floor."""
     curve = np.linspace(0.0, np.pi / 2.0, 16)
-    bend = 1.6
+    bend = BACKDROP_BEND
     profile = np.concatenate(
         [
             np.stack([np.linspace(0.0, BACKDROP_RADIUS, 24), np.zeros(24)], axis=1),
@@ -312,7 +313,7 @@ def _backdrop_mesh() -> Mesh:
 
 def _floor_reach() -> float:
     """Units of the floor from the middle of the backdrop's texture to its edge."""
-    return BACKDROP_RADIUS + 1.6 * np.pi / 2.0 + (4.0 - 1.6)
+    return BACKDROP_RADIUS + BACKDROP_BEND * np.pi / 2.0 + (4.0 - BACKDROP_BEND)
 
 
 def _soft_shadow(casters: Sequence[Mesh], towards: npt.NDArray[np.float64], size: int) -> Floats:

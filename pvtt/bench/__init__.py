@@ -1,0 +1,13 @@
+"""PVTT-Bench: how well a product takes another's place in whole films.
+
+sets.py        a bench on disk, and a triplet's pixels
+real.py        a team's own triplets, without a truth
+contenders.py  who makes films of triplets
+films.py       a contender's film of a triplet, made once
+axes.py        the figures: four axes that are never merged
+camera.py      the camera's way, against the true one
+measure.py     a film's figures
+run.py         contenders over triplets; what was done is kept
+table.py       means with intervals over products; text.py, page.py: Markdown, LaTeX, HTML
+check.py       somebody else's films, looked over before they are sent in
+"""
