@@ -95,6 +95,7 @@ class LoopbackServer:
         port: 0 takes a free one.
         hint: What to do when the port cannot be had.
         log_requests: Print one line a request to stderr.
+        lifespan: Tell the app when it starts and ends, and end where it cannot start.
 
     Raises:
         PvttError: The port is in use, needs privileges, or there is no such port.
@@ -106,6 +107,7 @@ class LoopbackServer:
         port: int,
         hint: str = "stop what uses it, or choose another port: `--port 0` takes a free one",
         log_requests: bool = False,
+        lifespan: bool = False,
     ) -> None:
         try:
             self._socket = socket.create_server((HOST, port))
@@ -120,7 +122,7 @@ class LoopbackServer:
                 http="h11",
                 ws="none",
                 loop="asyncio",
-                lifespan="off",
+                lifespan="on" if lifespan else "off",
                 log_config=None,  # its own would replace the handlers of the process that serves from a thread
                 access_log=log_requests,
                 server_header=False,
