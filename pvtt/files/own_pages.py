@@ -13,7 +13,7 @@ LOCAL_NAMES = ("127.0.0.1", "localhost")
 
 
 class OwnPagesOnly:
-    """Refuses requests that do not name the loopback, or that a page of another origin sends: a page that is open in the
+    """Refuses requests that do not name the loopback, or that a page of another origin sends: one that is open in the
     same browser can neither read nor do anything. Any port is allowed in the name, since `ssh -L` brings an app to
     another one.
 

@@ -1,4 +1,4 @@
-"""`pvtt studio`: a page on the loopback to try `pvtt generate` on: drop a film and photos, look, preview, render, compare.
+"""`pvtt studio`: a page on the loopback to try `pvtt generate` on.
 
 page.py     the page: its fields, its buttons, and what each button does
 views.py    what is found and what is made, as HTML; studio.js has its two elements, studio.css its looks

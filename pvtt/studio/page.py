@@ -24,6 +24,8 @@ SAYS = (
     "The same ad with another product in it. All stays on this machine; films and their records go to `{out}`."
 )
 
+OPEN = "the model's"
+
 
 class Page:
     """Gradio's blocks, around a studio.
@@ -73,22 +75,14 @@ class Page:
             with gr.Accordion("More settings", open=False, elem_id="more"):
                 with gr.Row():
                     aspect = gr.Textbox(label="Ratio", placeholder="as the template, or 9:16", elem_id="aspect")
-                    label = gr.Textbox(
-                        label="Text on every frame", placeholder="none, or AI generated", elem_id="label"
-                    )
+                    label = gr.Textbox(label="Text on every frame", placeholder="such as AI generated", elem_id="label")
                     seed = gr.Number(0, label="Seed: another one, another take", precision=0, elem_id="seed")
                 with gr.Row():
-                    steps = gr.Number(None, label="Steps", precision=0, placeholder="the model's", elem_id="steps")
-                    guidance = gr.Number(
-                        None, label="Guidance by photos", placeholder="the model's", elem_id="guidance"
-                    )
-                    text = gr.Number(
-                        None, label="Guidance by words", placeholder="the model's", elem_id="text-guidance"
-                    )
-                    strength = gr.Number(None, label="Strength", placeholder="the model's", elem_id="strength")
-                    frames = gr.Number(
-                        None, label="Frames a window", precision=0, placeholder="the model's", elem_id="frames"
-                    )
+                    steps = gr.Number(None, label="Steps", precision=0, placeholder=OPEN, elem_id="steps")
+                    guidance = gr.Number(None, label="Guidance by photos", placeholder=OPEN, elem_id="guidance")
+                    text = gr.Number(None, label="Guidance by words", placeholder=OPEN, elem_id="text-guidance")
+                    strength = gr.Number(None, label="Strength", placeholder=OPEN, elem_id="strength")
+                    frames = gr.Number(None, label="Frames a window", precision=0, placeholder=OPEN, elem_id="frames")
                 mask = gr.File(
                     label="Mask: a film or a picture, white where the old product is", height=110, elem_id="mask"
                 )
@@ -199,9 +193,7 @@ class Page:
             request = back.request
             files = (request.template, [str(photo) for photo in request.photos] or None, request.mask)
             shown = "" if back.output is None else views.result(Made(back.record, back.output), self.shelf.url)
-            line = views.notes(back.missing) or views.message(
-                "Its inputs and settings are in the fields above.", "done"
-            )
+            line = views.notes(back.missing) or views.message("Its inputs and settings are in the fields.", "done")
             form = form_of(request.settings, request.label)
             named = [str(file) if isinstance(file, Path) else file for file in files]
             return (line, *named, form.prompt, self._shots(form, len(back.record.shots)), *_values(form)[2:], shown)

@@ -4,8 +4,8 @@
     /gradio_api/...   its calls; uploads go to a scratch folder and are kept by their hash once they are used
     /shown/<token>/…  pictures and films that the page shows
 
-Requests for another host's name and those of another origin's page are refused, and the page's own policy lets a browser
-load from here alone. Gradio serves what was uploaded, and no other file; it is told to send nothing to its makers.
+Requests for another host's name and those of another origin's page are refused, and the page's own policy lets a
+browser load from here alone. Gradio serves what was uploaded, and no other file; it is told to send nothing to its makers.
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ def _app(studio: Studio, shelf: Shelf) -> ASGIApp:
         run_history=False,
         allowed_paths=[str(studio.inputs.folder)],
         show_error=False,
-        theme=gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=FONTS, font_mono=MONO),
+        theme=gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=FONTS, font_mono=MONO).set(
+            body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_400"
+        ),
         css=(here / "studio.css").read_text(encoding="utf-8"),
         head=f"<script>{(here / 'studio.js').read_text(encoding='utf-8')}</script>",
         **options,

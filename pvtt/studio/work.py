@@ -1,7 +1,7 @@
 """What the page's buttons do: look for shots and regions, make a preview or a film, read back an earlier ad.
 
-All of it goes through `pvtt.generate`, so that the command repeats what the page has made, and the page what the command
-has. One piece of work at a time: the model and the template stay in memory from one to the next.
+All of it goes through `pvtt.generate`, so that the command repeats what the page has made, and the page what the
+command has. One piece of work at a time: the model and the template stay in memory from one to the next.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ class AdRequest:
 
     template: Path | None
     photos: tuple[Path, ...]
-    mask: Path | None = None
-    settings: AdSettings = AdSettings()
-    label: str | None = None
+    mask: Path | None
+    settings: AdSettings
+    label: str | None
 
 
 @dataclass(frozen=True)
 class ShotPictures:
-    """Two frames of a shot, as files: the first, in which a place is given, and the middle one, whose region is known."""
+    """Two frames of a shot, as files: the first, to give a place in, and the middle one, whose region is known."""
 
     first: Path
     middle: Path
