@@ -141,8 +141,13 @@ class Page:
 
     def show_inputs(self, template: str | None, photos: list[str] | None) -> str:
         """What was dropped, small."""
-        kept = [self.studio.inputs.keep(Path(file)) for file in [*([template] if template else []), *(photos or [])]]
-        return views.strip(kept[0] if template else None, kept[1:] if template else kept, self.shelf.url)
+
+        def show() -> tuple[str]:
+            keep, url = self.studio.inputs.keep, self.shelf.url
+            film = keep(Path(template)) if template else None
+            return (views.strip(film, [keep(Path(photo)) for photo in photos or ()], url),)
+
+        return str(_told(show, 1)[0])
 
     def show_place(self, found: Look | None, shots: Sequence[str], place: str) -> Any:
         """The frame to draw in."""

@@ -5,15 +5,17 @@
     /shown/<token>/…  pictures and films that the page shows
 
 Requests for another host's name and those of another origin's page are refused, and the page's own policy lets a
-browser load from here alone. Gradio serves what was uploaded, and no other file; it is told to send nothing to its makers.
+browser load from here alone. Gradio serves what was uploaded, and no other file, and is told to send nothing
+to its makers.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -55,20 +57,17 @@ def open_studio(out: Path, model: Path, port: int) -> Iterator[LoopbackServer]:
         PvttError: The extra `studio` is not installed, or the port is taken.
         StorageError: The folder cannot be written.
     """
+    _require_gradio()
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     out = out.resolve()
     with scratch_directory(out) as scratch:
         _switch_off(scratch / "uploads")
-        _require_gradio()
         shelf = Shelf()
         studio = Studio(out, model, scratch / "pictures")
         hint = "another `pvtt studio` may still run there; choose another port with `pvtt studio --port 0`"
         with LoopbackServer(_app(studio, shelf), port, hint, lifespan=True) as server:
-            try:
-                yield server
-            finally:
-                studio.stop()
+            yield server
 
 
 def _switch_off(uploads: Path) -> None:
@@ -77,12 +76,8 @@ def _switch_off(uploads: Path) -> None:
 
 
 def _require_gradio() -> None:
-    try:
-        import gradio  # noqa: F401
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] != "gradio":
-            raise
-        raise PvttError("the package gradio is not installed", "pip install 'pvtt[studio]'") from None
+    if find_spec("gradio") is None:
+        raise PvttError("the package gradio is not installed", "pip install 'pvtt[studio]'")
 
 
 def _app(studio: Studio, shelf: Shelf) -> ASGIApp:
@@ -91,7 +86,13 @@ def _app(studio: Studio, shelf: Shelf) -> ASGIApp:
 
     here = Path(__file__).parent
     page = Page(studio, shelf).build()
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        studio.stop()  # or the server would wait for the whole film
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.router.routes.append(shelf.route)
     options: dict[str, Any] = {"ssr_mode": False, "pwa": False, "mcp_server": False, "enable_monitoring": False}
     app = gr.mount_gradio_app(

@@ -92,9 +92,8 @@ def result(made: Made, url: Url) -> str:
         parts.append(f'<pvtt-compare data-video="{url(beside)}" data-line="{LINE_WIDTH}"></pvtt-compare>')
     elif beside.is_file():  # two ratios are not laid over each other
         parts.append(f'<video class="beside" src="{url(beside)}" controls loop></video>')
-    files = (
-        [sheet, output.with_suffix(".json")] if record.preview else [output, beside, sheet, output.with_suffix(".json")]
-    )
+    films = [] if record.preview else [output, beside]
+    files = [*films, sheet, output.with_suffix(".json")]
     links = (f'<li><a href="{url(file)}" download>{escape(file.name)}</a></li>' for file in files if file.is_file())
     parts.append(f'<ul class="files">{"".join(links)}</ul>')
     if record.warnings:

@@ -18,6 +18,7 @@ import numpy as np
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.atomic import atomic_write_bytes
 from pvtt.generation.ad.job import generate
+from pvtt.generation.ad.label import PRODUCER
 from pvtt.generation.ad.record import AdRecord
 from pvtt.generation.ad.settings import AdSettings
 from pvtt.generation.ad.shared import Shared
@@ -156,6 +157,8 @@ class Studio:
         ]
         if record.label_font is not None:
             missing.append("its label has a font of its own: the page has none; `pvtt generate --from` repeats it")
+        if record.producer != PRODUCER or record.signature is not None:
+            missing.append("it has another producer, or is signed: the page does neither; `pvtt generate --from` does")
         if record.model.sha256 != model_sha256(self.model):
             missing.append(f"it was made with another model, {record.model.path}: start with --model to have the same")
         request = AdRequest(
