@@ -48,7 +48,7 @@ class Running:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("studio")
-    write_film(folder / "ad.mp4", [*text_card(6), *disc_shot(215)[0][:9]])
+    write_film(folder / "ad.mp4", [*text_card(14), *disc_shot(215)[0][:13]])
     write_photos(folder)
     (folder / "text.mp4").write_text("<img src=x onerror=alert(1)>" * 50)
     reached: list[str] = []
@@ -134,7 +134,7 @@ def test_an_ad_is_made_on_the_page(running: Running, browser: Chrome) -> None:
 
     click(browser, "#look")
     find(browser, "#cards .card")
-    assert [text.splitlines()[0].split(",")[0] for text in texts(browser, ".card")] == ["10.00–0.30 s", "20.30–0.75 s"]
+    assert [text.splitlines()[0].split(",")[0] for text in texts(browser, ".card")] == ["10.00–0.70 s", "20.70–1.35 s"]
     assert len(texts(browser, ".card.chosen .region")) == 1
 
     # A box in the first frame of the second shot
