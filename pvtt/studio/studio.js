@@ -104,16 +104,17 @@
       this.dot = make("div", { className: "dot" }, stage);
       [this.width, this.height] = numbers(this.dataset.size);
       stage.addEventListener("pointerdown", (event) => this.begin(event, stage));
-      this.field = document.querySelector(`#${this.dataset.field} textarea, #${this.dataset.field} input`);
-      if (this.field) {
-        this.listener = () => this.draw(numbers(this.field.value));
-        this.field.addEventListener("input", this.listener);
-      }
+      this.listener = (event) => event.target === this.field && this.draw(numbers(this.field.value));
+      document.addEventListener("input", this.listener);
       this.draw(numbers(this.dataset.value));
     }
 
     disconnectedCallback() {
-      if (this.field) this.field.removeEventListener("input", this.listener);
+      document.removeEventListener("input", this.listener);
+    }
+
+    get field() { // the page may make it after this element
+      return document.querySelector(`#${this.dataset.field} textarea, #${this.dataset.field} input`);
     }
 
     at(event) {
@@ -148,9 +149,10 @@
         for (const [kind, listener] of [["pointermove", move], ["pointerup", end], ["pointercancel", end]]) {
           stage.removeEventListener(kind, listener);
         }
-        if (!this.field) return;
-        this.field.value = this.value.join(",");
-        this.field.dispatchEvent(new Event("input", { bubbles: true }));
+        const { field } = this;
+        if (!field) return;
+        field.value = this.value.join(",");
+        field.dispatchEvent(new Event("input", { bubbles: true }));
       };
       stage.addEventListener("pointermove", move);
       stage.addEventListener("pointerup", end);
