@@ -11,12 +11,12 @@ from typing import Any
 from pvtt.errors import PvttError
 from pvtt.generation.ad.settings import AdSettings, chosen_settings
 
-WHOLE = re.compile(r"[+-]?\d{1,9}")
+WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Form:
-    """What the fields hold, as the page has it: an empty field is None or an empty text.
+    """What the fields hold, as they were typed; what is empty is left to the model.
 
     Args:
         prompt: The new product in words.
@@ -24,7 +24,7 @@ class Form:
         place: Where the old product is in the first frame of each of `shots`: x,y of a point on it, or x,y,width,height
             of a box around it, in pixels; empty: it is looked for.
         aspect: Width to height of the ad, such as 9:16; empty: the template's.
-        seed: Another seed, another take.
+        seed: Another seed, another take; empty: 0.
         steps, guidance, text_guidance, strength: Of the sampler.
         frames: Of a window, 4n+1.
         label: A text on every frame; empty: there is none.
@@ -33,13 +33,13 @@ class Form:
     prompt: str = ""
     shots: Sequence[int | str] = ()
     place: str = ""
-    aspect: str | None = ""
-    seed: float | None = 0
-    steps: float | None = None
-    guidance: float | None = None
-    text_guidance: float | None = None
-    strength: float | None = None
-    frames: float | None = None
+    aspect: str = ""
+    seed: str = ""
+    steps: str = ""
+    guidance: str = ""
+    text_guidance: str = ""
+    strength: str = ""
+    frames: str = ""
     label: str = ""
 
 
@@ -50,7 +50,7 @@ def settings_of(form: Form) -> AdSettings:
     if not shots and (box is not None or point is not None):
         shots = [1]  # as `generate` takes it
     return chosen_settings(
-        prompt=form.prompt or "",
+        prompt=form.prompt,
         seed=_whole("the seed", form.seed) or 0,
         steps=_whole("steps", form.steps),
         product_guidance=_number("the photos' guidance", form.guidance),
@@ -60,7 +60,7 @@ def settings_of(form: Form) -> AdSettings:
         shots=tuple(shots) or None,
         box=box,
         point=point,
-        aspect=(form.aspect or "").strip() or None,
+        aspect=form.aspect.strip() or None,
     )
 
 
@@ -72,21 +72,25 @@ def form_of(settings: AdSettings, label: str | None = None) -> Form:
         shots=[str(shot) for shot in settings.shots or ()],
         place=",".join(map(str, place)),
         aspect=settings.aspect or "",
-        seed=settings.seed,
-        steps=settings.steps,
-        guidance=settings.product_guidance,
-        text_guidance=settings.text_guidance,
-        strength=settings.strength,
-        frames=settings.frames,
+        seed=_text(settings.seed),
+        steps=_text(settings.steps),
+        guidance=_text(settings.product_guidance),
+        text_guidance=_text(settings.text_guidance),
+        strength=_text(settings.strength),
+        frames=_text(settings.frames),
         label=label or "",
     )
 
 
-def _place(text: str | None) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None]:
+def _text(value: float | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _place(text: str) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None]:
     """A box and no point, a point and no box, or neither."""
-    if not (text or "").strip():
+    if not text.strip():
         return None, None
-    parts = [part.strip() for part in str(text).split(",")]
+    parts = [part.strip() for part in text.split(",")]
     if len(parts) not in (2, 4) or not all(WHOLE.fullmatch(part) for part in parts):
         raise PvttError(
             f"{text!r} is no place in a frame",
@@ -96,14 +100,21 @@ def _place(text: str | None) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | 
     return (numbers, None) if len(numbers) == 4 else (None, numbers)
 
 
-def _number(name: str, value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise PvttError(f"{name}: {value} is no number", "empty takes what the model was measured with")
-    return None if value is None else float(value)
+def _number(name: str, text: str) -> float | None:
+    if not text.strip():
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise PvttError(f"{name}: {text!r} is no number", "give a number, or leave it empty")
+    return number
 
 
-def _whole(name: str, value: float | None) -> int | None:
-    number = _number(name, value)
-    if number is not None and number != int(number):
-        raise PvttError(f"{name}: {number:g} is no whole number", "give a whole number, or leave it empty")
-    return None if number is None else int(number)
+def _whole(name: str, text: str) -> int | None:
+    if not text.strip():
+        return None
+    if not WHOLE.fullmatch(text.strip()):
+        raise PvttError(f"{name}: {text!r} is no whole number", "give a whole number, or leave it empty")
+    return int(text)

@@ -76,13 +76,17 @@ class Page:
                 with gr.Row():
                     aspect = gr.Textbox(label="Ratio", placeholder="as the template, or 9:16", elem_id="aspect")
                     label = gr.Textbox(label="Text on every frame", placeholder="such as AI generated", elem_id="label")
-                    seed = gr.Number(0, label="Seed: another one, another take", precision=0, elem_id="seed")
+                    seed = gr.Textbox(label="Seed: another one, another take", placeholder="0", elem_id="seed")
                 with gr.Row():
-                    steps = gr.Number(None, label="Steps", precision=0, placeholder=OPEN, elem_id="steps")
-                    guidance = gr.Number(None, label="Guidance by photos", placeholder=OPEN, elem_id="guidance")
-                    text = gr.Number(None, label="Guidance by words", placeholder=OPEN, elem_id="text-guidance")
-                    strength = gr.Number(None, label="Strength", placeholder=OPEN, elem_id="strength")
-                    frames = gr.Number(None, label="Frames a window", precision=0, placeholder=OPEN, elem_id="frames")
+                    steps = gr.Textbox(label="Steps", placeholder=OPEN, elem_id="steps", min_width=120)
+                    guidance = gr.Textbox(
+                        label="Guidance by photos", placeholder=OPEN, elem_id="guidance", min_width=120
+                    )
+                    text = gr.Textbox(
+                        label="Guidance by words", placeholder=OPEN, elem_id="text-guidance", min_width=120
+                    )
+                    strength = gr.Textbox(label="Strength", placeholder=OPEN, elem_id="strength", min_width=120)
+                    frames = gr.Textbox(label="Frames a window", placeholder=OPEN, elem_id="frames", min_width=120)
                 mask = gr.File(
                     label="Mask: a film or a picture, white where the old product is", height=110, elem_id="mask"
                 )
@@ -229,7 +233,8 @@ def _values(form: Form) -> tuple[Any, ...]:
 
 
 def _form(given: Sequence[Any]) -> Form:
-    return Form(*given[3:])
+    prompt, shots, *texts = given[3:]  # Gradio has None for a field that was never filled
+    return Form(prompt or "", shots or (), *(text or "" for text in texts))
 
 
 def _request(given: Sequence[Any]) -> AdRequest:
@@ -241,7 +246,7 @@ def _request(given: Sequence[Any]) -> AdRequest:
         tuple(Path(photo) for photo in photos or ()),
         Path(mask) if mask else None,
         settings_of(form),
-        (form.label or "").strip() or None,
+        form.label.strip() or None,
     )
 
 

@@ -77,6 +77,7 @@
         ? [given.slice(0, 4), given.slice(4)]
         : [[0, 0, half, height], [width - half, 0, half, height]];
       [this.canvas.width, this.canvas.height] = this.boxes[1].slice(2);
+      this.style.width = `min(100%, 46rem, ${(75 * this.canvas.width) / this.canvas.height}vh)`;
       this.draw();
       this.dataset.ready = "yes";
     }

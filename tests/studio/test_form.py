@@ -48,7 +48,7 @@ def test_generate_has_an_argument_for_each_setting() -> None:
 
 def test_empty_fields_leave_all_to_the_model() -> None:
     assert settings_of(Form()) == AdSettings()
-    assert settings_of(Form(aspect=None, place="  ", seed=None)) == AdSettings()
+    assert settings_of(Form(aspect=" ", place="  ", seed="", steps=" ")) == AdSettings()
 
 
 def test_a_place_is_a_box_or_a_point() -> None:
@@ -63,12 +63,13 @@ def test_a_place_is_a_box_or_a_point() -> None:
         (Form(place="here"), "no place in a frame"),
         (Form(place="1,2,3,1e9"), "no place in a frame"),
         (Form(aspect="wide"), "no ratio"),
-        (Form(frames=6), "4n\\+1"),
-        (Form(steps=0), "steps"),
-        (Form(steps=2.5), "no whole number"),
-        (Form(seed=-1), "seed"),
-        (Form(strength=float("nan")), "no number"),
-        (Form(strength=1.5), "strength"),
+        (Form(frames="6"), "4n\\+1"),
+        (Form(steps="0"), "steps"),
+        (Form(steps="2.5"), "no whole number"),
+        (Form(seed="-1"), "seed"),
+        (Form(strength="nan"), "no number"),
+        (Form(strength="1.5"), "strength"),
+        (Form(guidance="much"), "the photos' guidance: 'much' is no number"),
     ],
 )
 def test_what_is_no_setting_is_said(form: Form, says: str) -> None:
