@@ -91,7 +91,8 @@
       context.drawImage(this.source, ...made, 0, 0, width, height);
       if (cut > 0) context.drawImage(this.source, old[0], old[1], (old[2] * cut) / width, old[3], 0, 0, cut, height);
       context.fillStyle = "#fff";
-      context.fillRect(cut - 1, 0, 2, height);
+      const line = Math.max(1, width / 360);
+      context.fillRect(cut - line / 2, 0, line, height);
     }
   }
 

@@ -106,19 +106,45 @@ def value(browser: Chrome, name: str) -> str:
     return str(find(browser, f"#{name} textarea, #{name} input").get_property("value"))
 
 
-def sides(browser: Chrome, kind: str) -> list[str]:
-    """The picture of the slider with nothing of the template and with all of it."""
+def middles(browser: Chrome, kind: str) -> list[list[int]]:
+    """Red, green and blue of the slider's picture, a second into the film, in the middle of the shown product: with
+    nothing of the template, and with all of it."""
     find(browser, f"pvtt-compare[data-{kind}][data-ready]", 300)
     script = """
-        const compare = document.querySelector(`pvtt-compare[data-${arguments[0]}]`);
-        if (compare.source.pause) compare.source.pause();
-        return [0, 1000].map((cut) => {
+        const [kind, done] = arguments;
+        const compare = document.querySelector(`pvtt-compare[data-${kind}]`);
+        const look = () => done([0, 1000].map((cut) => {
             compare.range.value = cut;
             compare.range.dispatchEvent(new Event("input"));
-            return compare.canvas.toDataURL();
-        });
+            const {width, height} = compare.canvas;
+            const at = [0.45 * width, 0.42 * height].map(Math.round);
+            return [...compare.canvas.getContext("2d").getImageData(...at, 1, 1).data.slice(0, 3)];
+        }));
+        if (kind === "image") look();
+        else {
+            compare.source.pause();
+            compare.source.addEventListener("seeked", look, {once: true});
+            compare.source.currentTime = 1;
+        }
     """
-    return list(browser.execute_script(script, kind))
+    return list(browser.execute_async_script(script, kind))
+
+
+def read_back(running: Running, browser: Chrome, record: str) -> dict[str, str]:
+    """What stands in the fields of a fresh page, as narrow as a browser gets, after a record was dropped and read."""
+    browser.set_window_size(500, 900)
+    browser.get(running.server.url)
+    drop(browser, "record", running.folder / "ads" / record)
+    wait_for(lambda: Path(record).stem in "".join(texts(browser, "#record")), "the record")
+    click(browser, "#read")
+    find(browser, "#read-line .done")
+    wait_for(lambda: len(texts(browser, "#strip video")) == 1, "the template")
+    wait_for(lambda: len(texts(browser, "#strip img")) == 2, "the photos")
+    find(browser, "#result pvtt-compare[data-video]")
+    click(browser, "#wrong button")
+    click(browser, "#more button")
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    return {name: value(browser, name) for name in ("prompt", "place", "seed", "steps", "strength")}
 
 
 def test_an_ad_is_made_on_the_page(running: Running, browser: Chrome) -> None:
@@ -159,15 +185,17 @@ def test_an_ad_is_made_on_the_page(running: Running, browser: Chrome) -> None:
     assert "in the given shots 2" in texts(browser, "#cards .note")[0]
 
     click(browser, "#preview")
-    old, new = sides(browser, "image")
-    assert old != new
+    new, old = middles(browser, "image")
+    assert new[2] > new[0] + 50  # the blue box
+    assert new[2] > old[2] + 50 or old[0] > new[0] + 50  # the disc of red and its opposite
 
     click(browser, "#more button")
     type_into(browser, "steps", "1")
     type_into(browser, "seed", "7")
     click(browser, "#render")
-    old, new = sides(browser, "video")
-    assert old != new
+    new, old = middles(browser, "video")
+    assert new[2] > new[0] + 50
+    assert new[2] > old[2] + 50 or old[0] > new[0] + 50
     record = AdRecord.from_json((folder / "ads" / "ad-2.json").read_bytes())
     assert (record.settings.shots, record.settings.box) == ((2,), (left, top, width, height))
     assert (record.settings.prompt, record.settings.seed, record.settings.steps) == ("a blue <b>box</b>", 7, 1)
@@ -175,22 +203,13 @@ def test_an_ad_is_made_on_the_page(running: Running, browser: Chrome) -> None:
         "ad-1-preview.json", "ad-1-preview.png", "ad-2.json", "ad-2.png", "ad-2.mp4", "ad-2.compare.mp4",
     }  # fmt: skip
 
-    # Read back from its record, on a page as wide as a phone
-    browser.set_window_size(500, 900)
-    browser.get(running.server.url)
-    drop(browser, "record", folder / "ads" / "ad-2.json")
-    wait_for(lambda: "ad-2.json" in "".join(texts(browser, "#record")), "the record")
-    click(browser, "#read")
-    wait_for(lambda: value(browser, "place") == f"{left},{top},{width},{height}", "the box")
-    assert (value(browser, "prompt"), value(browser, "seed"), value(browser, "steps")) == (
-        "a blue <b>box</b>",
-        "7",
-        "1",
-    )
-    wait_for(lambda: "ad" in "".join(texts(browser, "#template")), "the template")
-    wait_for(lambda: len(texts(browser, "#strip img")) == len(photos), "the photos")
-    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-
+    assert read_back(running, browser, "ad-2.json") == {
+        "prompt": "a blue <b>box</b>",
+        "place": f"{left},{top},{width},{height}",
+        "seed": "7",
+        "steps": "1",
+        "strength": "",
+    }
     own = "return performance.getEntriesByType('resource').every(one => new URL(one.name).host === location.host)"
     assert browser.execute_script(own)
     assert console_errors(browser) == []
