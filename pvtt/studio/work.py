@@ -164,9 +164,7 @@ class Studio:
         request = AdRequest(
             template, tuple(found for _, found in photos if found), mask or None, record.settings, record.visible_label
         )
-        films = (path.with_suffix(suffix) for suffix in CONTAINERS)
-        made = path.with_suffix(".mp4") if record.preview else next((film for film in films if film.is_file()), None)
-        return ReadBack(request, record, made if path.parent == self.out else None, tuple(missing))
+        return ReadBack(request, record, self._output_of(path, record), tuple(missing))
 
     @contextmanager
     def _working(self, report: Report) -> Iterator[None]:
@@ -174,6 +172,14 @@ class Studio:
             self._shared.stopping.clear()
             self._shared.report = report
             yield
+
+    def _output_of(self, path: Path, record: AdRecord) -> Path | None:
+        """The ad in the folder that a record, which may have been dropped as a copy, is of."""
+        own = self.out / path.name
+        if not own.is_file() or own.read_bytes() != path.read_bytes():
+            return None
+        films = (own.with_suffix(suffix) for suffix in CONTAINERS)
+        return own.with_suffix(".mp4") if record.preview else next((film for film in films if film.is_file()), None)
 
     def _film_of(self, request: AdRequest) -> Path:
         if request.template is None:

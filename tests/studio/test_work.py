@@ -79,6 +79,10 @@ def test_an_earlier_ad_gives_its_inputs_and_settings_back(folder: Path, studio: 
     assert record.name in studio.earlier()
     back = studio.read_back(record)
     assert (back.request.settings, back.missing, back.output) == (film.record.settings, (), film.output)
+    copy = folder / "elsewhere" / record.name
+    copy.parent.mkdir()
+    copy.write_bytes(record.read_bytes())
+    assert studio.read_back(copy) == back
     assert back.request.template is not None
     assert back.request.template.read_bytes() == (folder / "ad.mp4").read_bytes()
     assert [photo.name for photo in back.request.photos] == ["photo-0.png"]
