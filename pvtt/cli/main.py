@@ -31,6 +31,7 @@ OTHER_COMMANDS = {
     "params": ("pvtt.cli.params", "Check params.yaml, or switch it to another profile."),
     "rate": ("pvtt.cli.rate", "Rate generated videos 1-5 on a local page."),
     "shop": ("pvtt.cli.shop", "Build or serve the sample shop."),
+    "studio": ("pvtt.cli.studio", "Try out new ads on a local page: drop a film and photos, look, render, compare."),
     "wan-tiny": ("pvtt.cli.wan_tiny", "Train the small base model that the project ships."),
 }
 STAGES_WITH_OPTIONS = {"decide": "pvtt.cli.decide"}  # by the same rule

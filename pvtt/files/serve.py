@@ -96,6 +96,7 @@ class AppServer:
         hint: What to do when the port cannot be had.
         log_requests: Print one line a request to stderr.
         host: The address to listen on; the loopback is reached from this machine alone.
+        lifespan: Tell the app when it starts and ends, and end where it cannot start.
 
     Raises:
         PvttError: The port is in use, needs privileges, or there is no such port.
@@ -108,6 +109,7 @@ class AppServer:
         hint: str = "stop what uses it, or choose another port: `--port 0` takes a free one",
         log_requests: bool = False,
         host: str = HOST,
+        lifespan: bool = False,
     ) -> None:
         try:
             self._socket = socket.create_server((host, port))
@@ -123,7 +125,7 @@ class AppServer:
                 http="h11",
                 ws="none",
                 loop="asyncio",
-                lifespan="off",
+                lifespan="on" if lifespan else "off",
                 log_config=None,  # its own would replace the handlers of the process that serves from a thread
                 access_log=log_requests,
                 server_header=False,

@@ -16,7 +16,6 @@ in the name, since `ssh -L 9000:localhost:8766` brings the page to another one.
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,15 +26,14 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pvtt.errors import PvttError
+from pvtt.files.own_pages import LOCAL_NAMES, OwnPagesOnly
 from pvtt.files.serve import HOST, AppServer
 from pvtt.ratings.queue import Showing, in_order, showings
 from pvtt.ratings.store import Rated, RatingStore
@@ -44,9 +42,7 @@ from pvtt.records.evaluation import EvaluatedSample
 from pvtt.records.ratings import RaterName, Rating
 
 PAGE = Path(__file__).with_name("page.html")
-LOCAL_NAMES = ("127.0.0.1", "localhost")
 MAX_BODY = 4096  # bytes of a post
-COOKIE = "pvtt-rate"  # holds the key, where there is one
 SECURITY = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; connect-src 'self'; media-src 'self'; img-src 'self' data:; "
@@ -129,7 +125,7 @@ class RatingServer(AppServer):
                 Route("/video/{token}", self._video),
                 Route("/photo/{token}/{number:int}", self._photo),
             ],
-            middleware=[Middleware(_OwnPagesOnly, key=key)],
+            middleware=[Middleware(OwnPagesOnly, command="pvtt rate", headers=SECURITY, key=key)],
             exception_handlers={HTTPException: _as_json},
         )
         hint = "another `pvtt rate` may still run there; choose another port with `pvtt rate --port 0`"
@@ -245,42 +241,3 @@ def _as_json(request: Request, error: Exception) -> Response:
     """An error as the page reads it."""
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
-
-
-class _OwnPagesOnly:
-    """Refuses requests that a page of another origin sends, and those that do not name the loopback.
-
-    With a key, those without it in place of the latter. The link brings it; from there on the browser keeps it.
-    """
-
-    def __init__(self, app: ASGIApp, key: str | None) -> None:
-        self._app = app
-        self._key = key
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(SECURITY)
-            await send(message)
-
-        await self._answer(Request(scope))(scope, receive, send_with_headers)
-
-    def _answer(self, request: Request) -> ASGIApp:
-        host = request.headers.get("Host", "")
-        if not host or request.headers.get("Origin") not in (None, f"http://{host}"):
-            return _REFUSAL
-        if self._key is None:
-            name, _, port = host.partition(":")
-            return self._app if name in LOCAL_NAMES and (port == "" or port.isdecimal()) else _REFUSAL
-        if _is_same(request.query_params.get("key"), self._key):
-            answer = RedirectResponse("/", HTTPStatus.SEE_OTHER)  # so that the key leaves the address
-            answer.set_cookie(COOKIE, self._key, httponly=True, samesite="strict")
-            return answer
-        return self._app if _is_same(request.cookies.get(COOKIE), self._key) else _REFUSAL
-
-
-_REFUSAL = JSONResponse({"error": "open the page by the whole address that `pvtt rate` shows"}, HTTPStatus.FORBIDDEN)
-
-
-def _is_same(given: str | None, key: str) -> bool:
-    return given is not None and secrets.compare_digest(given.encode(), key.encode())

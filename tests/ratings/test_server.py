@@ -209,7 +209,7 @@ def test_by_the_link_others_rate_from_any_name_of_the_machine(shared: RatingServ
         ("/?key=", {}),
         ("/?key=another-key", {}),
         ("/?key=schlüssel".replace("ü", "%C3%BC"), {}),
-        ("/api/queue?rater=ann", {"Cookie": "pvtt-rate=another-key"}),
+        ("/api/queue?rater=ann", {"Cookie": "pvtt-key=another-key"}),
         ("/api/queue?rater=ann", {"Host": "127.0.0.1:8766"}),
     ],
 )

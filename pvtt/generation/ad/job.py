@@ -175,24 +175,13 @@ def repeat(
     folder = Path(earlier.model.path)
     if folder.is_dir() and model_sha256(folder) != earlier.model.sha256:
         raise PvttError(f"{folder} holds another model than {record} was made with", "put back the model of then")
-    settings = earlier.settings
     return generate(
         earlier.template.path,
         [photo.path for photo in earlier.photos],
         output,
         model=folder,
         mask=None if earlier.mask is None else earlier.mask.path,
-        prompt=settings.prompt,
-        seed=settings.seed,
-        steps=settings.steps,
-        guidance=settings.product_guidance,
-        text_guidance=settings.text_guidance,
-        strength=settings.strength,
-        frames=settings.frames,
-        shots=settings.shots,
-        box=settings.box,
-        point=settings.point,
-        aspect=settings.aspect,
+        **earlier.settings.arguments,
         producer=earlier.producer,
         label=earlier.visible_label,
         label_font=None if earlier.label_font is None else earlier.label_font.path,

@@ -62,6 +62,12 @@ class AdSettings(Record):
         width, height = self.aspect.split(":")
         return Fraction(width) / Fraction(height)
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The same for `generate`, by the names that it has for them."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {"guidance" if name == "product_guidance" else name: value for name, value in values.items()}
+
 
 def chosen_settings(**values: Any) -> AdSettings:
     """Settings that a person has given, by the names of `AdSettings`. Raises `PvttError` where one is out of range."""

@@ -68,6 +68,18 @@ def title_strip(text: str, width: int, ground: int = GROUND) -> Frame:
     return strip
 
 
+def tiles_of(number: int, size: tuple[int, int]) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
+    """Where template and output of a row are that `draw_sheet` draws: left, top, width, height in pixels.
+
+    Args:
+        number: Of the row, from 1.
+        size: Width and height of the film.
+    """
+    width = _tile_width(*size)
+    top = (number - 1) * (TITLE_HEIGHT + TILE_HEIGHT + GAP) + TITLE_HEIGHT
+    return (0, top, width, TILE_HEIGHT), (2 * (width + GAP), top, width, TILE_HEIGHT)
+
+
 def cut_tiles(sheet: Frame, number: int, size: tuple[int, int]) -> tuple[Frame, Frame] | None:
     """Template and output of a row that `draw_sheet` has drawn; None where the sheet does not have it.
 
@@ -76,13 +88,11 @@ def cut_tiles(sheet: Frame, number: int, size: tuple[int, int]) -> tuple[Frame, 
         number: Of the row, from 1.
         size: Width and height of the film.
     """
-    width = _tile_width(*size)
-    top = (number - 1) * (TITLE_HEIGHT + TILE_HEIGHT + GAP) + TITLE_HEIGHT
-    left = 2 * (width + GAP)
-    if sheet.shape[0] < top + TILE_HEIGHT or sheet.shape[1] < left + width:
+    template, output = tiles_of(number, size)
+    if sheet.shape[0] < output[1] + output[3] or sheet.shape[1] < output[0] + output[2]:
         return None
-    row = sheet[top : top + TILE_HEIGHT]
-    return row[:, :width], row[:, left : left + width]
+    old, new = (sheet[top : top + high, left : left + wide] for left, top, wide, high in (template, output))
+    return old, new
 
 
 def _tile_width(width: int, height: int) -> int:
