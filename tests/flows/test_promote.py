@@ -21,6 +21,8 @@ from tests.flows.gated import APPROVER, SUBMITTER, Gated
 from tests.flows.tampering import wait_for
 from tests.promotion.successful import evaluate_and_decide
 
+pytestmark = pytest.mark.timeout(1800)  # a flow in processes of its own, which computes all figures twice
+
 
 @pytest.fixture
 def project(gated_project: Gated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gated:
