@@ -149,7 +149,7 @@ MUTATIONS = (
         "evaluation.metrics.consistency",
         ("vectors[:-1] * vectors[1:]", "vectors[:1] * vectors[1:]"),
         ("to_first = vectors[1:] @ vectors[0]", "to_first = vectors @ vectors[0]"),
-        ("(to_first.mean() + np.mean(to_last)) / 2", "np.mean(to_last)"),
+        ("(float(to_first.mean()) + float(np.mean(to_last))) / 2", "float(np.mean(to_last))"),
         ("np.where(region[..., None], video, np.uint8(255))", "np.where(region[..., None], np.uint8(255), video)"),
         ("np.where(region[..., None], video, np.uint8(255))", "video"),
         ("_region(scene, video, scene.networks.dino)", "_region(scene, video, scene.networks.clip)"),

@@ -94,7 +94,7 @@ def subject_consistency(images: Sequence[Frame], embedder: Embedder) -> float | 
     vectors = embedder(images)
     to_first = vectors[1:] @ vectors[0]
     to_last = [float(before @ after) for before, after in pairwise(vectors)]
-    return float((to_first.mean() + np.mean(to_last)) / 2)
+    return (float(to_first.mean()) + float(np.mean(to_last))) / 2
 
 
 def product_alone(video: Video, region: Region) -> list[Frame]:
