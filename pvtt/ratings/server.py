@@ -25,15 +25,16 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pvtt.errors import PvttError
 from pvtt.files.hashing import sha256_json
-from pvtt.files.own_pages import OwnPagesOnly
 from pvtt.files.serve import LoopbackServer
 from pvtt.ratings.store import RatingStore
 from pvtt.ratings.summary import samples_to_rate
@@ -42,6 +43,7 @@ from pvtt.records.evaluation import EvaluatedSample
 from pvtt.records.ratings import RaterName, Rating
 
 PAGE = Path(__file__).with_name("page.html")
+LOCAL_NAMES = ("127.0.0.1", "localhost")
 MAX_BODY = 4096  # bytes of a post
 SECURITY = {
     "Cache-Control": "no-store",
@@ -115,7 +117,7 @@ class RatingServer(LoopbackServer):
                 Route("/video/{token}", self._video),
                 Route("/photo/{token}/{number:int}", self._photo),
             ],
-            middleware=[Middleware(OwnPagesOnly, command="pvtt rate", headers=SECURITY)],
+            middleware=[Middleware(_OwnPagesOnly)],
             exception_handlers={HTTPException: _as_json},
         )
         hint = "another `pvtt rate` may still run there; choose another port with `pvtt rate --port 0`"
@@ -218,3 +220,29 @@ def _as_json(request: Request, error: Exception) -> Response:
     """An error as the page reads it."""
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+class _OwnPagesOnly:
+    """Refuses requests that do not name the loopback, or that a page of another origin sends."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(SECURITY)
+            await send(message)
+
+        app = self._app if _is_own(Headers(scope=scope)) else _REFUSAL
+        await app(scope, receive, send_with_headers)
+
+
+_REFUSAL = JSONResponse({"error": "open the page by the address that `pvtt rate` shows"}, HTTPStatus.FORBIDDEN)
+
+
+def _is_own(headers: Headers) -> bool:
+    host = headers.get("Host", "")
+    name, _, port = host.partition(":")
+    is_local = name in LOCAL_NAMES and (port == "" or port.isdecimal())
+    return is_local and headers.get("Origin") in (None, f"http://{host}")
