@@ -45,7 +45,7 @@ layers: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/benchmarks
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 25 --ignore=tests/benchmarks
 
 end-to-end: setup  ## The whole pipeline on nine products, in a clone (minutes)
 	$(BIN)/python -m pytest tests/test_end_to_end.py

@@ -14,17 +14,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from ruamel.yaml import YAML
 
 from pvtt.stages.all import STAGE_NAMES
 
 NUM_PRODUCTS = 9
+FILM_S = 4.5  # of each product's film: its first shot, and a piece of the second that is too short for a clip
 SMALLEST: dict[str, dict[str, Any]] = {
+    "segment": {"key_frame_every": 48},
     "validate": {"min_products": 8},
-    "encode": {"variants": 2, "width": 144, "height": 96},
+    "encode": {"variants": 1, "width": 144, "height": 96},
     "evaluate": {
-        "num_steps": 2,
+        "num_steps": 1,
         "max_clips_per_split": 2,
         "save_videos": 1,
         "bootstrap": 100,
@@ -70,7 +73,21 @@ def source(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("products")
     for number in range(1, NUM_PRODUCTS + 1):
         shutil.copytree(media / f"JEWE{number:03d}", folder / f"JEWE{number:03d}")
+    for film in folder.glob("*/*.mp4"):
+        shorten(film)
     return folder
+
+
+def shorten(film: Path) -> None:
+    """Keep the beginning of a film, packet by packet."""
+    whole = film.rename(film.with_suffix(".whole"))
+    with av.open(str(whole), format="mp4") as given, av.open(str(film), "w") as kept:
+        target = kept.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(given.streams.video[0]):
+            if packet.pts is not None and packet.time_base is not None and packet.pts * packet.time_base < FILM_S:
+                packet.stream = target
+                kept.mux(packet)
+    whole.unlink()
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,7 @@ def _first_seed_of_each_row(done: Sequence[Experiment]) -> list[Experiment]:
 
 def _saved(experiment: Experiment, split: str) -> dict[str, EvaluatedSample]:
     samples = read_evaluated(experiment.workspace.out("evaluate"))
-    return {one.key: one for one in samples if one.split == split and one.to_rate and OUTPUT in one.videos}
+    return {one.key: one for one in samples if one.part == split and one.to_rate and OUTPUT in one.videos}
 
 
 def _frame(experiment: Experiment, sample: EvaluatedSample, video: str) -> Image:

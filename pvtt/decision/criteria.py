@@ -154,7 +154,7 @@ def _loss(trend: LossTrend | None) -> Criterion:
 
 
 def _rating(summary: RatingSummary | None, target: float) -> Criterion:
-    label = "human rating of test videos (1–5)"
+    label = "human rating of test products' videos (1–5)"
     if summary is None or summary.status != "measured":
         status: CriterionStatus = "too_few" if summary is not None and summary.status == "too_few" else "not_measured"
         return _criterion("rating", "test", label, ">=", target, None, None, None, bound="low", status=status)

@@ -24,6 +24,7 @@ from pvtt.evaluation.certify import certify
 from pvtt.evaluation.contenders import all as contenders
 from pvtt.evaluation.contenders.contender import Network, Route, Sampler, Setting, Task
 from pvtt.evaluation.contenders.external import AskedFilm
+from pvtt.evaluation.contenders.mean_fill import MeanFill
 from pvtt.evaluation.contenders.model import MODEL, SWAPPED, Sampled
 from pvtt.evaluation.contenders.motion import TemplateMotion
 from pvtt.evaluation.contenders.paste import Paste
@@ -406,6 +407,7 @@ class Evaluation:
             "mask": mask_video(scene.hole),
         }
         beside = [SWAPPED.name, *([Paste.name, *(route.name for route in self._routes)] if self._routes else ())]
+        beside += [MeanFill.name] if one.to_rate else []  # hidden among the videos that people rate
         shown |= {name: scene.others[name] for name in beside if name in scene.others}
         if scene.template_id is not None:
             shown["template"] = scene.template

@@ -39,7 +39,7 @@ class Chosen:
         encoded: The record of its tensors.
         partner: A sample of another product of the split, whose photos stand in for its own; None without one.
         partner_entry: The partner's clip, mask and photos.
-        to_rate: Its video is among those that people rate: of reconstructions only.
+        to_rate: Its video is among those that people rate.
     """
 
     entry: DatasetEntry
@@ -79,7 +79,7 @@ def _with_partners(
             encoded=sample,
             partner=partner,
             partner_entry=None if partner is None else partner.given(entries[partner.key]),
-            to_rate=sample.track == "reconstruct" and number < params.evaluate.save_videos,
+            to_rate=number < params.evaluate.save_videos,
         )
 
 

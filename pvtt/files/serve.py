@@ -1,4 +1,4 @@
-"""A small web server on the loopback: the files of one folder, or an app with routes of its own.
+"""A small web server, on the loopback unless told: the files of one folder, or an app with routes of its own.
 
 Starlette answers conditional requests and ranges, and looks for files in the folder only; uvicorn runs it.
 """
@@ -87,14 +87,15 @@ def folder_app(folder: Path) -> Starlette:
     return Starlette(routes=[Mount("/", FolderFiles(folder))])
 
 
-class LoopbackServer:
-    """An app on a port of the loopback. The port is bound at once, and let go by `close` or at the end of a `with`.
+class AppServer:
+    """An app on a port. The port is bound at once, and let go by `close` or at the end of a `with`.
 
     Args:
         app: The application that answers the requests.
         port: 0 takes a free one.
         hint: What to do when the port cannot be had.
         log_requests: Print one line a request to stderr.
+        host: The address to listen on; the loopback is reached from this machine alone.
         lifespan: Tell the app when it starts and ends, and end where it cannot start.
 
     Raises:
@@ -107,12 +108,14 @@ class LoopbackServer:
         port: int,
         hint: str = "stop what uses it, or choose another port: `--port 0` takes a free one",
         log_requests: bool = False,
+        host: str = HOST,
         lifespan: bool = False,
     ) -> None:
         try:
-            self._socket = socket.create_server((HOST, port))
+            self._socket = socket.create_server((host, port))
         except (OSError, OverflowError) as error:
-            raise PvttError(f"cannot serve on {HOST}:{port}: {_reason(error, port)}", hint) from None
+            raise PvttError(f"cannot serve on {host}:{port}: {_reason(error, port)}", hint) from None
+        self.host = host
         self.port: int = self._socket.getsockname()[1]
         if log_requests:
             _print_requests()
@@ -134,7 +137,7 @@ class LoopbackServer:
     @property
     def url(self) -> str:
         """Where the app answers, `http://127.0.0.1:8765/` for example."""
-        return f"http://{HOST}:{self.port}/"
+        return f"http://{self.host}:{self.port}/"
 
     def serve_forever(self) -> None:
         """Serve until `stop`, or until Ctrl-C in the main thread, which then raises `KeyboardInterrupt`."""

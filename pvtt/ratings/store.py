@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from pvtt.files.append import append_line
 from pvtt.records.base import read_appended
-from pvtt.records.ratings import Rating
+from pvtt.records.ratings import Rating, Shown
+
+
+class Rated(NamedTuple):
+    """What a score is of: one showing of a video to a rater."""
+
+    rater: str
+    key: str  # the sample's
+    shown: Shown = "generated"
+    again: bool = False
 
 
 class RatingStore:
@@ -29,11 +39,15 @@ class RatingStore:
         """
         append_line(self.path, rating.to_json())
 
-    def latest(self) -> dict[tuple[str, str], Rating]:
-        """The last rating of each (rater, sample key). A line of another run, as a copied file has, does not count.
+    def latest(self) -> dict[Rated, Rating]:
+        """The last rating of each showing, by the first. A line of another run, as a copied file has, does not count.
 
         Raises:
             PvttError: A line is not a rating.
         """
         ratings = read_appended(self.path, Rating)
-        return {(rating.rater, rating.key): rating for rating in ratings if rating.run_id == self.path.stem}
+        return {
+            Rated(rating.rater, rating.key, rating.shown, rating.again): rating
+            for rating in ratings
+            if rating.run_id == self.path.stem
+        }

@@ -41,17 +41,29 @@ class ValidationTrend(Record):
     rising: bool = False  # it has been above its best for a while: longer training makes it worse
 
 
+class RatingControls(Record):
+    """What raters gave to videos that were hidden among those to rate, on average."""
+
+    ground_truth: float | None = None  # the truth, as it was filmed
+    mean_fill: float | None = None  # the hole in one colour
+    num_repeated: int = Field(default=0, ge=0)  # videos that were rated a second time
+    repeat_difference: float | None = None  # between the two scores, absolute
+    unreliable: tuple[str, ...] = ()  # raters who do not count: they did not rate the truth above the one colour
+
+
 class RatingSummary(Record):
-    """Human ratings of the test videos, 1–5: the mean of the videos' mean ratings."""
+    """Human ratings of test products' videos, transfers among them, 1–5: the mean of the videos' mean ratings."""
 
     value: float | None
     low: float | None  # 95 % bootstrap interval over products
     high: float | None
+    of_part: dict[Part, float] = Field(default_factory=dict)  # the mean of the videos with enough raters
     num_videos: int = Field(ge=0)  # with enough raters
     num_videos_to_rate: int = Field(ge=0)
     num_raters: int = Field(ge=0)
     num_ratings: int = Field(ge=0)
     agreement: float | None  # Krippendorff's alpha, ordinal metric; None with fewer than two raters
+    controls: RatingControls = RatingControls()
     status: Literal["measured", "too_few", "not_measured"]  # too few: products, for an interval over them
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
@@ -15,6 +15,9 @@ def _one_form(name: object) -> object:
 
 
 RaterName = Annotated[str, BeforeValidator(_one_form), StringConstraints(pattern=r"^[\w][\w .@-]{0,63}$")]
+Control = Literal["ground_truth", "mean_fill"]  # hidden among the videos, to judge the raters by
+Shown = Literal["generated", "ground_truth", "mean_fill"]  # which of a sample's videos
+CONTROLS: tuple[Control, ...] = get_args(Control)
 
 
 class Rating(ClipRecord):
@@ -23,5 +26,7 @@ class Rating(ClipRecord):
     schema_version: Literal[1] = 1
     run_id: str
     rater: RaterName
+    shown: Shown = "generated"
+    again: bool = False  # the video was shown a second time
     score: int = Field(ge=1, le=5)
     rated_at: str  # ISO 8601, UTC

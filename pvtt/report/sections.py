@@ -38,7 +38,15 @@ CHIPS = (
     ("product_delta_e", "ΔE", ""),
     ("relative_flow_warp_error", "flicker", " ×"),
 )
-STANDARD_VIDEOS = ("generated", "ground_truth", "masked", "mask", "swapped", "template")  # the others are routes'
+STANDARD_VIDEOS = (
+    "generated",
+    "ground_truth",
+    "masked",
+    "mask",
+    "swapped",
+    "template",
+    "mean_fill",
+)  # the others are routes'
 WORST_COLUMNS = ("product_psnr", "product_psnr_swapped", "product_delta_e", "relative_flow_warp_error", "identity_top1")
 NUM_WORST = 3
 NUM_PHOTOS = 4
@@ -198,6 +206,7 @@ class MethodSection:
 def header(inputs: ReportInputs) -> HeaderSection:
     """Verdict, why, and what was evaluated."""
     counts = (f"{split} {products} ({clips})" for split, (products, clips) in inputs.counts.items())
+    mark = inputs.run.fingerprint
     return HeaderSection(
         verdict=VERDICTS[inputs.decision.verdict],
         reason=inputs.decision.reason,
@@ -209,8 +218,26 @@ def header(inputs: ReportInputs) -> HeaderSection:
             ("model", f"{inputs.run.model} ({inputs.run.model_sha256[:12]})"),
             ("products (clips)", " · ".join(counts)),
             ("references", _references(inputs)),
+            ("data", inputs.run.fingerprint.dataset_sha256[:12]),
+            ("against the champion", _against_champion(inputs)),
+            ("seed", str(inputs.run.seed)),
+            ("evaluated on", f"{mark.device}, threads: {mark.num_threads}"),
         ),
     )
+
+
+def _against_champion(inputs: ReportInputs) -> str:
+    """What training has changed in the model that it continued."""
+    if inputs.run.champion_sha256 is None:
+        return "none: training started from the base"
+    parts: tuple[Part, ...] = ("test", "transfer")
+    gains = {part: inputs.metrics.get(part, "champion_gain") for part in parts}
+    shown = [
+        f"{part} {gain.value:+.2f} dB [{gain.low:+.2f}, {gain.high:+.2f}]"
+        for part, gain in gains.items()
+        if gain is not None and gain.value is not None and gain.low is not None and gain.high is not None
+    ]
+    return " · ".join(shown) or "not measured"
 
 
 def _references(inputs: ReportInputs) -> str:

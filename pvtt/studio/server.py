@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pvtt.errors import PvttError
 from pvtt.files.atomic import scratch_directory
 from pvtt.files.own_pages import OwnPagesOnly
-from pvtt.files.serve import HOST, LoopbackServer
+from pvtt.files.serve import HOST, AppServer
 from pvtt.files.storage import storage_errors
 from pvtt.studio.page import Page
 from pvtt.studio.shelf import Shelf
@@ -50,7 +50,7 @@ PROXY = "/gradio_api/file=http"  # Gradio would fetch an address for the page
 
 
 @contextmanager
-def open_studio(out: Path, model: Path, port: int) -> Iterator[LoopbackServer]:
+def open_studio(out: Path, model: Path, port: int) -> Iterator[AppServer]:
     """The server of a page whose ads go to a folder, until the block ends; `serve_forever` or `in_thread` runs it.
 
     Raises:
@@ -66,7 +66,7 @@ def open_studio(out: Path, model: Path, port: int) -> Iterator[LoopbackServer]:
         shelf = Shelf()
         studio = Studio(out, model, scratch / "pictures")
         hint = "another `pvtt studio` may still run there; choose another port with `pvtt studio --port 0`"
-        with LoopbackServer(_app(studio, shelf), port, hint, lifespan=True) as server:
+        with AppServer(_app(studio, shelf), port, hint, lifespan=True) as server:
             yield server
 
 

@@ -40,7 +40,7 @@ def test_serves_until_it_is_stopped(project: Path, project_root: Path) -> None:
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
-        found = re.search(r"Rate 2 videos at http://127\.0\.0\.1:(\d+)/", line)
+        found = re.search(r"Rate 7 videos at http://127\.0\.0\.1:(\d+)/", line)
         assert found, line
         connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=30)
         connection.request("GET", "/")
@@ -71,3 +71,29 @@ def test_problems_are_one_line_with_a_next_step(problem: str, project: Path, pro
         problem
     ] in message
     assert hint.strip()
+
+
+def test_others_get_a_link_with_a_key_that_stays(project: Path, project_root: Path) -> None:
+    links = []
+    for _ in range(2):
+        with subprocess.Popen(
+            [*RATE, "--port", "0", "--host", "127.0.0.1"],
+            cwd=project,
+            env=environment(project_root),
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            found = re.search(r"http://127\.0\.0\.1:(\d+)/(\?key=\S{16,})", process.stdout.readline())
+            assert found
+            connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=30)
+            connection.request("GET", "/")
+            refused = connection.getresponse()
+            assert (refused.status, b"key=" in refused.read()) == (403, False)
+            connection.request("GET", f"/{found[2]}")
+            assert connection.getresponse().status == 303
+            connection.close()
+            process.send_signal(signal.SIGINT)
+        links.append(found[2])
+    assert links[0] == links[1]
+    assert (project / ".pvtt" / "rating.key").stat().st_mode & 0o077 == 0

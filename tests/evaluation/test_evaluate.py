@@ -73,9 +73,10 @@ def test_transfers_have_figures_of_their_own(
     transfers = [sample for sample in samples if sample.track == "transfer"]
     assert {sample.product_id for sample in transfers} == set(PRODUCTS["test"])
     for sample in transfers:
-        assert (sample.part, sample.split, sample.to_rate) == ("transfer", "test", False)
+        assert (sample.part, sample.split) == ("transfer", "test")
         assert sample.template_product_id != sample.product_id
-        assert sorted(sample.videos) == ["generated", "ground_truth", "mask", "masked", "swapped", "template"]
+        shown = {"generated", "ground_truth", "mask", "masked", "swapped", "template"}
+        assert set(sample.videos) == shown | ({"mean_fill"} if sample.to_rate else set())
         template, truth, generated, mask = (
             read_video(out / sample.videos[name]).astype(int)
             for name in ("template", "ground_truth", "generated", "mask")
@@ -140,11 +141,15 @@ def test_videos_of_samples_to_rate_and_of_the_worst_are_kept(samples: list[Evalu
     worst = sorted(test, key=lambda sample: sample.metrics["product_psnr"] or 0)[:2]
     assert with_videos == {sample.key for sample in test if sample.to_rate} | {sample.key for sample in worst}
     assert {path.parent.name for path in out.glob("videos/test/*/*.mp4")} == with_videos
+    assert sum(sample.to_rate for sample in samples if sample.part == "transfer") == 2
+    assert {sample.key for sample in samples if "mean_fill" in sample.videos} == {
+        one.key for one in samples if one.to_rate
+    }
 
 
 def test_videos_play_and_show_what_they_are_named(samples: list[EvaluatedSample], out: Path) -> None:
     videos = next(sample.videos for sample in samples if sample.part == "test" and sample.videos)
-    assert sorted(videos) == ["generated", "ground_truth", "mask", "masked", "swapped"]
+    assert sorted(videos) == ["generated", "ground_truth", "mask", "masked", "mean_fill", "swapped"]
     for path in videos.values():
         info = probe(out / path)
         assert (info.codec, info.width, info.height) == ("h264", 432, 288)

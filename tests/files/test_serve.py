@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pvtt.errors import PvttError
-from pvtt.files.serve import HOST, MEDIA_TYPES, LoopbackServer, folder_app
+from pvtt.files.serve import HOST, MEDIA_TYPES, AppServer, folder_app
 from tests.browser import wait_for
 
 FILM = bytes(range(256)) * 40
@@ -37,13 +37,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(folder: Path) -> Iterator[LoopbackServer]:
-    with LoopbackServer(folder_app(folder), port=0) as running, running.in_thread():
+def server(folder: Path) -> Iterator[AppServer]:
+    with AppServer(folder_app(folder), port=0) as running, running.in_thread():
         yield running
 
 
 @pytest.fixture
-def client(server: LoopbackServer) -> Iterator[http.client.HTTPConnection]:
+def client(server: AppServer) -> Iterator[http.client.HTTPConnection]:
     connection = http.client.HTTPConnection(HOST, server.port, timeout=30)
     yield connection
     connection.close()
@@ -227,14 +227,14 @@ class TestNothingElse:
 
     @pytest.mark.parametrize("line", [b"nonsense", b"GET / HTTP/x", b"GET /\xff\xfe HTTP/1.1", b"GET  HTTP/1.1"])
     def test_what_is_no_request_ends_only_its_connection(
-        self, server: LoopbackServer, client: http.client.HTTPConnection, line: bytes
+        self, server: AppServer, client: http.client.HTTPConnection, line: bytes
     ) -> None:
         with socket.create_connection((HOST, server.port), timeout=30) as raw:
             raw.sendall(line + b"\r\nHost: x\r\n\r\n")
             assert b" 200 " not in raw.recv(4096)
         assert ask(client, "/")[0].status == 200
 
-    def test_only_the_loopback_is_bound(self, server: LoopbackServer) -> None:
+    def test_only_the_loopback_is_bound(self, server: AppServer) -> None:
         assert server.url == f"http://127.0.0.1:{server.port}/"
         with socket.create_server(("127.0.0.2", server.port)):
             pass  # free, as it would not be if every address were bound
@@ -249,7 +249,7 @@ class TestBigFiles:
         return path
 
     def test_memory_is_bounded_however_slow_the_client_is(
-        self, server: LoopbackServer, client: http.client.HTTPConnection, big: Path
+        self, server: AppServer, client: http.client.HTTPConnection, big: Path
     ) -> None:
         stalled = http.client.HTTPConnection(HOST, server.port, timeout=30)
         tracemalloc.start()
@@ -269,7 +269,7 @@ class TestBigFiles:
         assert peak < 8 << 20
 
     def test_a_client_that_goes_away_leaves_nothing_behind(
-        self, server: LoopbackServer, client: http.client.HTTPConnection, big: Path, capfd: pytest.CaptureFixture[str]
+        self, server: AppServer, client: http.client.HTTPConnection, big: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
         for _ in range(3):
             leaving = http.client.HTTPConnection(HOST, server.port, timeout=30)
@@ -290,8 +290,8 @@ def is_open(path: Path) -> bool:
 SERVE = """
 import sys
 from pathlib import Path
-from pvtt.files.serve import LoopbackServer, folder_app
-with LoopbackServer(folder_app(Path(sys.argv[1])), port=0) as server:
+from pvtt.files.serve import AppServer, folder_app
+with AppServer(folder_app(Path(sys.argv[1])), port=0) as server:
     print(server.port, flush=True)
     try:
         server.serve_forever()
@@ -327,15 +327,15 @@ class TestPorts:
         with socket.create_server((HOST, 0)) as taken:
             port = taken.getsockname()[1]
             with pytest.raises(PvttError, match=f"cannot serve on {HOST}:{port}: port {port} is in use") as caught:
-                LoopbackServer(folder_app(folder), port)
+                AppServer(folder_app(folder), port)
         assert "--port" in (caught.value.hint or "")
 
     def test_one_that_does_not_exist_is_a_clear_error(self, folder: Path) -> None:
         with pytest.raises(PvttError, match="port 99999 does not exist"):
-            LoopbackServer(folder_app(folder), 99999)
+            AppServer(folder_app(folder), 99999)
 
     def test_it_is_free_again_afterwards(self, folder: Path) -> None:
-        with LoopbackServer(folder_app(folder), 0) as first, first.in_thread():
+        with AppServer(folder_app(folder), 0) as first, first.in_thread():
             port = first.port
-        with LoopbackServer(folder_app(folder), port) as again:
+        with AppServer(folder_app(folder), port) as again:
             assert again.port == port

@@ -17,10 +17,12 @@ from pvtt.ratings.server import RatingServer
 from pvtt.ratings.store import RatingStore
 from pvtt.records.base import read_jsonl
 from pvtt.records.evaluation import EvaluatedSample
+from tests.axe import violations
 from tests.browser import console_errors, open_browser, wait_for
 from tests.evaluated import EvaluatedProject
 
 RUN = "0123456789ab"
+KEY = "0123456789abcdef-key"
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def server(evaluated_project: EvaluatedProject, tmp_path: Path) -> Iterator[Rati
 def request(
     server: RatingServer, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
 ) -> tuple[int, bytes, http.client.HTTPMessage]:
-    connection = http.client.HTTPConnection(HOST, server.port, timeout=30)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
     sent = {"Content-Type": "application/json"} | (headers or {})
     connection.request(method, path, None if body is None else json.dumps(body), sent)
     answer = connection.getresponse()
@@ -52,13 +54,18 @@ def queue(server: RatingServer, rater: str = "ann") -> list[dict[str, Any]]:
 
 
 def test_blind_and_shuffled_per_rater(server: RatingServer) -> None:
-    orders = {tuple(item["token"] for item in queue(server, f"rater{number}")) for number in range(8)}
-    assert len(orders) == 2  # both orders of the two videos
+    first = [item["token"] for item in queue(server, "ann")]
+    assert first == [item["token"] for item in queue(server, "ann")]
+    request(server, "POST", "/api/rate", {"rater": "ann", "token": first[0], "score": 3})
+    second = [item["token"] for item in queue(server, "bob")]
+    assert sorted(second) != second != first
+    assert [item["token"] for item in queue(server, "ann")] == first
     _, page, _ = request(server, "GET", "/")
     seen = page + json.dumps(queue(server)).encode()
     for item in server.items.values():
-        assert item.sample.product_id.encode() not in seen
-        assert item.sample.key.encode() not in seen
+        assert item.showing.sample.product_id.encode() not in seen
+        assert item.showing.sample.key.encode() not in seen
+        assert item.showing.shown.encode() not in seen
     assert RUN.encode() not in seen
 
 
@@ -163,6 +170,60 @@ def test_only_its_own_pages_may_ask(server: RatingServer, headers: dict[str, str
     assert "Access-Control-Allow-Origin" not in answered
 
 
+@pytest.fixture
+def shared(evaluated_project: EvaluatedProject, tmp_path: Path) -> Iterator[RatingServer]:
+    """As by `--host`: on another address, for those with the key."""
+    workspace = evaluated_project.workspace
+    out = workspace.out("evaluate")
+    samples = read_jsonl(out / "evaluated.jsonl", EvaluatedSample)
+    store = RatingStore(tmp_path / "ratings" / f"{RUN}.jsonl")
+    with (
+        RatingServer(RUN, samples, out, workspace.root, store, port=0, host="127.0.0.2", key=KEY) as running,
+        running.in_thread(),
+    ):
+        yield running
+
+
+def test_by_the_link_others_rate_from_any_name_of_the_machine(shared: RatingServer) -> None:
+    assert shared.url.startswith("http://127.0.0.2:")
+    status, _, headers = request(shared, "GET", f"/?key={KEY}", headers={"Host": "gpu-box:8766"})
+    assert (status, headers["Location"]) == (303, "/")
+    cookie = headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "samesite=strict" in cookie.lower()
+    known = {"Cookie": cookie.partition(";")[0], "Host": "gpu-box:8766", "Origin": "http://gpu-box:8766"}
+    assert request(shared, "GET", "/", headers=known)[0] == 200
+    status, body, _ = request(shared, "GET", "/api/queue?rater=ann", headers=known)
+    token = json.loads(body)[0]["token"]
+    assert request(shared, "GET", f"/video/{token}", headers=known)[0] == 200
+    assert request(shared, "POST", "/api/rate", {"rater": "ann", "token": token, "score": 5}, known)[0] == 200
+    assert len(shared.store.latest()) == 1
+    other = known | {"Origin": "http://evil.example"}
+    assert request(shared, "POST", "/api/rate", {"rater": "ann", "token": token, "score": 1}, other)[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/", {}),
+        ("/?key=", {}),
+        ("/?key=another-key", {}),
+        ("/?key=schlüssel".replace("ü", "%C3%BC"), {}),
+        ("/api/queue?rater=ann", {"Cookie": "pvtt-rate=another-key"}),
+        ("/api/queue?rater=ann", {"Host": "127.0.0.1:8766"}),
+    ],
+)
+def test_without_the_key_nobody_is_let_in(shared: RatingServer, path: str, headers: dict[str, str]) -> None:
+    status, body, answered = request(shared, "GET", path, headers=headers)
+    assert (status, "Set-Cookie" in answered) == (403, False)
+    assert "whole address" in json.loads(body)["error"]
+
+
+def test_no_page_is_open_to_all(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="without a key"):
+        RatingServer(RUN, [], tmp_path, tmp_path, RatingStore(tmp_path / "r.jsonl"), 0, host="0.0.0.0")
+
+
 def test_every_answer_forbids_what_the_page_does_not_need(server: RatingServer) -> None:
     token = queue(server)[0]["token"]
     for path in ("/", "/api/queue?rater=ann", f"/video/{token}", f"/photo/{token}/0", "/nothing"):
@@ -222,7 +283,7 @@ def test_ranges(server: RatingServer, asked: str, status: int, expected: slice) 
 
 
 def test_a_taken_port_says_so(server: RatingServer, tmp_path: Path) -> None:
-    samples = [item.sample for item in server.items.values()]
+    samples = [item.showing.sample for item in server.items.values()]
     with pytest.raises(PvttError, match=f"cannot serve on {HOST}:{server.port}") as error:
         RatingServer(RUN, samples, tmp_path, tmp_path, server.store, server.port)
     assert "--port 0" in (error.value.hint or "")
@@ -239,8 +300,10 @@ def test_a_person_rates_by_key_and_click_and_comes_back(server: RatingServer, tm
 
     with open_browser(tmp_path / "profile") as browser:
         browser.get(server.url)
+        faults = violations(browser)
         browser.find_element(By.ID, "name").send_keys("ann", Keys.ENTER)
         wait_for(lambda: browser.find_element(By.ID, "rate").is_displayed(), "the first video")
+        assert faults + violations(browser) == []
         wait_for(lambda: browser.execute_script("return video.readyState >= 2 && video.currentTime > 0"), "it to play")
         assert len(browser.find_elements(By.CSS_SELECTOR, "#photos img")) == 3
         assert browser.execute_script("return [...document.images].every(image => image.naturalWidth > 0)")
@@ -251,6 +314,14 @@ def test_a_person_rates_by_key_and_click_and_comes_back(server: RatingServer, tm
         browser.find_element(By.ID, "name").send_keys("ann", Keys.ENTER)
         wait_for(lambda: "1 rated" in browser.find_element(By.ID, "place").text, "the second video")
         browser.find_elements(By.CSS_SELECTOR, "#scale button")[1].click()
+        place = browser.find_element(By.ID, "place")
+        for number in range(3, server.num_videos + 1):
+            rated = f"{number - 1} rated"
+            wait_for(lambda: rated in place.text and browser.execute_script("return !saving"), "the next")  # noqa: B023
+            browser.find_element(By.TAG_NAME, "body").send_keys("3")
         wait_for(lambda: browser.find_element(By.ID, "done").is_displayed(), "the end")
-        assert sorted(rating.score for rating in server.store.latest().values()) == [2, 4]
+        scores = [rating.score for rating in server.store.latest().values()]
+        assert scores == [4, 2, *[3] * (server.num_videos - 2)]
+        assert {rating.shown for rating in server.store.latest().values()} == {"generated", "ground_truth", "mean_fill"}
+        assert [rating.again for rating in server.store.latest().values()] == [*[False] * 6, True]
         assert console_errors(browser) == []

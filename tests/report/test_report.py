@@ -22,6 +22,7 @@ from pvtt.report.glossary import groups, meanings
 from pvtt.report.media import within_budget
 from pvtt.report.page import STYLE
 from pvtt.stages import report
+from tests.axe import violations
 from tests.browser import console_errors, open_browser, wait_for
 from tests.evaluated import EvaluatedProject
 
@@ -226,3 +227,13 @@ def test_text_stands_out_from_what_is_behind_it(scheme: str) -> None:
         for behind in (rgb["card"], rgb["paper"], *([tint] if text in ("good", "bad", "wait") else [rgb["shade"]])):
             dark, bright = sorted((luminance(rgb[text]), luminance(behind)))
             assert (bright + 0.05) / (dark + 0.05) >= 4.5, text
+
+
+def test_in_every_size_and_colour_the_page_is_for_everyone(page: Path, tmp_path: Path) -> None:
+    with open_browser(tmp_path / "profile") as browser:
+        browser.get(page.as_uri())
+        assert violations(browser) == []
+        status = browser.find_element("css selector", "#decision td .status")  # still on a phone
+        assert 0 <= status.rect["x"] < status.rect["x"] + status.rect["width"] <= 390
+        browser.execute_script("for (const one of document.querySelectorAll('header *')) one.style.color = '#ddd'")
+        assert any("color-contrast" in fault for fault in violations(browser, "light"))  # it would be seen

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from pvtt.errors import PvttError
-from pvtt.files.serve import HOST, LoopbackServer
+from pvtt.files.serve import HOST, AppServer
 from pvtt.generation.ad.record import AdRecord
 from pvtt.studio.server import open_studio
 from tests.browser import console_errors, open_browser, wait_for
@@ -40,7 +40,7 @@ class Running:
     """
 
     folder: Path
-    server: LoopbackServer
+    server: AppServer
     reached: list[str] = field(default_factory=list)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,43 @@ from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
 from pvtt.models.conditioning.parts import PARTS
+from pvtt.params.file import Params
 from pvtt.stages import train_stage1
 from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
 from pvtt.training.job import TrainJob, quick_sha256_tree, training_key
-from tests.training.run_stage import end_in_step
-from tests.training.samples import PROJECT, tiny_params, write_encoded
+from tests.training.endings import end_in_checkpoint, end_in_step
+from tests.training.samples import tiny_params, write_encoded
 
 STEPS = 7
 
 
-def run_elsewhere(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.training.run_stage", str(workspace.root), str(STEPS), *arguments]
-    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+@dataclass(frozen=True)
+class Ended:
+    """How a child process ended: its exit code, negative by a signal, and what it said."""
+
+    code: int
+    said: str
+
+
+def run_in_child(workspace: Workspace, params: Params, end: Callable[[], None]) -> Ended:
+    """Run the stage in a copy of this process that is as this one is, and is ended in its middle by a real signal.
+
+    Args:
+        workspace: Whose stage it is.
+        params: Its params.
+        end: Called in the child: says where it ends.
+    """
+    log = workspace.root / "stderr.log"
+    child = os.fork()
+    if child == 0:
+        try:
+            os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), sys.__stderr__.fileno())
+            sys.stderr = os.fdopen(os.dup(sys.__stderr__.fileno()), "w", buffering=1)
+            end()
+            train_stage1.run(workspace, params, InlineDispatcher())
+        finally:
+            os._exit(1)
+    return Ended(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), log.read_text())
 
 
 def saved_steps(workspace: Workspace) -> list[int]:
@@ -36,31 +62,32 @@ def saved_steps(workspace: Workspace) -> list[int]:
     return CheckpointStore(workspace.checkpoints / "train_stage1", key).steps()
 
 
-def test_killed_runs_end_as_an_uninterrupted_one(workspace: Workspace) -> None:
-    train_stage1.run(workspace, tiny_params(STEPS), InlineDispatcher())
-    expected = sha256_tree(workspace.out("train_stage1")), sha256_tree(workspace.metrics)
-
+def test_killed_runs_end_as_an_uninterrupted_one(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+    params = tiny_params(STEPS)
     # Asked to end in step 1: the step is finished and saved.
-    ended = run_elsewhere(workspace, "step", "1", "SIGTERM")
-    assert ended.returncode == -signal.SIGTERM, ended.stderr
-    assert "stopped after step 1" in ended.stderr
+    ended = run_in_child(workspace, params, lambda: end_in_step(1, signal.SIGTERM))
+    assert ended.code == -signal.SIGTERM, ended.said
+    assert "stopped after step 1" in ended.said
     assert saved_steps(workspace) == [1]
     # Killed in step 4: the checkpoint of step 2 stands.
-    ended = run_elsewhere(workspace, "step", "4")
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
-    assert "continuing at step 1 of 7" in ended.stderr
+    ended = run_in_child(workspace, params, lambda: end_in_step(4, signal.SIGKILL))
+    assert ended.code == -signal.SIGKILL, ended.said
+    assert "continuing at step 1 of 7" in ended.said
     assert saved_steps(workspace) == [1, 2]
     # Killed while the checkpoint of step 6 is half written.
-    ended = run_elsewhere(workspace, "checkpoint", "6")
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
-    assert "continuing at step 2 of 7" in ended.stderr
+    ended = run_in_child(workspace, params, lambda: end_in_checkpoint(6, signal.SIGKILL))
+    assert ended.code == -signal.SIGKILL, ended.said
+    assert "continuing at step 2 of 7" in ended.said
     assert saved_steps(workspace) == [2, 4]
 
-    ended = run_elsewhere(workspace)
-    assert ended.returncode == 0, ended.stderr
-    assert "continuing at step 4 of 7" in ended.stderr
-    assert (sha256_tree(workspace.out("train_stage1")), sha256_tree(workspace.metrics)) == expected
+    train_stage1.run(workspace, params, InlineDispatcher())
+    assert "continuing at step 4 of 7" in capfd.readouterr().err
+    resumed = sha256_tree(workspace.out("train_stage1")), sha256_tree(workspace.metrics)
     assert not (workspace.checkpoints / "train_stage1").exists()
+
+    train_stage1.run(workspace, params, InlineDispatcher())
+    assert "continuing" not in capfd.readouterr().err
+    assert (sha256_tree(workspace.out("train_stage1")), sha256_tree(workspace.metrics)) == resumed
 
 
 @pytest.mark.parametrize("name", list(PARTS))
@@ -68,14 +95,8 @@ def test_a_killed_run_of_every_conditioning_ends_as_an_uninterrupted_one(workspa
     shutil.rmtree(workspace.out("encode"))
     write_encoded(workspace.out("encode"), {"train": 4}, num_variants=2, extras=True)
     params = tiny_params(3, {"checkpoint_every": 1, "validate_every": 3, "trainable": ["*"]}, conditioning=[name])
-    child = os.fork()
-    if child == 0:  # as this process is, and ended in the middle of step 2
-        try:
-            end_in_step(2, signal.SIGKILL)
-            train_stage1.run(workspace, params, InlineDispatcher())
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    ended = run_in_child(workspace, params, lambda: end_in_step(2, signal.SIGKILL))
+    assert ended.code == -signal.SIGKILL, ended.said
     store = CheckpointStore(
         workspace.checkpoints / "train_stage1", training_key(TrainJob(workspace, "train_stage1", params))
     )

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from pvtt.errors import MissingInputError
 
 if TYPE_CHECKING:
-    from pvtt.files.serve import LoopbackServer
+    from pvtt.files.serve import AppServer
 
 SITE = Path(__file__).parent / "site"
 PORT = 8765
 
 
-def open_server(site: Path, port: int, verbose: bool = False) -> LoopbackServer:
+def open_server(site: Path, port: int, verbose: bool = False) -> AppServer:
     """Bind the port; serve with `serve_forever`.
 
     Args:
@@ -28,7 +28,7 @@ def open_server(site: Path, port: int, verbose: bool = False) -> LoopbackServer:
         MissingInputError: There is no site.
         PvttError: The port is taken, or needs privileges.
     """
-    from pvtt.files.serve import LoopbackServer, folder_app
+    from pvtt.files.serve import AppServer, folder_app
 
     if not (site / "index.html").is_file():
         raise MissingInputError(
@@ -36,7 +36,7 @@ def open_server(site: Path, port: int, verbose: bool = False) -> LoopbackServer:
             "restore it with `git checkout pvtt/builtin/shop/site`, or render it with `pvtt shop build`",
         )
     hint = "stop what uses it, or choose another: `pvtt shop serve --port N` and crawl.start in params.yaml"
-    return LoopbackServer(folder_app(site), port, hint, log_requests=verbose)
+    return AppServer(folder_app(site), port, hint, log_requests=verbose)
 
 
 @contextmanager
