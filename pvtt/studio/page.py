@@ -48,9 +48,15 @@ class Page:
 
             gr.Markdown("## 1 · Film and photos", elem_classes="step")
             with gr.Row():
-                template = gr.File(label="Template: the film whose product is replaced", height=140, elem_id="template")
+                template = gr.File(
+                    label="Template: the film whose product is replaced", height=140, elem_id="template", min_width=280
+                )
                 photos = gr.File(
-                    label="Photos of the new product, one to five", file_count="multiple", height=140, elem_id="photos"
+                    label="Photos of the new product, one to five",
+                    file_count="multiple",
+                    height=140,
+                    elem_id="photos",
+                    min_width=280,
                 )
             strip = gr.HTML(elem_id="strip")
             prompt = gr.Textbox(label="The new product in words", placeholder="a gold ring", elem_id="prompt")
@@ -91,8 +97,8 @@ class Page:
                     label="Mask: a film or a picture, white where the old product is", height=110, elem_id="mask"
                 )
             with gr.Row():
-                preview = gr.Button("Preview: one window a shot", elem_id="preview")
-                render = gr.Button("Render the film", variant="primary", elem_id="render")
+                preview = gr.Button("Preview", elem_id="preview")
+                render = gr.Button("Render", variant="primary", elem_id="render")
                 stop = gr.Button("Stop", elem_id="stop", min_width=80, scale=0)
             status = gr.HTML(elem_id="status")
             result = gr.HTML(elem_id="result")
@@ -100,9 +106,14 @@ class Page:
             gr.Markdown("## Earlier ads", elem_classes="step")
             with gr.Row():
                 earlier = gr.Dropdown(
-                    self.studio.earlier(), value=None, label="In this folder", elem_id="earlier", filterable=False
+                    self.studio.earlier(),
+                    value=None,
+                    label="In this folder",
+                    elem_id="earlier",
+                    filterable=False,
+                    min_width=280,
                 )
-                record = gr.File(label="Or the .json beside an ad", height=110, elem_id="record")
+                record = gr.File(label="Or the .json beside an ad", height=110, elem_id="record", min_width=280)
             read = gr.Button("Read its settings back", elem_id="read")
             read_line = gr.HTML(elem_id="read-line")
 
