@@ -168,7 +168,7 @@ def _of_metrics(
 ) -> Iterator[str]:
     from pvtt.evaluation.contenders.all import measured_routes
     from pvtt.evaluation.evaluate import as_csv, summarise_run
-    from pvtt.evaluation.summary import FvdResult
+    from pvtt.evaluation.metrics.fvd import FvdResult
     from pvtt.records.evaluation import PARTS
 
     fvd = {

@@ -87,7 +87,7 @@ def bad_film() -> Video:
     return to_levels(0.8 * y + np.array([22, -6, 30]) + noise + blinking)
 
 
-def grain(shape: tuple[int, ...], levels: int, seed: int = 1) -> Floats:
+def grain(shape: tuple[int, ...], levels: float, seed: int = 1) -> Floats:
     """Noise, evenly spread over ±`levels`/2 grey levels, that no library's generator has a part in."""
     index = np.arange(int(np.prod(shape)), dtype=np.uint64) + np.uint64(seed * 7_919)
     mixed = (index * np.uint64(2_654_435_761)) % np.uint64(2**32)
@@ -139,7 +139,7 @@ def gallery() -> Mapping[str, Appearance]:
 
 
 def _other(index: int, template: Video, hole: Region) -> Video:
-    shifted = np.roll(film("TRUE001"), index, axis=2) + 4.0 * index
+    shifted: Floats = np.roll(film("TRUE001"), index, axis=2) + 4.0 * index
     return np.where(hole[..., None], to_levels(shifted), template)
 
 
