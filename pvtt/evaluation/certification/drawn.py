@@ -139,7 +139,7 @@ def gallery() -> Mapping[str, Appearance]:
 
 
 def _other(index: int, template: Video, hole: Region) -> Video:
-    shifted: Floats = np.roll(film("TRUE001"), index, axis=2) + 4.0 * index
+    shifted = np.roll(film("TRUE001"), index, axis=2) + np.float64(4 * index)
     return np.where(hole[..., None], to_levels(shifted), template)
 
 
