@@ -260,7 +260,10 @@ def test_another_page_or_host_name_is_refused(running: Running) -> None:
     assert request(running, "/")[0] == 200
     for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
         status, body = request(running, "/", headers)
-        assert (status, json.loads(body)) == (403, {"error": "open the page by the whole address that `pvtt studio` shows"})
+        assert (status, json.loads(body)) == (
+            403,
+            {"error": "open the page by the whole address that `pvtt studio` shows"},
+        )
 
 
 def test_the_extra_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
