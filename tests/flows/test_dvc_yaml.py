@@ -94,7 +94,10 @@ def test_a_train_stage_sees_every_training_param(dvc_yaml: dict[str, Any]) -> No
 def test_every_section_is_read_by_some_stage(dvc_yaml: dict[str, Any]) -> None:
     read = {key.split(".")[0] for stage in dvc_yaml["stages"].values() for key in stage.get("params", ())}
 
-    assert read == {field.alias or name for name, field in Params.model_fields.items()} - {"crawl"}
+    assert read == {field.alias or name for name, field in Params.model_fields.items()} - {
+        "crawl",
+        "promote",
+    }  # read by flows
 
 
 def test_a_change_of_learning_rate_leaves_the_data_stages_alone(dvc_yaml: dict[str, Any]) -> None:
