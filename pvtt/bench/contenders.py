@@ -139,7 +139,7 @@ GROUND_TRUTH = Copied(
 
 
 class NoNetwork:
-    """The sampler of contenders that sample nothing."""
+    """The sampler of contenders that sample nothing: as for any network that it has not, asking is a mistake."""
 
     base_swaps = False
     drafts = False
@@ -156,12 +156,12 @@ class NoNetwork:
         network: Network,
         start: Start = DEFAULT_START,
     ) -> list[Video]:
-        """See `Sampler.videos`."""
-        raise NotImplementedError("this contender was said to need no network")
+        """See `Sampler.videos`. Raises `ValueError`."""
+        raise ValueError(f"the network {network} was asked for, and there is none here")
 
     def reconstructions(self, samples: Sequence[ConditionedSample]) -> list[Video]:
-        """See `Sampler.reconstructions`."""
-        raise NotImplementedError("this contender was said to need no network")
+        """See `Sampler.reconstructions`. Raises `ValueError`."""
+        raise ValueError("an autoencoder was asked for, and there is none here")
 
 
 @dataclass(frozen=True)
