@@ -5,27 +5,10 @@ from __future__ import annotations
 import math
 
 from pvtt.ablation.table import Cell, Column, Line, Table
+from pvtt.report.latex import escape
 from pvtt.stats.two_level import TwoLevelEstimate
 
 MISSING = {"not_measured": "not measured", "too_few": "too few"}
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "Δ": r"$\Delta$",
-    "σ": r"$\sigma$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "×": r"$\times$",
-    "−": "$-$",
-}
 
 
 def to_markdown(table: Table) -> str:
@@ -61,14 +44,14 @@ def to_latex(table: Table) -> str:
         f"% {' '.join(_reading(table).splitlines())}",
         r"\begin{tabular}{l" + "r" * (width - 1) + "}",
         r"\toprule",
-        " & ".join(_escape(title) for title in titles) + r" \\",
+        " & ".join(escape(title) for title in titles) + r" \\",
     ]
     for block in table.blocks:
-        lines += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\textit{{{_escape(block.label)}}}}} \\"]
+        lines += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\textit{{{escape(block.label)}}}}} \\"]
         for line in (block.against, *block.lines):
-            cells = [_escape(_mean_of(line.cells[one.name], decimals[one.name])) for one in table.columns]
+            cells = [escape(_mean_of(line.cells[one.name], decimals[one.name])) for one in table.columns]
             label = f"{line.label} (reference)" if line is block.against else line.label
-            lines.append(" & ".join([_escape(label), _seeds(line), *cells, *map(_escape, _costs(line))]) + r" \\")
+            lines.append(" & ".join([escape(label), _seeds(line), *cells, *map(escape, _costs(line))]) + r" \\")
             if line is not block.against:
                 differences = [_latex_difference(line.cells[one.name], decimals[one.name]) for one in table.columns]
                 lines.append(" & ".join([r"\quad $\Delta$", "", *differences, *[""] * len(_costs(line))]) + r" \\")
@@ -126,7 +109,7 @@ def _markdown_cell(cell: Cell, decimals: int, is_reference: bool) -> str:
 def _latex_difference(cell: Cell, decimals: int) -> str:
     if cell.difference is None:
         return MISSING["not_measured"]
-    text = _escape(_interval(cell.difference, decimals, signed=True))
+    text = escape(_interval(cell.difference, decimals, signed=True))
     return rf"\textbf{{{text}}}" if cell.difference.excludes_zero else text
 
 
@@ -160,7 +143,3 @@ def _decimals(table: Table) -> dict[str, int]:
         ]
         found[column.name] = min(3, max(1, math.ceil(-math.log10(min(widths))))) if widths else 2
     return found
-
-
-def _escape(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)

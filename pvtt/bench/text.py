@@ -6,26 +6,9 @@ import math
 
 from pvtt.bench.axes import BenchMetric
 from pvtt.bench.table import BenchTable, Cell, Grid, Made
+from pvtt.report.latex import escape
 
 MISSING = {"not_measured": "not measured", "too_few": "too few"}
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "Δ": r"$\Delta$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "×": r"$\times$",
-    "°": r"$^\circ$",
-    "−": "$-$",
-}
 
 
 def to_markdown(table: BenchTable) -> str:
@@ -136,8 +119,3 @@ def places(grid: Grid) -> list[int]:
         widths = [(one.high - one.low) / 2 for one in estimates if one is not None and one.high > one.low]
         found.append(min(3, max(1, math.ceil(-math.log10(min(widths))))) if widths else 2)
     return found
-
-
-def escape(text: str) -> str:
-    """For LaTeX."""
-    return "".join(_LATEX.get(character, character) for character in text)
