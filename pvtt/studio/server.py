@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pvtt.errors import PvttError
-from pvtt.files.atomic import scratch_directory
+from pvtt.files.atomic import scratch_directory, sweep_temporaries
 from pvtt.files.own_pages import OwnPagesOnly
 from pvtt.files.serve import HOST, AppServer
 from pvtt.files.storage import storage_errors
@@ -61,6 +61,7 @@ def open_studio(out: Path, model: Path, port: int) -> Iterator[AppServer]:
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     out = out.resolve()
+    sweep_temporaries(out)
     with scratch_directory(out) as scratch:
         _switch_off(scratch / "uploads")
         shelf = Shelf()

@@ -4,65 +4,37 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
+import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
 from pvtt.errors import PvttError
-from pvtt.files.serve import HOST, AppServer
+from pvtt.files.serve import HOST
 from pvtt.generation.ad.record import AdRecord
 from pvtt.studio.server import open_studio
 from tests.browser import console_errors, open_browser, wait_for
-from tests.generation.ad.films import disc_shot, text_card, working_in, write_film, write_photos
+from tests.generation.ad.films import disc_shot, text_card, write_film, write_photos
+from tests.studio.watched import Running, running_studio
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
     from selenium.webdriver.remote.webelement import WebElement
 
 CHAMPION = Path(__file__).parents[2] / "models" / "pvtt-tiny"
-OWN = ("127.0.0.1", "localhost", "::1")
-
-
-@dataclass
-class Running:
-    """A studio that is up.
-
-    Args:
-        folder: Where a template, photos and a text called text.mp4 are.
-        server: Of the page.
-        reached: Hosts that this process has connected to, but for its own.
-    """
-
-    folder: Path
-    server: AppServer
-    reached: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("studio")
     write_film(folder / "ad.mp4", [*text_card(14), *disc_shot(215)[0][:13]])
     write_photos(folder)
     (folder / "text.mp4").write_text("<img src=x onerror=alert(1)>" * 50)
-    reached: list[str] = []
-    own_connect = socket.socket.connect
-
-    def connect(self: socket.socket, address: Any) -> None:
-        if self.family != socket.AF_UNIX and address[0] not in OWN:
-            reached.append(str(address[0]))
-        own_connect(self, address)
-
-    with pytest.MonkeyPatch.context() as patch, working_in(folder):
-        patch.setattr(socket.socket, "connect", connect)
-        with open_studio(folder / "ads", CHAMPION, 0) as server, server.in_thread():
-            yield Running(folder, server, reached)
+    with running_studio(folder, CHAMPION) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +105,7 @@ def middles(browser: Chrome, kind: str) -> list[list[int]]:
 def read_back(running: Running, browser: Chrome, record: str) -> dict[str, str]:
     """What stands in the fields of a fresh page, as narrow as a browser gets, after a record was dropped and read."""
     browser.set_window_size(500, 900)
-    browser.get(running.server.url)
+    browser.get(running.url)
     drop(browser, "record", running.folder / "ads" / record)
     wait_for(lambda: Path(record).stem in "".join(texts(browser, "#record")), "the record")
     click(browser, "#read")
@@ -152,7 +124,7 @@ def test_an_ad_is_made_on_the_page(running: Running, browser: Chrome) -> None:
 
     folder = running.folder
     photos = sorted(folder.glob("photo-*.png"))
-    browser.get(running.server.url)
+    browser.get(running.url)
     drop(browser, "template", folder / "ad.mp4")
     drop(browser, "photos", *photos)
     wait_for(lambda: len(texts(browser, "#strip img")) == len(photos), "the photos, small")
@@ -217,7 +189,7 @@ def test_an_ad_is_made_on_the_page(running: Running, browser: Chrome) -> None:
 
 
 def test_a_file_that_is_no_film_is_told_in_the_command_s_line(running: Running, browser: Chrome) -> None:
-    browser.get(running.server.url)
+    browser.get(running.url)
     drop(browser, "template", running.folder / "text.mp4")
     drop(browser, "photos", running.folder / "photo-0.png")
     wait_for(lambda: len(texts(browser, "#strip img")) == 1, "the photo")
@@ -229,7 +201,7 @@ def test_a_file_that_is_no_film_is_told_in_the_command_s_line(running: Running, 
 
 
 def request(running: Running, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(HOST, running.server.port, timeout=60)
+    connection = http.client.HTTPConnection(HOST, running.port, timeout=60)
     connection.request("GET", path, headers=headers or {})
     answer = connection.getresponse()
     body = answer.read()
@@ -264,6 +236,21 @@ def test_another_page_or_host_name_is_refused(running: Running) -> None:
             403,
             {"error": "open the page by the whole address that `pvtt studio` shows"},
         )
+
+
+def test_what_a_killed_one_left_is_gone_after_the_next_start_and_ctrl_c_ends_it(running: Running) -> None:
+    running.process.kill()
+    running.process.wait()
+    ads = running.folder / "ads"
+    left = list(ads.glob(".tmp-*"))
+    assert left
+    for path in left:  # younger, it may be of one that runs
+        os.utime(path, (0, 0))
+    with running_studio(running.folder, CHAMPION) as studio:
+        assert not any(path.exists() for path in left)
+        ends = studio.interrupt()
+    assert ends == (0, "\nStopped. Finished windows are kept: the same render goes on from there.\n")
+    assert not list(ads.glob(".tmp-*"))
 
 
 def test_the_extra_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
