@@ -72,13 +72,13 @@ def run(name: str, options: argparse.Namespace) -> list[Counts]:
             from tests.faults import libraries
 
             return [
-                libraries.run(one, Injector(), folder, Journal(options.state, one), quick=options.quick)
+                libraries.run(one, Injector(), folder, Journal(options.state, one, sys.modules), quick=options.quick)
                 for one in libraries.WRITERS
             ]
         loop = Loop(name, CASES[name], Injector(), folder)
         kind: Kind = "reads" if options.reads else "writes"
         faults = Faults(options.quick, options.sample, options.seed, options.from_the_start)
-        return [loop.run(kind, faults, Journal(options.state, name))]
+        return [loop.run(kind, faults, Journal(options.state, name, loop.modules))]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

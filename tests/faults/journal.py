@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,12 +22,13 @@ class Journal:
     Args:
         file: One line of JSON a fault, of any number of commands; None: nothing is kept.
         name: Of the command or library.
+        modules: All that were imported when it ran.
     """
 
-    def __init__(self, file: Path | None, name: str) -> None:
+    def __init__(self, file: Path | None, name: str, modules: Iterable[str]) -> None:
         self._file = file
         self._name = name
-        self._code = code_sha256() if file is not None else ""
+        self._code = code_sha256(modules) if file is not None else ""
         self._started = self._said = time.monotonic()
         self._num_new = 0
         self.results: dict[str, Result] = {}
@@ -60,9 +62,22 @@ class Journal:
         )
 
 
-def code_sha256() -> str:
-    """What a result depends on: the library, and how faults are made and judged."""
-    folders = ((ROOT / "pvtt", "*.py"), (ROOT / "tests", "*.py"), (ROOT / "tests" / "faults", "*.c"))
-    files = sorted(path for folder, pattern in folders for path in folder.rglob(pattern))
-    files = [path for path in files if not path.name.startswith("test_")]
-    return sha256_json([[path.relative_to(ROOT).as_posix(), sha256_file(path)] for path in files])
+def code_sha256(modules: Iterable[str]) -> str:
+    """What a result depends on: the packages of the modules that ran, the locked libraries, and how faults are made
+    and judged.
+
+    Whole packages, but of commands, as a child process imports what its parent does not.
+
+    Args:
+        modules: Names of all that were imported.
+    """
+    files = {ROOT / "requirements.lock", *(ROOT / "tests" / "faults").glob("*.[cp]*")}
+    for module in modules:
+        package, *_ = module.split(".")
+        path = ROOT.joinpath(*module.split("."))
+        if package == "pvtt" and not module.startswith("pvtt.cli"):
+            files |= set((path if path.is_dir() else path.parent).glob("*.py"))
+        elif package in ("pvtt", "tests"):
+            files |= {path for path in (path / "__init__.py", path.with_suffix(".py")) if path.is_file()}
+    files = {path for path in files if not path.name.startswith("test_")}
+    return sha256_json([[path.relative_to(ROOT).as_posix(), sha256_file(path)] for path in sorted(files)])

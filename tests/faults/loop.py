@@ -97,7 +97,7 @@ class Loop:
         self._root = folder / "workspace"  # one place for all runs, so that paths in results are equal
         os.environ["PVTT_DISPATCH"] = "inline"
         self._base.mkdir()
-        _build(injector, case, self._base)
+        self.modules = _build(injector, case, self._base)
         self._params = load_params(self._base / "params.yaml")
         for out in case.outs:
             _write_old(self._base / out)
@@ -106,7 +106,7 @@ class Loop:
         start = time.monotonic()
         ended = self._run()
         if ended.code != 0:
-            raise RuntimeError(f"{name} fails without a fault: {ended.said}")
+            raise RuntimeError(f"{name} ends with {ended.code} without a fault: {ended.said}")
         self._patience_s = round(SHORTEST_PATIENCE_S + PATIENCE * (time.monotonic() - start))
         self._num_writes = ended.count
         self._new = self._published()
@@ -287,8 +287,8 @@ class Loop:
             yield f"left behind: {left}"
 
 
-def _build(injector: Injector, case: Case, base: Path) -> None:
-    """Build the workspace, and import what the command will import, so that a fork has it.
+def _build(injector: Injector, case: Case, base: Path) -> list[str]:
+    """Build the workspace, and import what the command will import, so that a fork has it. Returns these modules.
 
     Both happen in a fork, which runs the command in a copy to see what it imports: threads survive no fork, so nothing
     is run here.
@@ -308,14 +308,16 @@ def _build(injector: Injector, case: Case, base: Path) -> None:
 
     ended = injector.run(rehearse, root)
     if ended.code != 0:
-        raise RuntimeError(f"{case.arguments} fails without a fault: {ended.said}")
-    for name in listing.read_text().split():
+        raise RuntimeError(f"{case.arguments} ends with {ended.code} without a fault: {ended.said}")
+    modules = listing.read_text().split()
+    for name in modules:
         if name.partition(".")[0] not in ("__main__", "tests"):
             try:
                 importlib.import_module(name)
             except Exception:  # made at run time, or by another name
                 continue
     shutil.rmtree(root)
+    return modules
 
 
 def _write_old(out: Path) -> None:

@@ -30,7 +30,7 @@ def main(*arguments: str) -> None:
         atomic._put = put_file_by_file
         loop = Loop("photos", CASES["photos"], Injector(), folder)
         faults = Faults(quick=True, sample=40, from_the_start="--from-the-start" in arguments)
-        counts = loop.run("writes", faults, Journal(None, "photos"))
+        counts = loop.run("writes", faults, Journal(None, "photos", loop.modules))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     json.dump([asdict(counts)], sys.stdout)
