@@ -4,7 +4,6 @@ rows and two seeds to try on it."""
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +93,3 @@ def write_spec(root: Path, **changes: Any) -> Path:
     file = root / "two.yaml"
     file.write_text(json.dumps(SPEC | changes))
     return file
-
-
-def copy_project(source: Path, destination: Path) -> Path:
-    """A project with the same inputs, in which nothing has run; returns the file of the ablation."""
-    shutil.copytree(source, destination, ignore=shutil.ignore_patterns(".pvtt"))
-    return destination / "two.yaml"

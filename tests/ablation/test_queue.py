@@ -148,6 +148,15 @@ def test_a_change_makes_again_only_what_depends_on_it(case: Case, tmp_path: Path
     assert {line.split()[2] for line in changed.ran()} == {"train_stage2", "evaluate"}
 
 
+def test_of_a_seed_more_only_the_experiments_with_it_are_made(tmp_path: Path) -> None:
+    case = Case(tmp_path, seeds=[0])
+    case.run()
+    assert {line.split()[1] for line in case.ran()} == {"seed-0"}
+    more = Case(tmp_path)
+    more.run()
+    assert {line.split()[1] for line in more.ran()} == {"seed-1"}
+
+
 def test_what_another_process_runs_is_left_to_it(case: Case) -> None:
     first = case.experiments[0]
     with first.held(), pytest.raises(LockedError, match="another process runs frames seed 0"):
