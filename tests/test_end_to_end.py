@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 from pvtt.stages.all import STAGE_NAMES
 
 NUM_PRODUCTS = 9
+NUM_PHOTOS = 3  # of each product: the fewest that are let through
 FILM_S = 4.5  # of each product's film: its first shot, and a piece of the second that is too short for a clip
 SMALLEST: dict[str, dict[str, Any]] = {
     "segment": {"key_frame_every": 48},
@@ -28,7 +29,8 @@ SMALLEST: dict[str, dict[str, Any]] = {
     "encode": {"variants": 1, "width": 144, "height": 96},
     "evaluate": {
         "num_steps": 1,
-        "max_clips_per_split": 2,
+        "max_clips_per_split": 1,
+        "max_transfers": 2,
         "save_videos": 1,
         "bootstrap": 100,
         "min_n": 2,
@@ -36,7 +38,7 @@ SMALLEST: dict[str, dict[str, Any]] = {
     },
 }
 OF_THIS_RUN = ("PREFECT_API_URL", "PVTT_CACHE_DIR", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-FEW_STEPS = {"steps": 4, "batch_size": 4, "warmup_steps": 1, "checkpoint_every": 2, "validate_every": 4}
+FEW_STEPS = {"steps": 2, "batch_size": 2, "warmup_steps": 1, "checkpoint_every": 1, "validate_every": 2}
 
 
 def clone(project_root: Path, folder: Path, source: Path) -> Path:
@@ -47,6 +49,7 @@ def clone(project_root: Path, folder: Path, source: Path) -> Path:
     params["crawl"] |= {"source": "folder", "start": str(source)}
     for section, values in SMALLEST.items():
         params[section] |= values
+    params["train"] |= {"wandb": "disabled", "validation_pictures": 0}
     for stage in ("stage1", "stage2"):
         params["train"][stage] |= FEW_STEPS
     with (folder / "params.yaml").open("w") as file:
@@ -75,6 +78,9 @@ def source(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         shutil.copytree(media / f"JEWE{number:03d}", folder / f"JEWE{number:03d}")
     for film in folder.glob("*/*.mp4"):
         shorten(film)
+    for product in folder.iterdir():
+        for photo in sorted(product.glob("*.jpg"))[NUM_PHOTOS:]:
+            photo.unlink()
     return folder
 
 
