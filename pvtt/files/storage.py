@@ -97,6 +97,19 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise fault from error
 
 
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """A library's `OSError` while it only writes `path` as a plain one that names it.
+
+    FFmpeg's "input/output error" means the disk where it writes, and a file that ends too early where it reads; so the
+    two are told apart by who knows which it was.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def raise_storage_fault(error: BaseException, path: Path) -> None:
     """Raise the `StorageError` behind an error of reading `path`, if there is one: it is no fault of the file."""
     fault = storage_fault(error, path, reading=True)

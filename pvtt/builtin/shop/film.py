@@ -13,6 +13,7 @@ from pvtt.builtin.shop.catalog import FPS, Film
 from pvtt.builtin.shop.render import Renderer, outline
 from pvtt.builtin.shop.scenes import framed
 from pvtt.files.atomic import scratch_directory
+from pvtt.files.storage import named_errors
 from pvtt.media.arrays import Frame, MaskVideo, Video
 from pvtt.media.video import StreamWriter
 
@@ -95,7 +96,11 @@ def _add_sound(silent: Path, samples: Samples, path: Path) -> None:
     from av.codec.context import Flags
 
     options = {"fflags": "+bitexact", "movflags": "+faststart"}
-    with av.open(str(silent)) as source, av.open(str(path), "w", container_options=options) as target:
+    with (
+        named_errors(path),
+        av.open(str(silent)) as source,
+        av.open(str(path), "w", container_options=options) as target,
+    ):
         picture = source.streams.video[0]
         copied = target.add_stream_from_template(picture)
         sound = target.add_stream("aac", rate=SAMPLE_RATE, layout="mono")

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from pvtt.errors import PvttError
+from pvtt.files.storage import named_errors
 from pvtt.generation.ad.label import Label, append_xmp, without_label
 from pvtt.generation.ad.refusal import AdError
 from pvtt.generation.ad.template import Template
@@ -63,7 +64,8 @@ class AdWriter:
             options["avoid_negative_ts"] = "disabled"  # sound may begin before 0, and pictures stay where they are
         else:
             options["movflags"] = "+faststart+use_metadata_tags"
-        self._container = av.open(str(self._path), "w", container_options=options)
+        with named_errors(self._path):
+            self._container = av.open(str(self._path), "w", container_options=options)
         try:
             self._times, self._durations, self._time_base = _in_ticks(self._template)
             self._stream: Any = self._open_pictures()
@@ -85,8 +87,9 @@ class AdWriter:
                 self._mux_pictures(None)
                 self._copy_until(None)
         finally:
-            self._container.close()
             self._source.close()
+            with named_errors(self._path):
+                self._container.close()
         if kind is None:
             append_xmp(self._path)
 
@@ -201,12 +204,16 @@ class AdWriter:
             if time is not None and stamp * packet.time_base > time:
                 return
             packet.stream = self._copied[packet.stream.index]
-            self._container.mux(packet)
+            self._mux(packet)
             self._next = next(self._packets, None)
 
     def _mux_pictures(self, picture: Any) -> None:
         for packet in self._stream.encode(picture):
             packet.duration = self._durations[packet.pts]
+            self._mux(packet)
+
+    def _mux(self, packet: Any) -> None:
+        with named_errors(self._path):
             self._container.mux(packet)
 
 
