@@ -26,7 +26,7 @@ FILM_S = 4.5  # of each product's film: its first shot, and a piece of the secon
 SMALLEST: dict[str, dict[str, Any]] = {
     "segment": {"key_frame_every": 48},
     "validate": {"min_products": 8},
-    "encode": {"variants": 1, "width": 96, "height": 64},
+    "encode": {"variants": 1, "width": 96, "height": 64, "photo_size": 64},
     "evaluate": {
         "num_steps": 1,
         "max_clips_per_split": 1,

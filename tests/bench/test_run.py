@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,9 +33,8 @@ from tests.generation.ad.films import write_model
 LEARNT_NOTHING = ["mean_fill", "inpaint", "paste"]
 
 
-def run(bench: BenchSet, out: Path, *names: str, **options: Path | None) -> BenchRun:
-    contenders = chosen(names, options.get("model"), options.get("submission"))
-    return run_bench(bench, contenders, out, seed=0, command="pvtt bench run …")
+def run(bench: BenchSet, out: Path, *names: str, model: Path | None = None, only: Sequence[str] = ()) -> BenchRun:
+    return run_bench(bench, chosen(names, model, None), out, seed=0, command="pvtt bench run …", only=only)
 
 
 @pytest.fixture(scope="module")
@@ -106,15 +106,15 @@ def test_the_same_command_keeps_what_is_whole(finished: Path, bench: BenchSet, t
 
 def test_a_killed_run_goes_on_to_the_same_films(finished: Path, bench: BenchSet, tmp_path: Path) -> None:
     drawn = LEARNT_NOTHING[:2]
-    words = ["bench", "run", "--bench", str(bench.folder), "--contenders", ",".join(drawn), "--out", "run"]
-    command = [sys.executable, "-m", "pvtt.cli", *words]
+    words = ["--bench", str(bench.folder), "--contenders", ",".join(drawn), "--only", ONE_SHOT, "--out", "run"]
+    command = [sys.executable, "-m", "pvtt.cli", "bench", "run", *words]
     with subprocess.Popen(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}) as process:
         wait_for(lambda: list((tmp_path / "run").rglob("films/mean_fill/*.mp4")), "a film", 300)
         process.send_signal(signal.SIGKILL)
     assert not (tmp_path / "run" / "run.json").exists()
-    run(bench, tmp_path / "run", *drawn)
+    run(bench, tmp_path / "run", *drawn, only=[ONE_SHOT])
     names = {"ground_truth", "source_copy", *drawn}
-    films = sorted(path.relative_to(finished) for path in finished.rglob("*.mp4") if path.parent.name in names)
+    films = sorted(path.relative_to(finished) for name in names for path in finished.rglob(f"{name}/{ONE_SHOT}.mp4"))
     assert films == sorted(path.relative_to(tmp_path / "run") for path in (tmp_path / "run").rglob("*.mp4"))
     assert all((finished / film).read_bytes() == (tmp_path / "run" / film).read_bytes() for film in films)
 
@@ -164,7 +164,7 @@ def test_the_model_makes_whole_films_and_swaps_photos(
     monkeypatch.setenv("PVTT_CACHE_DIR", str(tmp_path / "cache"))
     torch.set_num_threads(1)
     model, out = write_model(tmp_path), tmp_path / "run"
-    made = run(bench, out, "model_masked", "swapped", model=model)
+    made = run(bench, out, "model_masked", "swapped", model=model, only=[ONE_SHOT])
     assert made.contenders == ("ground_truth", "source_copy", "swapped", "model_masked")
     assert made.controls == ("ground_truth", "source_copy", "swapped")
     masked, swapped = (
@@ -176,7 +176,8 @@ def test_the_model_makes_whole_films_and_swaps_photos(
     assert f"{ONE_SHOT}/photos/1.jpg" in masked.command
     assert masked.command.startswith("pvtt generate --template")
     assert "template-mask.mkv" in masked.command
-    assert cell(make_table(out), "model_masked", "sound_same") == 1
+    score = json.loads((out / "films" / "model_masked" / f"{ONE_SHOT}.score.json").read_text())
+    assert score["values"]["sound_same"] == 1
 
 
 def test_markdown_and_latex_say_what_is_not_measured(table: BenchTable) -> None:

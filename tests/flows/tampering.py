@@ -13,10 +13,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from click.testing import CliRunner
 
@@ -296,23 +298,31 @@ def wait_for(project: Gated, approver: tuple[str, str, str]) -> tuple[int, str]:
         shown += line
         run = re.search(r"flows\.promote approve (\S+)", shown)
     assert run is not None, shown
+    _wait_until_paused(UUID(run[1]))
     approve(project, run[1], approver)
     rest, _ = asking.communicate(timeout=300)
     return asking.returncode, shown + rest
 
 
-def approve(project: Gated, run: str, approver: tuple[str, str, str], attempts: int = 20) -> None:
-    """Answer a promotion as another person would; until it waits, Prefect refuses the answer."""
+def _wait_until_paused(run: UUID, seconds: float = 300) -> None:
+    from prefect.client.orchestration import get_client
+
+    end = time.monotonic() + seconds
+    with get_client(sync_client=True) as client:
+        while (state := client.read_flow_run(run).state) is None or not state.is_paused():
+            assert time.monotonic() < end, state
+            time.sleep(0.2)
+
+
+def approve(project: Gated, run: str, approver: tuple[str, str, str]) -> None:
+    """Answer a promotion that waits, as another person would."""
     login, name, email = approver
     person = {"LOGNAME": login, "GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": email}
     environment = clean_environment() | person | {"PREFECT_API_URL": prefect_address()}
     words = ["approve", run, "--person", name, "--reason", "the videos convince me"]
     command = [sys.executable, "-m", "flows.promote", *words]
-    for _ in range(attempts):
-        done = subprocess.run(command, cwd=project.root, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return
-    raise AssertionError(done.stdout + done.stderr)
+    done = subprocess.run(command, cwd=project.root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def prefect_address() -> str:

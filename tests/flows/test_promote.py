@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,21 +25,45 @@ from tests.promotion.successful import evaluate_and_decide
 pytestmark = pytest.mark.timeout(1800)  # a flow in processes of its own, which computes all figures twice
 
 
+@dataclass(frozen=True)
+class Approved:
+    """A project whose run another person has approved; copy it before changing it.
+
+    Args:
+        project: It.
+        evaluated_commit: The commit before the promotion.
+        shown: What the flow printed.
+    """
+
+    project: Gated
+    evaluated_commit: str
+    shown: str
+
+
+@pytest.fixture(scope="module")
+def approved(gated_project: Gated, tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Approved:
+    project = copy_of(gated_project, tmp_path_factory.mktemp("approved") / "project")
+    evaluated_commit = project.git("rev-parse", "HEAD")
+    code, shown = wait_for(project, ("ada", *APPROVER))
+    assert code == 0, shown
+    return Approved(project, evaluated_commit, shown)
+
+
 @pytest.fixture
-def project(gated_project: Gated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gated:
-    """A project whose run succeeded, with everything committed, and this process in it."""
-    root = tmp_path / "project"
-    shutil.copytree(gated_project.root, root, symlinks=True)
-    monkeypatch.chdir(root)
+def project(approved: Approved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gated:
+    """A copy of the approved one, and this process in it."""
+    project = copy_of(approved.project, tmp_path / "project")
+    monkeypatch.chdir(project.root)
+    return project
+
+
+def copy_of(project: Gated, root: Path) -> Gated:
+    shutil.copytree(project.root, root, symlinks=True)
     return Gated(Workspace(root))
 
 
-def test_another_person_approves_and_the_run_becomes_the_champion(project: Gated, prefect_api: str) -> None:
-    evaluated_commit = project.git("rev-parse", "HEAD")
-
-    code, shown = wait_for(project, ("ada", *APPROVER))
-
-    assert code == 0, shown
+def test_another_person_approves_and_the_run_becomes_the_champion(project: Gated, approved: Approved) -> None:
+    shown = approved.shown
     assert "verdict: success" in shown
     assert "no earlier promotion is in force: there is no champion to beat" in shown
     assert "14.3 B parameters" in shown
@@ -50,7 +75,7 @@ def test_another_person_approves_and_the_run_becomes_the_champion(project: Gated
     assert isinstance(record, Promotion)
     assert record.sign_off.account is not None
     assert (record.sign_off.account.email, record.evidence.submitters[0].email) == (APPROVER[1], SUBMITTER[1])
-    assert record.evidence.commit == evaluated_commit
+    assert record.evidence.commit == approved.evaluated_commit
     assert len(record.evidence.audited) == 8
     assert record.evidence.data_version in (project.root / "data.dvc").read_text()
     assert len(read_samples(project.root, record)) == 13
@@ -90,18 +115,14 @@ def _rolled_back_it_is_none(project: Gated, record: Promotion) -> None:
     assert CliRunner().invoke(main, ["rollback", "--person", "Grace", "--reason", "again"]).exit_code == 9
 
 
-def test_an_answer_needs_a_reason_and_a_promotion_that_waits(project: Gated, prefect_api: str) -> None:
+def test_an_answer_needs_a_reason_and_a_promotion_that_waits(project: Gated) -> None:
     with pytest.raises(PvttError, match="reason is empty"):
         answer(uuid.uuid4(), "approved", "Ada Lovelace", "")
     with pytest.raises(PvttError, match="doesn't wait for an answer"):
         answer(uuid.uuid4(), "approved", "Ada Lovelace", "the videos convince me")
 
 
-def test_a_run_that_is_no_better_than_the_champion_is_refused_and_a_better_one_is_not(
-    project: Gated, prefect_api: str
-) -> None:
-    code, shown = wait_for(project, ("ada", *APPROVER))
-    assert code == 0, shown
+def test_a_run_that_is_no_better_than_the_champion_is_refused_and_a_better_one_is_not(project: Gated) -> None:
     champion = project.git("rev-parse", "HEAD")
 
     def train_anew(brighter: float) -> str:
