@@ -37,7 +37,7 @@ from pvtt.params.file import load_params
 from pvtt.records.catalog import PRODUCT_FILE
 
 CRAWL = "crawl"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SAMPLE_SHOP = str(CrawlParams.model_fields["start"].default)
 CONNECT_WITHIN_S = 2.0
 CRAWL_RETRY_S = [10.0, 60.0]
 
@@ -124,9 +124,12 @@ def _product_files(entries: list[dict[str, str]]) -> list[PurePosixPath]:
 
 @contextmanager
 def sample_shop(params: CrawlParams) -> Iterator[None]:
-    """Serve the sample shop for the block, if it is what is to be crawled and nothing serves it yet."""
+    """Serve the sample shop for the block, if it is what is to be crawled and nothing serves it yet.
+
+    Its address is the default of `crawl.start`; any other on this machine is a shop of the user's own.
+    """
     address = urlsplit(params.start)
-    if params.source != "shop" or address.hostname not in LOOPBACK:
+    if params.source != "shop" or params.start != SAMPLE_SHOP:
         yield
         return
     port = address.port or 80

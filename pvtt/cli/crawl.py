@@ -13,8 +13,14 @@ from pvtt.records.catalog import SourceKind
 @click.command("crawl")
 @click.option("--source", type=click.Choice(get_args(SourceKind)), help="Kind of source; crawl.source otherwise.")
 @click.option("--start", metavar="URL|PATH", help="The shop's address, the folder, or the feed; crawl.start otherwise.")
+@click.option(
+    "--max-dropped",
+    "max_dropped_fraction",
+    type=click.FloatRange(0, 1),
+    help="Share of the source's products that may leave at once; crawl.max_dropped_fraction otherwise.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def command(source: str | None, start: str | None, as_json: bool) -> None:
+def command(source: str | None, start: str | None, max_dropped_fraction: float | None, as_json: bool) -> None:
     """Bring data/ up to date with a shop, a folder of products, or a partner's feed."""
     from pvtt.crawl import crawl
     from pvtt.files.workspace import find_workspace
@@ -23,7 +29,8 @@ def command(source: str | None, start: str | None, as_json: bool) -> None:
 
     workspace = find_workspace()
     params = load_params(workspace.params_file).crawl
-    given = {name: value for name, value in (("source", source), ("start", start)) if value is not None}
+    options = {"source": source, "start": start, "max_dropped_fraction": max_dropped_fraction}
+    given = {name: value for name, value in options.items() if value is not None}
     params = CrawlParams.model_validate_json(json.dumps({**params.model_dump(mode="json"), **given}))
     summary = crawl(workspace, params)
     if as_json:

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pvtt.crawl.drafts import UNCATEGORISED, MediaRef, ProductDraft, product_id_of
+from pvtt.crawl.publish import local_url
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.records.base import first_fault
 
@@ -65,7 +66,7 @@ def read_feed(path: Path) -> list[ProductDraft]:
                 title=row.title,
                 category=row.category or UNCATEGORISED,
                 description=row.description,
-                page_url=f"feed:{path.name}/{row.product_id}",
+                page_url=local_url("feed", path, row.product_id),
                 license=row.license,
                 videos=_refs(row.videos),
                 photos=_refs(row.photos),

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pvtt.crawl.content import HEAD_BYTES, sniff
 from pvtt.crawl.drafts import UNCATEGORISED, MediaRef, ProductDraft, product_id_of
-from pvtt.crawl.publish import STAGE
+from pvtt.crawl.publish import STAGE, local_url
 from pvtt.errors import MissingInputError
 from pvtt.files.storage import raise_storage_fault
 from pvtt.records.base import first_fault
@@ -78,7 +78,7 @@ def _draft(folder: Path, directory: Path) -> ProductDraft:
         title=details.title or directory.name,
         category=details.category or UNCATEGORISED,
         description=details.description,
-        page_url=f"folder:{folder.resolve().name}/{directory.name}",
+        page_url=local_url("folder", folder, directory.name),
         license=details.license,
         videos=tuple(videos),
         photos=tuple(photos),

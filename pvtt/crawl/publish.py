@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pvtt.crawl.drafts import MediaKind, MediaRecord, MediaRef, ProductDraft
@@ -23,6 +24,7 @@ from pvtt.files.workspace import Workspace
 from pvtt.records.catalog import PRODUCT_FILE, REJECTS_FILE, MediaFile, Product, Reject, SourceKind, read_catalog
 
 STAGE = "crawl"
+_WITHIN = "//"  # between a place and a name in it: no resolved path has it
 _SHORT_HASH = 16  # hexadecimal digits of the SHA-256 in a media file's name
 
 
@@ -44,6 +46,7 @@ class Harvest:
     Args:
         source: The kind of source that it came from.
         origins: What `origin_of` says of this source's products: those that are not in the harvest have left.
+        max_dropped_fraction: Where more than this share of the source's products would be dropped, none is.
         drafts: The products, in any order.
         resolve: Finds a draft's medium.
         refused: Pages and rows that gave no product.
@@ -58,6 +61,7 @@ class Harvest:
     refused: Sequence[Reject]
     complete: bool
     license: str | None
+    max_dropped_fraction: float = 1.0
 
 
 @dataclass
@@ -70,16 +74,34 @@ class Published:
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)  # of this source, not seen, and not known to have left
+    kept: list[str] = field(default_factory=list)  # of this source, and not known to have left
+    braked: list[str] = field(default_factory=list)  # of this source, gone, and kept as they are too many at once
     foreign: list[str] = field(default_factory=list)  # of other sources
 
 
+def local_url(kind: Literal["folder", "feed"], place: Path, name: str) -> str:
+    """The `page_url` of a product of a folder or a feed: where that is, and the product's name in it."""
+    path = os.fsencode(place.resolve()).decode("utf-8", "backslashreplace")
+    return f"{kind}:{path}{_WITHIN}{name}"
+
+
 def origin_of(page_url: str) -> str:
-    """What a product's `page_url` says of its source: a shop's host, or `folder:NAME`, `feed:NAME`."""
+    """What a product's `page_url` says of its source: a shop's host and port, or a folder's or feed's whole path.
+
+    >>> origin_of("https://Shop.example:443/rings/1")
+    'shop.example'
+    >>> origin_of("folder:/disks/autumn/catalogue//RING1")
+    'folder:/disks/autumn/catalogue'
+    """
+    if page_url.startswith(("folder:", "feed:")):
+        return page_url.partition(_WITHIN)[0]
     parts = urlsplit(page_url)
-    if parts.scheme in ("folder", "feed"):
-        return f"{parts.scheme}:{parts.path.partition('/')[0]}"
-    return parts.hostname or ""
+    host = parts.hostname or ""
+    try:
+        port = parts.port
+    except ValueError:  # no number, or too large a one
+        return host
+    return host if port in (None, 80, 443) else f"{host}:{port}"
 
 
 def held_contents(workspace: Workspace, catalog: dict[str, Product]) -> dict[str, Path]:
@@ -111,7 +133,7 @@ def _publish(workspace: Workspace, harvest: Harvest) -> Published:
         if product.source == harvest.source and origin_of(product.page_url) in harvest.origins
     }
     published.foreign = [product_id for product_id in before if product_id not in own]
-    products = _accept(harvest, before, own, now, published)
+    products = _accept(harvest, before, own, now, published, workspace.data)
 
     for product, files in products:
         old = before.get(product.product_id)
@@ -120,18 +142,21 @@ def _publish(workspace: Workspace, harvest: Harvest) -> Published:
         state.append(product.product_id)
         published.catalog[product.product_id] = product
 
-    off_spec = {reject.product_id for reject in published.rejects if not reject.failed}
-    off_spec -= {reject.product_id for reject in published.rejects if reject.failed}
-    for product_id, product in before.items():
-        if product_id in published.catalog:
-            continue
-        if product_id in own and (harvest.complete or product_id in off_spec):
+    lost = [product_id for product_id in before if product_id in own and product_id not in published.catalog]
+    gone = _gone(harvest, lost, published.rejects)
+    too_many = len(gone) > max(1, harvest.max_dropped_fraction * len(own))
+    published.kept = [product_id for product_id in lost if product_id not in gone]
+    for product_id in gone:
+        if too_many:
+            published.braked.append(product_id)
+        else:
             remove(workspace.data / "products" / product_id)
             published.dropped.append(product_id)
-        else:
-            published.catalog[product_id] = product
-            if product_id in own:
-                published.kept.append(product_id)
+    published.catalog |= {
+        product_id: product
+        for product_id, product in before.items()
+        if product_id not in published.catalog and product_id not in published.dropped
+    }
     published.catalog = dict(sorted(published.catalog.items()))
     for product_id in (*published.changed, *published.unchanged):
         _remove_unnamed(workspace, published.catalog[product_id])
@@ -145,8 +170,23 @@ def _publish(workspace: Workspace, harvest: Harvest) -> Published:
     return published
 
 
+def _gone(harvest: Harvest, lost: Sequence[str], rejects: Sequence[Reject]) -> list[str]:
+    """Those of the lost products of which the source says that they are gone, or off-spec now.
+
+    That a file of a product could not be had says neither: it may pass.
+    """
+    offered = {draft.product_id for draft in harvest.drafts}
+    failed = {reject.product_id for reject in rejects if reject.failed}
+    off_spec = {reject.product_id for reject in rejects if not reject.failed}
+    return [
+        product_id
+        for product_id in lost
+        if product_id not in failed and (product_id in off_spec or (harvest.complete and product_id not in offered))
+    ]
+
+
 def _accept(
-    harvest: Harvest, before: dict[str, Product], own: set[str], now: str, published: Published
+    harvest: Harvest, before: dict[str, Product], own: set[str], now: str, published: Published, data: Path
 ) -> list[tuple[Product, list[Stored]]]:
     """Turn drafts into products with their files; writes the others into `published.rejects`."""
 
@@ -191,6 +231,8 @@ def _accept(
             stored, refusal = harvest.resolve(kind, ref)
             if refusal is not None:
                 reject(ref.url, product_id, refusal)
+            if stored is None and refusal is not None and refusal.failed:
+                stored = _held_before(before.get(product_id), ref, data)
             if stored is not None:
                 sha256 = stored.record.sha256
                 found[kind].setdefault(sha256, (_media_file(draft, ref, stored, harvest.license), stored))
@@ -217,6 +259,22 @@ def _accept(
         files = [stored for media in found.values() for _, stored in media.values()]
         products.append((_with_first_times(product, before.get(product_id)), files))
     return products
+
+
+def _held_before(product: Product | None, ref: MediaRef, data: Path) -> Stored | None:
+    """The medium as an earlier crawl got it, where this one failed to; None where `data/` has it not."""
+    for medium in () if product is None else (*product.videos, *product.photos):
+        path = data / medium.path
+        if medium.url == ref.url and path.is_file() and path.stat().st_size == medium.num_bytes:
+            record = MediaRecord(
+                sha256=medium.sha256,
+                num_bytes=medium.num_bytes,
+                media_type=medium.media_type,
+                extension=path.suffix,
+                retrieved_at=medium.retrieved_at,
+            )
+            return Stored(record, path)
+    return None
 
 
 def _contents(product: Product) -> list[tuple[str, frozenset[str]]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pvtt.crawl.drafts import CrawlSummary, MediaKind, MediaRef
 from pvtt.crawl.feed import read_feed
@@ -12,7 +11,7 @@ from pvtt.crawl.folder import read_folder
 from pvtt.crawl.guard import HostPolicy
 from pvtt.crawl.job import CrawlResult
 from pvtt.crawl.local import LocalMedia
-from pvtt.crawl.publish import STAGE, Harvest, Published, Resolved, held_contents, origin_of, publish
+from pvtt.crawl.publish import STAGE, Harvest, Published, Resolved, held_contents, local_url, origin_of, publish
 from pvtt.crawl.state import CrawlState
 from pvtt.crawl.web import WebMedia, collected_drafts, fetch
 from pvtt.errors import FailureBudgetError, ParamsError, PvttError
@@ -37,7 +36,8 @@ def crawl(workspace: Workspace, params: CrawlParams) -> CrawlSummary:
         ParamsError: The start does not fit the source or the allow-list.
         MissingInputError: There is no such folder or feed.
         PvttError: The shop cannot be reached, or a feed's row is invalid; nothing was changed.
-        FailureBudgetError: Too large a fraction failed; what was good is in `data/`, the rest in `data/rejects.jsonl`.
+        FailureBudgetError: Too large a fraction failed, or would be dropped; what was good is in `data/`, the rest in
+            `data/rejects.jsonl`, and no product is gone.
         LockedError: Another crawl runs.
         StorageError: The machine's storage failed; the next crawl continues.
     """
@@ -48,6 +48,7 @@ def crawl(workspace: Workspace, params: CrawlParams) -> CrawlSummary:
             sources = {"shop": _crawl_shop, "folder": _crawl_folder, "feed": _crawl_feed}
             summary = sources[params.source](workspace, params, state)
             _enforce_budget(summary, params)
+            _enforce_brake(summary[1], params)
             return summary[0]
         finally:
             state.close()
@@ -80,10 +81,12 @@ def _crawl_shop(workspace: Workspace, params: CrawlParams, state: CrawlState) ->
             f"no product was found at {start} ({len(refused)} pages were refused)",
             "start where the products are listed: pages need schema.org Product data, or OpenGraph tags of a product",
         )
-    origins = frozenset({urlsplit(start).hostname or ""} | {origin_of(draft.page_url) for draft in drafts})
+    origins = frozenset({origin_of(start)} | {origin_of(draft.page_url) for draft in drafts})
     complete = not result.num_unanswered and not result.limited
     media = WebMedia(workspace, state)
-    harvest = Harvest("shop", origins, drafts, media.resolve, refused, complete, params.license)
+    harvest = Harvest(
+        "shop", origins, drafts, media.resolve, refused, complete, params.license, params.max_dropped_fraction
+    )
     return _publish(workspace, params, state, harvest, result)
 
 
@@ -100,8 +103,9 @@ def _crawl_folder(workspace: Workspace, params: CrawlParams, state: CrawlState) 
             progress.advance()
             return local.resolve(kind, folder / ref.url)
 
-        origins = frozenset({f"folder:{folder.resolve().name}"})
-        harvest = Harvest("folder", origins, drafts, resolve, refused, not limited, params.license)
+        origins = frozenset({origin_of(local_url("folder", folder, ""))})
+        brake = params.max_dropped_fraction
+        harvest = Harvest("folder", origins, drafts, resolve, refused, not limited, params.license, brake)
         return _publish(workspace, params, state, harvest, CrawlResult(limited=limited))
 
 
@@ -121,7 +125,8 @@ def _crawl_feed(workspace: Workspace, params: CrawlParams, state: CrawlState) ->
 
     result = result.model_copy(update={"limited": limited})
     complete = not result.num_unanswered and not limited
-    harvest = Harvest("feed", frozenset({f"feed:{feed.name}"}), drafts, resolve, [], complete, params.license)
+    origins = frozenset({origin_of(local_url("feed", feed, ""))})
+    harvest = Harvest("feed", origins, drafts, resolve, [], complete, params.license, params.max_dropped_fraction)
     return _publish(workspace, params, state, harvest, result)
 
 
@@ -139,7 +144,7 @@ def _publish(
     if published.dropped:
         notes.append(f"dropped, as they left the source or are off-spec now: {_named(published.dropped)}")
     if published.kept:
-        notes.append(f"kept, although this incomplete crawl did not see them: {_named(published.kept)}")
+        notes.append(f"kept, although this crawl did not get them: {_named(published.kept)}")
     if published.foreign:
         notes.append(f"kept from other sources: {_named(published.foreign)}; delete data/ first to leave them out")
     if result.limited:
@@ -166,6 +171,16 @@ def _publish(
 def _named(names: list[str]) -> str:
     more = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
     return f"{len(names)} products ({', '.join(sorted(names)[:NUM_NAMED])}{more})"
+
+
+def _enforce_brake(published: Published, params: CrawlParams) -> None:
+    if published.braked:
+        raise FailureBudgetError(
+            f"crawl: {_named(published.braked)} are no longer offered, more than "
+            f"max_dropped_fraction={params.max_dropped_fraction} of this source's: none was dropped",
+            "if a disk is not mounted, or a shop turned the crawler away, mend that and crawl again; if they have "
+            "really left: `pvtt crawl --max-dropped 1`",
+        )
 
 
 def _enforce_budget(outcome: _Outcome, params: CrawlParams) -> None:

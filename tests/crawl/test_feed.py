@@ -38,7 +38,7 @@ def test_a_feed_of_urls_and_paths(site: Site, workspace: Workspace, tmp_path: Pa
         "17": (2, 0),
         "A1": (1, 1),
     }
-    assert (catalog["A1"].source, catalog["A1"].page_url) == ("feed", "feed:products.jsonl/A1")
+    assert (catalog["A1"].source, catalog["A1"].page_url) == ("feed", f"feed:{tmp_path}/feed/products.jsonl//A1")
     assert {reject.item: reject.reason for reject in rejects(workspace)} == {
         "../secret.jpg": "forbidden_path",
         "/etc/passwd": "forbidden_path",

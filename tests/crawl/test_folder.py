@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from pvtt.crawl import crawl
-from pvtt.errors import MissingInputError
+from pvtt.errors import FailureBudgetError, MissingInputError
 from pvtt.files.workspace import Workspace
 from pvtt.params.crawl import CrawlParams
 from pvtt.records.catalog import read_catalog
@@ -58,14 +59,14 @@ def test_one_directory_a_product(folder: Path, workspace: Workspace) -> None:
     assert list(catalog) == ["JEWE001", "mug"]
     ring = catalog["JEWE001"]
     assert (ring.title, ring.category, ring.license, ring.source) == ("Gold ring", "ring", "CC0", "folder")
-    assert ring.page_url == "folder:catalogue/ring 1"
+    assert ring.page_url == f"folder:{folder}//ring 1"
     assert [medium.url for medium in ring.photos] == ["ring 1/photos/back.dat", "ring 1/photos/front.jpg"]
     assert (ring.videos[0].media_type, ring.photos[0].media_type) == ("video/mp4", "image/png")
     assert catalog["mug"].license == "own"
     assert {(reject.item, reject.reason) for reject in rejects(workspace)} == {
         ("bad/product.json", "bad_product_data"),
-        ("folder:catalogue/photos only", "no_video"),
-        ("folder:catalogue/twin", "duplicate_product"),
+        (f"folder:{folder}//photos only", "no_video"),
+        (f"folder:{folder}//twin", "duplicate_product"),
         ("mug/broken.jpg", "not_an_image"),
         ("mug/page.mp4", "not_a_video"),
     }
@@ -106,13 +107,46 @@ def test_products_of_other_sources_stay_and_are_not_overwritten(
     folder: Path, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     crawl(workspace, params(folder))
-    other = tmp_path_factory.mktemp("other") / "second"
+    other = tmp_path_factory.mktemp("other") / "catalogue"
     write(other, {"mug/v.mp4": video_bytes(50), "cup/v.mp4": video_bytes(51)})
     summary = crawl(workspace, params(other))
     assert list(read_catalog(workspace.data)) == ["JEWE001", "cup", "mug"]
-    assert read_catalog(workspace.data)["mug"].page_url == "folder:catalogue/mug"
+    assert read_catalog(workspace.data)["mug"].page_url == f"folder:{folder}//mug"
     assert [(reject.reason, reject.product_id) for reject in rejects(workspace)] == [("duplicate_product", "mug")]
     assert any("other sources" in note for note in summary.notes)
+
+
+def test_what_cannot_be_read_costs_neither_the_product_nor_its_file(folder: Path, workspace: Workspace) -> None:
+    crawl(workspace, params(folder))
+    before = {name: data for name, data in tree(workspace).items() if name != "rejects.jsonl"}
+    for name in ("ring 1/orbit.mov", "mug/v.mp4", "ring 1/photos/front.jpg"):
+        (folder / name).unlink()
+        (folder / name).symlink_to("gone")  # as on a share that lost a disk
+    summary = crawl(workspace, params(folder))
+    assert (summary.num_unchanged, summary.num_dropped) == (2, 0)
+    assert {name: data for name, data in tree(workspace).items() if name != "rejects.jsonl"} == before
+    failed = {reject.item for reject in rejects(workspace) if reject.failed}
+    assert failed == {"ring 1/orbit.mov", "mug/v.mp4", "ring 1/photos/front.jpg"}
+
+
+def test_more_than_the_brake_allows_are_dropped_only_when_told_so(
+    workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("many")
+    write(folder, {f"P{number}/v.mp4": video_bytes(number) for number in range(6)})
+    crawl(workspace, params(folder))
+    before = tree(workspace)
+    for number in range(3):
+        shutil.rmtree(folder / f"P{number}")
+    write(folder, {"P6/v.mp4": video_bytes(6)})
+    with pytest.raises(FailureBudgetError, match=r"3 products \(P0, P1, P2\) are no longer offered") as caught:
+        crawl(workspace, params(folder))
+    assert "--max-dropped 1" in (caught.value.hint or "")
+    assert tree(workspace).items() >= before.items()
+    assert list(read_catalog(workspace.data)) == [f"P{number}" for number in range(7)]  # and what is new is there
+    assert crawl(workspace, params(folder, max_dropped_fraction=1.0)).num_dropped == 3
+    assert list(read_catalog(workspace.data)) == [f"P{number}" for number in range(3, 7)]
+    check_catalog(workspace)
 
 
 def test_a_missing_or_empty_folder_is_an_error(workspace: Workspace, tmp_path: Path) -> None:

@@ -92,12 +92,37 @@ def test_a_product_that_could_not_be_seen_is_kept(site: Site, workspace: Workspa
     site.add("/media/A1.mp4", b"oops", status=503)
     summary = crawl(workspace, site.params())
     assert (summary.complete, summary.num_products, summary.num_dropped) == (False, 2, 0)
-    assert summary.notes == ("kept, although this incomplete crawl did not see them: 1 products (A2)",)
+    assert summary.notes == ("kept, although this crawl did not get them: 1 products (A2)",)
     after = tree(workspace)
     assert {reject.reason for reject in rejects(workspace)} == {"http_error"}
     assert {name: data for name, data in after.items() if name != "rejects.jsonl"} == {
         name: data for name, data in before.items() if name != "rejects.jsonl"
     }
+
+
+def test_a_wall_of_404s_drops_nothing(site: Site, workspace: Workspace) -> None:
+    names = [f"A{number}" for number in range(5)]
+    for number, name in enumerate(names):
+        site.add_product(name, number)
+    site.add_index(*(f"/products/{name}.html" for name in names))
+    crawl(workspace, site.params())
+    for name in names[1:]:
+        site.add_html(f"/products/{name}.html", "not for you", status=404)
+    with pytest.raises(FailureBudgetError):
+        crawl(workspace, site.params(max_failed_fraction=1.0))
+    assert list(read_catalog(workspace.data)) == names
+    check_catalog(workspace)
+
+
+def test_two_shops_of_one_machine_are_two_sources(site: Site, workspace: Workspace) -> None:
+    site.add_product("A1", 1)
+    site.add_index("/products/A1.html")
+    crawl(workspace, site.params())
+    with serving(Site()) as other:
+        other.add_product("B1", 2)
+        other.add_index("/products/B1.html")
+        summary = crawl(workspace, other.params())
+    assert (summary.num_dropped, list(read_catalog(workspace.data))) == (0, ["A1", "B1"])
 
 
 HOSTILE = {  # item → (reason, product)

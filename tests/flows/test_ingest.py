@@ -83,8 +83,9 @@ def test_a_version_that_is_not_here_is_counted_whole() -> None:
 
 
 class TestSampleShop:
-    def test_it_is_served_where_nothing_answers(self) -> None:
+    def test_it_is_served_where_nothing_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         start = f"http://127.0.0.1:{free_port()}/"
+        monkeypatch.setattr("flows.ingest.SAMPLE_SHOP", start)
 
         with sample_shop(CrawlParams(start=start)), urllib.request.urlopen(start, timeout=10) as answer:
             assert answer.status == 200
@@ -92,16 +93,21 @@ class TestSampleShop:
         with pytest.raises(OSError, match="refused"):
             urllib.request.urlopen(start, timeout=10)
 
-    def test_another_shop_on_the_loopback_is_left_alone(self) -> None:
+    def test_what_already_answers_there_is_left_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with socket.create_server(("127.0.0.1", 0)) as own:
-            port = own.getsockname()[1]
-            with sample_shop(CrawlParams(start=f"http://127.0.0.1:{port}/")):
+            start = f"http://127.0.0.1:{own.getsockname()[1]}/"
+            monkeypatch.setattr("flows.ingest.SAMPLE_SHOP", start)
+            with sample_shop(CrawlParams(start=start)):
                 pass
 
     @pytest.mark.parametrize(
         "params",
-        [CrawlParams(start="https://shop.example.com/"), CrawlParams(source="folder", start="catalogue")],
-        ids=["a shop elsewhere", "a folder"],
+        [
+            CrawlParams(start="https://shop.example.com/"),
+            CrawlParams(start=f"http://127.0.0.1:{free_port()}/"),
+            CrawlParams(source="folder", start="catalogue"),
+        ],
+        ids=["a shop elsewhere", "a person's own shop here", "a folder"],
     )
     def test_it_is_not_served_for_other_sources(self, params: CrawlParams, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("pvtt.builtin.shop.serve.serving", None)  # would fail if called
