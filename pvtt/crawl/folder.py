@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,6 +17,7 @@ from pvtt.records.base import first_fault
 from pvtt.records.catalog import Reject
 
 DETAILS = "product.json"
+NOT_UTF8 = "its name is not UTF-8 text: rename it"
 VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi"}
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".avif"}
 
@@ -48,24 +51,47 @@ def read_folder(folder: Path) -> tuple[list[ProductDraft], list[Reject]]:
             f"crawl.start: {folder} holds no directories",
             "put each product's videos and photos into a directory of its own",
         )
-    drafts, rejects = [], []
+    drafts: list[ProductDraft] = []
+    rejects: list[Reject] = []
     for directory in directories:
         try:
-            drafts.append(_draft(folder, directory))
+            drafts.append(_draft(folder, directory, rejects))
+        except UnicodeEncodeError:
+            rejects.append(_reject(directory, folder, "bad_name", NOT_UTF8))
         except ValidationError as error:
-            item = f"{directory.name}/{DETAILS}"
             message = f"{DETAILS}: {first_fault(error)}"
-            rejects.append(Reject(stage=STAGE, item=item, reason="bad_product_data", message=message))
+            rejects.append(_reject(directory / DETAILS, folder, "bad_product_data", message))
     return drafts, rejects
 
 
-def _draft(folder: Path, directory: Path) -> ProductDraft:
+def _reject(path: Path, folder: Path, reason: str, message: str) -> Reject:
+    name = os.fsencode(path.relative_to(folder)).decode("utf-8", "backslashreplace")
+    return Reject(stage=STAGE, item=name, reason=reason, message=message)
+
+
+def _draft(folder: Path, directory: Path, rejects: list[Reject]) -> ProductDraft:
+    """The product of a directory. What in it is no file, or has an odd name, goes to `rejects`.
+
+    Raises:
+        UnicodeEncodeError: The directory's name is no UTF-8.
+        ValidationError: Its `product.json` cannot be used.
+    """
+    directory.name.encode()
     file = directory / DETAILS
-    details = ProductDetails.model_validate_json(file.read_bytes()) if file.is_file() else ProductDetails()
+    text = file.read_bytes().removeprefix(codecs.BOM_UTF8) if file.is_file() else b"{}"
+    details = ProductDetails.model_validate_json(text)
     videos, photos = [], []
     for path in sorted(directory.rglob("*")):
         relative = path.relative_to(folder)
         if any(part.startswith(".") for part in relative.parts) or path.is_dir() or path == file:
+            continue
+        if path.exists() and not path.is_file():
+            rejects.append(_reject(path, folder, "not_a_file", "it is a pipe, a socket or a device"))
+            continue
+        try:
+            relative.as_posix().encode()
+        except UnicodeEncodeError:
+            rejects.append(_reject(path, folder, "bad_name", NOT_UTF8))
             continue
         ref = MediaRef(url=relative.as_posix())
         kind = _kind(path)

@@ -20,7 +20,7 @@ from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace
 from pvtt.items.progress import Progress
 from pvtt.params.crawl import CrawlParams
-from pvtt.records.catalog import read_catalog
+from pvtt.records.catalog import Product, Reject, read_catalog
 
 NUM_NAMED = 5  # failures named in an error message; all are in data/rejects.jsonl
 LOCAL_STATE = "local"
@@ -35,7 +35,7 @@ def crawl(workspace: Workspace, params: CrawlParams) -> CrawlSummary:
     Raises:
         ParamsError: The start does not fit the source or the allow-list.
         MissingInputError: There is no such folder or feed.
-        PvttError: The shop cannot be reached, or a feed's row is invalid; nothing was changed.
+        PvttError: The shop cannot be reached, or no row of a feed is a product; nothing was changed.
         FailureBudgetError: Too large a fraction failed, or would be dropped; what was good is in `data/`, the rest in
             `data/rejects.jsonl`, and no product is gone.
         LockedError: Another crawl runs.
@@ -92,8 +92,10 @@ def _crawl_shop(workspace: Workspace, params: CrawlParams, state: CrawlState) ->
 
 def _crawl_folder(workspace: Workspace, params: CrawlParams, state: CrawlState) -> _Outcome:
     folder = Path(workspace.root / params.start)
+    catalog = read_catalog(workspace.data)
     drafts, refused = read_folder(folder)
-    local = LocalMedia(folder, state.staging, held_contents(workspace, read_catalog(workspace.data)), params)
+    refused = [_of_known_product(reject, folder, catalog) for reject in refused]
+    local = LocalMedia(folder, state.staging, held_contents(workspace, catalog), params)
     limited = len(drafts) > params.max_products
     drafts = sorted(drafts, key=lambda draft: draft.product_id)[: params.max_products]
     total = sum(1 for draft in drafts for _ in draft.refs())
@@ -109,9 +111,16 @@ def _crawl_folder(workspace: Workspace, params: CrawlParams, state: CrawlState) 
         return _publish(workspace, params, state, harvest, CrawlResult(limited=limited))
 
 
+def _of_known_product(reject: Reject, folder: Path, catalog: dict[str, Product]) -> Reject:
+    """A reject that names the product of its directory, where an earlier crawl found one there: it has not left."""
+    place = local_url("folder", folder, reject.item.partition("/")[0])
+    known = next((product_id for product_id, product in catalog.items() if product.page_url == place), None)
+    return reject if known is None else reject.model_copy(update={"product_id": known, "failed": True})
+
+
 def _crawl_feed(workspace: Workspace, params: CrawlParams, state: CrawlState) -> _Outcome:
     feed = Path(workspace.root / params.start)
-    drafts = read_feed(feed)
+    drafts, refused = read_feed(feed)
     limited = len(drafts) > params.max_products
     drafts = sorted(drafts, key=lambda draft: draft.product_id)[: params.max_products]
     result = CrawlResult()
@@ -124,9 +133,10 @@ def _crawl_feed(workspace: Workspace, params: CrawlParams, state: CrawlState) ->
         return web.resolve(kind, ref) if _is_url(ref) else local.resolve(kind, feed.parent / ref.url)
 
     result = result.model_copy(update={"limited": limited})
-    complete = not result.num_unanswered and not limited
+    all_named = all(row.product_id is not None for row in refused)
+    complete = not result.num_unanswered and not limited and all_named
     origins = frozenset({origin_of(local_url("feed", feed, ""))})
-    harvest = Harvest("feed", origins, drafts, resolve, [], complete, params.license, params.max_dropped_fraction)
+    harvest = Harvest("feed", origins, drafts, resolve, refused, complete, params.license, params.max_dropped_fraction)
     return _publish(workspace, params, state, harvest, result)
 
 

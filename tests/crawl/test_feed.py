@@ -58,7 +58,8 @@ def test_csv_with_lists_in_cells(tmp_path: Path) -> None:
     path.write_text(
         "\ufeff" + HEADER + 'A1,"Ring, gold",ring,1.mp4|2.mp4,\nA2,Mug,,3.mp4,a.jpg | b.jpg\n', encoding="utf-8"
     )
-    first, second = read_feed(path)
+    (first, second), refused = read_feed(path)
+    assert refused == []
     assert (first.title, [ref.url for ref in first.videos], first.photos) == ("Ring, gold", ["1.mp4", "2.mp4"], ())
     assert (second.category, [ref.url for ref in second.photos]) == ("uncategorised", ["a.jpg", "b.jpg"])
 
@@ -66,24 +67,50 @@ def test_csv_with_lists_in_cells(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        (
-            "f.jsonl",
-            '{"product_id": "A", "title": "x", "videos": []}\n\n{"product_id": "B"}\n',
-            r":3: not a feed row: title",
-        ),
+        ("f.jsonl", '\n\n{"product_id": "B"}\n', r":3: not a feed row: title"),
         ("f.jsonl", "{oops\n", r":1: not a feed row: not JSON"),
         ("f.jsonl", "[]\n", r":1: not a feed row"),
         ("f.jsonl", '{"product_id": "A", "title": "x", "videos": "1.mp4"}\n', r":1: not a feed row: videos"),
-        ("f.csv", HEADER + "A,x,y,1.mp4,\nA,x,y,2.mp4,\n", r":3: not a feed row: product_id: 'A' is on line 2 too"),
         ("f.csv", HEADER + "A,x,y\n", r":2: not a feed row: it has not 5 columns"),
         ("f.csv", HEADER + ",x,y,1.mp4,\n", r":2: not a feed row: product_id"),
         ("f.xml", "<feed/>", "a feed is a .jsonl or .csv file"),
     ],
 )
-def test_an_invalid_row_is_named_by_its_line(name: str, text: str, words: str, tmp_path: Path) -> None:
+def test_a_feed_without_a_good_row_is_an_error_that_names_the_first(
+    name: str, text: str, words: str, tmp_path: Path
+) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(PvttError, match=words):
         read_feed(tmp_path / name)
+
+
+def test_a_bad_row_is_a_reject_and_its_product_stays(workspace: Workspace, tmp_path: Path) -> None:
+    rows = [{"product_id": f"A{number}", "title": "Ring", "videos": [f"{number}.mp4"]} for number in range(4)]
+    write(tmp_path / "feed", {f"{number}.mp4": video_bytes(number) for number in range(4)})
+    feed = tmp_path / "feed" / "products.jsonl"
+    params = CrawlParams(source="feed", start=str(feed), max_failed_fraction=1.0)
+    feed.write_text("\ufeff" + "\n".join(map(json.dumps, rows)), encoding="utf-8")
+    crawl(workspace, params)
+    before = tree(workspace)
+
+    good = rows[0] | {"category": None, "description": None, "photos": None}
+    bad: list[object] = [rows[1] | {"videos": "1.mp4"}, {"product_id": "A2"}, rows[0]]
+    feed.write_text("\n".join(map(json.dumps, [good, *bad])) + "\n{oops\n")
+    summary = crawl(workspace, params)
+    assert {reject.item: (reject.product_id, reject.reason) for reject in rejects(workspace)} == {
+        "products.jsonl:2": ("A1", "bad_row"),
+        "products.jsonl:3": ("A2", "bad_row"),
+        "products.jsonl:4": ("A0", "bad_row"),
+        "products.jsonl:5": (None, "bad_row"),
+    }
+    assert (summary.complete, summary.num_dropped) == (False, 0)  # whose the last row is, nobody knows
+    assert {name: data for name, data in tree(workspace).items() if name != "rejects.jsonl"} == {
+        name: data for name, data in before.items() if name != "rejects.jsonl"
+    }
+
+    feed.write_text("\n".join(map(json.dumps, [good, *bad])))
+    assert crawl(workspace, params).num_dropped == 1  # A3, of which no row speaks
+    assert list(read_catalog(workspace.data)) == ["A0", "A1", "A2"]
 
 
 def test_a_missing_feed_is_an_error(workspace: Workspace) -> None:

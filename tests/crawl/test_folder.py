@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -114,6 +115,37 @@ def test_products_of_other_sources_stay_and_are_not_overwritten(
     assert read_catalog(workspace.data)["mug"].page_url == f"folder:{folder}//mug"
     assert [(reject.reason, reject.product_id) for reject in rejects(workspace)] == [("duplicate_product", "mug")]
     assert any("other sources" in note for note in summary.notes)
+
+
+def test_odd_names_and_what_is_no_file_are_rejects_of_their_own(folder: Path, workspace: Workspace) -> None:
+    write(folder, {"bom/product.json": '\ufeff{"title": "Cup"}', "bom/v.mp4": video_bytes(4)})
+    os.mkfifo(folder / "mug" / "pipe.mp4")
+    (folder / "mug" / "loop").symlink_to("loop")
+    ring, cup = (os.fsdecode(name.encode("gbk")) for name in ("戒指", "杯"))
+    (folder / ring).mkdir()
+    for path in (folder / ring / "v.mp4", folder / "mug" / f"{cup}.mp4"):
+        path.write_bytes(video_bytes(5))
+    crawl(workspace, params(folder))
+    check_catalog(workspace)
+    catalog = read_catalog(workspace.data)
+    assert (list(catalog), catalog["bom"].title) == (["JEWE001", "bom", "mug"], "Cup")
+    reasons = {reject.item: reject.reason for reject in rejects(workspace)}
+    assert reasons["mug/pipe.mp4"] == "not_a_file"
+    assert reasons["戒指".encode("gbk").decode("utf-8", "backslashreplace")] == "bad_name"
+    assert reasons["mug/\\xb1\\xad.mp4"] == "bad_name"
+
+
+def test_a_product_whose_details_are_broken_later_stays(folder: Path, workspace: Workspace) -> None:
+    crawl(workspace, params(folder))
+    before = tree(workspace)
+    (folder / "ring 1" / "product.json").write_text("{oops")
+    assert crawl(workspace, params(folder)).num_dropped == 0
+    assert {name: data for name, data in tree(workspace).items() if name != "rejects.jsonl"} == {
+        name: data for name, data in before.items() if name != "rejects.jsonl"
+    }
+    assert ("ring 1/product.json", "JEWE001", True) in {
+        (reject.item, reject.product_id, reject.failed) for reject in rejects(workspace)
+    }
 
 
 def test_what_cannot_be_read_costs_neither_the_product_nor_its_file(folder: Path, workspace: Workspace) -> None:
