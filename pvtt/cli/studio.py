@@ -38,9 +38,9 @@ def command(out: Path, model: Path | None, port: int) -> None:
     folder = default_model() if model is None else model
     read_model_format(folder, AdSettings())  # better told now than at the first click
     with open_studio(out, folder, port) as server:
-        click.echo(f"Open {server.url}  (Ctrl-C to stop)")
-        click.echo(f"Ads go to {out}")
-        try:
+        try:  # Ctrl-C may come before the server is there
+            click.echo(f"Open {server.url}  (Ctrl-C to stop)")
+            click.echo(f"Ads go to {out}")
             server.serve_forever()
         except KeyboardInterrupt:
             click.echo("\nStopped. Finished windows are kept: the same render goes on from there.")

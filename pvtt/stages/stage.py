@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from pvtt.records.base import Record
 
 FOLDER = "pvtt.stages"
-NUM_NAMED = 5  # reasons in an error
 
 
 @dataclass(frozen=True)
@@ -59,32 +57,8 @@ class Stage:
         return code_files(*works, modules=self.sections, root=root)
 
     def run(self, workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
-        """Bring its outputs up to date with its inputs; raises as the function `run` of its module.
-
-        Raises:
-            PvttError: All that went in was turned away.
-        """
+        """Bring its outputs up to date with its inputs; raises as the function `run` of its module."""
         importlib.import_module(f"{FOLDER}.{self.name}").run(workspace, params, dispatcher)
-        self._require_something(workspace)
-
-    def _require_something(self, workspace: Workspace) -> None:
-        """Say why nothing is left, where a folder of `writes` has got no file and so is not there."""
-        from pvtt.errors import PvttError
-        from pvtt.records.base import read_jsonl
-        from pvtt.records.catalog import REJECTS_FILE, Reject
-
-        rejects_file = workspace.out(self.name) / REJECTS_FILE
-        empty = [folder for folder in self.writes if not (workspace.root / folder).exists()]
-        if not empty or not rejects_file.is_file():
-            return
-        reasons = Counter(reject.reason for reject in read_jsonl(rejects_file, Reject))
-        named = ", ".join(f"{reason} ({number})" for reason, number in reasons.most_common(NUM_NAMED))
-        why = f"everything was turned away: {named}" if named else "nothing came in"
-        raise PvttError(
-            f"{self.name}: nothing is left in {empty[0]}: {why}",
-            f"read {rejects_file.relative_to(workspace.root)}, then mend the data, or `{'`, `'.join(self.params)}` of "
-            "params.yaml, and run again",
-        )
 
     def load_work(self) -> Callable[..., Any]:
         """The function behind `work`."""

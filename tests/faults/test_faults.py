@@ -57,7 +57,7 @@ def printed_by(shim: Path, folder: Path, *command: str) -> Found:
 def found(shim: Path, tmp_path_factory: pytest.TempPathFactory) -> Found:
     """In one process, as starting PyTorch takes longer than the faults."""
     only = [argument for name in ("libraries", *SAMPLED) for argument in ("--only", name)]
-    return find(shim, tmp_path_factory.mktemp("found"), "--quick", "--sample", "4", *only)
+    return find(shim, tmp_path_factory.mktemp("found"), "--quick", "--sample", "5", *only)
 
 
 @pytest.mark.parametrize("name", LIBRARIES)

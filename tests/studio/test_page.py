@@ -248,6 +248,7 @@ def test_what_a_killed_one_left_is_gone_after_the_next_start_and_ctrl_c_ends_it(
         os.utime(path, (0, 0))
     with running_studio(running.folder, CHAMPION) as studio:
         assert not any(path.exists() for path in left)
+        assert request(studio, "/")[0] == 200
         ends = studio.interrupt()
     assert ends == (0, "\nStopped. Finished windows are kept: the same render goes on from there.\n")
     assert not list(ads.glob(".tmp-*"))
