@@ -68,9 +68,9 @@ def command(port: int, rater: str | None, host: str | None) -> None:
         if key is not None:
             name = socket.gethostname() if host in ("0.0.0.0", "") else host
             url = f"http://{name}:{server.port}/?key={key}"
-        click.echo(f"Rate {server.num_videos} videos at {url}  (Ctrl-C to stop)")
-        click.echo(f"Saved to {store.path}")
-        try:
+        try:  # Ctrl-C may come before the server is there
+            click.echo(f"Rate {server.num_videos} videos at {url}  (Ctrl-C to stop)")
+            click.echo(f"Saved to {store.path}")
             server.serve_forever()
         except KeyboardInterrupt:
             click.echo("\nStopped. Everything rated is saved.")

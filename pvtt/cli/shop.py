@@ -67,8 +67,8 @@ def serve(port: int, site: Path, quiet: bool) -> None:
     from pvtt.builtin.shop.serve import open_server
 
     with open_server(site, port, verbose=not quiet) as server:
-        click.echo(f"The sample shop is at {server.url} (Ctrl-C stops it)")
-        try:
+        try:  # Ctrl-C may come before the server is there
+            click.echo(f"The sample shop is at {server.url} (Ctrl-C stops it)")
             server.serve_forever()
         except KeyboardInterrupt:
             click.echo()

@@ -17,6 +17,7 @@ from pvtt.records.base import first_fault
 from pvtt.records.catalog import Reject
 
 DETAILS = "product.json"
+BAD_DETAILS = "bad_product_data"
 NOT_UTF8 = "its name is not UTF-8 text: rename it"
 VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi"}
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".avif"}
@@ -35,7 +36,7 @@ class ProductDetails(BaseModel):
 
 
 def read_folder(folder: Path) -> tuple[list[ProductDraft], list[Reject]]:
-    """The products of a folder, and the directories whose `product.json` cannot be used.
+    """The products of a folder; and the directories whose `product.json` or name cannot be used, and odd files.
 
     Raises:
         MissingInputError: There is no such folder, or no product directory in it.
@@ -60,13 +61,13 @@ def read_folder(folder: Path) -> tuple[list[ProductDraft], list[Reject]]:
             rejects.append(_reject(directory, folder, "bad_name", NOT_UTF8))
         except ValidationError as error:
             message = f"{DETAILS}: {first_fault(error)}"
-            rejects.append(_reject(directory / DETAILS, folder, "bad_product_data", message))
+            rejects.append(_reject(directory / DETAILS, folder, BAD_DETAILS, message))
     return drafts, rejects
 
 
-def _reject(path: Path, folder: Path, reason: str, message: str) -> Reject:
+def _reject(path: Path, folder: Path, reason: str, message: str, product_id: str | None = None) -> Reject:
     name = os.fsencode(path.relative_to(folder)).decode("utf-8", "backslashreplace")
-    return Reject(stage=STAGE, item=name, reason=reason, message=message)
+    return Reject(stage=STAGE, item=name, product_id=product_id, reason=reason, message=message)
 
 
 def _draft(folder: Path, directory: Path, rejects: list[Reject]) -> ProductDraft:
@@ -80,18 +81,19 @@ def _draft(folder: Path, directory: Path, rejects: list[Reject]) -> ProductDraft
     file = directory / DETAILS
     text = file.read_bytes().removeprefix(codecs.BOM_UTF8) if file.is_file() else b"{}"
     details = ProductDetails.model_validate_json(text)
+    product_id = product_id_of(details.product_id or directory.name)
     videos, photos = [], []
     for path in sorted(directory.rglob("*")):
         relative = path.relative_to(folder)
         if any(part.startswith(".") for part in relative.parts) or path.is_dir() or path == file:
             continue
         if path.exists() and not path.is_file():
-            rejects.append(_reject(path, folder, "not_a_file", "it is a pipe, a socket or a device"))
+            rejects.append(_reject(path, folder, "not_a_file", "it is a pipe, a socket or a device", product_id))
             continue
         try:
             relative.as_posix().encode()
         except UnicodeEncodeError:
-            rejects.append(_reject(path, folder, "bad_name", NOT_UTF8))
+            rejects.append(_reject(path, folder, "bad_name", NOT_UTF8, product_id))
             continue
         ref = MediaRef(url=relative.as_posix())
         kind = _kind(path)
@@ -100,7 +102,7 @@ def _draft(folder: Path, directory: Path, rejects: list[Reject]) -> ProductDraft
         elif kind == "photo":
             photos.append(ref)
     return ProductDraft(
-        product_id=product_id_of(details.product_id or directory.name),
+        product_id=product_id,
         title=details.title or directory.name,
         category=details.category or UNCATEGORISED,
         description=details.description,

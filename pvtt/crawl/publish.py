@@ -21,6 +21,7 @@ from pvtt.crawl.state import Refusal
 from pvtt.files.atomic import atomic_path, atomic_write_text, remove
 from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
 from pvtt.files.workspace import Workspace
+from pvtt.params.crawl import CrawlParams
 from pvtt.records.catalog import PRODUCT_FILE, REJECTS_FILE, MediaFile, Product, Reject, SourceKind, read_catalog
 
 STAGE = "crawl"
@@ -46,12 +47,11 @@ class Harvest:
     Args:
         source: The kind of source that it came from.
         origins: What `origin_of` says of this source's products: those that are not in the harvest have left.
-        max_dropped_fraction: Where more than this share of the source's products would be dropped, none is.
         drafts: The products, in any order.
         resolve: Finds a draft's medium.
         refused: Pages and rows that gave no product.
         complete: Everything that the source offers was seen.
-        license: Recorded where the source names none.
+        params: With the license of what names none, and the share of the source's products that may leave at once.
     """
 
     source: SourceKind
@@ -60,8 +60,7 @@ class Harvest:
     resolve: Callable[[MediaKind, MediaRef], Resolved]
     refused: Sequence[Reject]
     complete: bool
-    license: str | None
-    max_dropped_fraction: float = 1.0
+    params: CrawlParams
 
 
 @dataclass
@@ -144,7 +143,8 @@ def _publish(workspace: Workspace, harvest: Harvest) -> Published:
 
     lost = [product_id for product_id in before if product_id in own and product_id not in published.catalog]
     gone = _gone(harvest, lost, published.rejects)
-    too_many = len(gone) > max(1, harvest.max_dropped_fraction * len(own))
+    may_leave = harvest.params.max_dropped_fraction * len(own)
+    too_many = len(gone) > (max(1, may_leave) if may_leave else 0)  # of a few products, one is a large share
     published.kept = [product_id for product_id in lost if product_id not in gone]
     for product_id in gone:
         if too_many:
@@ -235,7 +235,7 @@ def _accept(
                 stored = _held_before(before.get(product_id), ref, data)
             if stored is not None:
                 sha256 = stored.record.sha256
-                found[kind].setdefault(sha256, (_media_file(draft, ref, stored, harvest.license), stored))
+                found[kind].setdefault(sha256, (_media_file(draft, ref, stored, harvest.params.license), stored))
         if not found["video"]:
             continue  # the rows of its videos say why
         product = Product(
@@ -245,7 +245,7 @@ def _accept(
             description=draft.description,
             source=harvest.source,
             page_url=draft.page_url,
-            license=draft.license or harvest.license,
+            license=draft.license or harvest.params.license,
             retrieved_at=now,
             videos=tuple(medium for medium, _ in found["video"].values()),
             photos=tuple(medium for medium, _ in found["photo"].values()),

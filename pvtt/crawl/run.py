@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pvtt.crawl.drafts import CrawlSummary, MediaKind, MediaRef
 from pvtt.crawl.feed import read_feed
-from pvtt.crawl.folder import read_folder
+from pvtt.crawl.folder import BAD_DETAILS, read_folder
 from pvtt.crawl.guard import HostPolicy
 from pvtt.crawl.job import CrawlResult
 from pvtt.crawl.local import LocalMedia
@@ -84,9 +84,7 @@ def _crawl_shop(workspace: Workspace, params: CrawlParams, state: CrawlState) ->
     origins = frozenset({origin_of(start)} | {origin_of(draft.page_url) for draft in drafts})
     complete = not result.num_unanswered and not result.limited
     media = WebMedia(workspace, state)
-    harvest = Harvest(
-        "shop", origins, drafts, media.resolve, refused, complete, params.license, params.max_dropped_fraction
-    )
+    harvest = Harvest("shop", origins, drafts, media.resolve, refused, complete, params)
     return _publish(workspace, params, state, harvest, result)
 
 
@@ -94,7 +92,7 @@ def _crawl_folder(workspace: Workspace, params: CrawlParams, state: CrawlState) 
     folder = Path(workspace.root / params.start)
     catalog = read_catalog(workspace.data)
     drafts, refused = read_folder(folder)
-    refused = [_of_known_product(reject, folder, catalog) for reject in refused]
+    refused = [_of_known_product(one, folder, catalog) if one.reason == BAD_DETAILS else one for one in refused]
     local = LocalMedia(folder, state.staging, held_contents(workspace, catalog), params)
     limited = len(drafts) > params.max_products
     drafts = sorted(drafts, key=lambda draft: draft.product_id)[: params.max_products]
@@ -106,13 +104,12 @@ def _crawl_folder(workspace: Workspace, params: CrawlParams, state: CrawlState) 
             return local.resolve(kind, folder / ref.url)
 
         origins = frozenset({origin_of(local_url("folder", folder, ""))})
-        brake = params.max_dropped_fraction
-        harvest = Harvest("folder", origins, drafts, resolve, refused, not limited, params.license, brake)
+        harvest = Harvest("folder", origins, drafts, resolve, refused, not limited, params)
         return _publish(workspace, params, state, harvest, CrawlResult(limited=limited))
 
 
 def _of_known_product(reject: Reject, folder: Path, catalog: dict[str, Product]) -> Reject:
-    """A reject that names the product of its directory, where an earlier crawl found one there: it has not left."""
+    """A bad `product.json`'s reject with the product that an earlier crawl found there: it has not left."""
     place = local_url("folder", folder, reject.item.partition("/")[0])
     known = next((product_id for product_id, product in catalog.items() if product.page_url == place), None)
     return reject if known is None else reject.model_copy(update={"product_id": known, "failed": True})
@@ -136,7 +133,7 @@ def _crawl_feed(workspace: Workspace, params: CrawlParams, state: CrawlState) ->
     all_named = all(row.product_id is not None for row in refused)
     complete = not result.num_unanswered and not limited and all_named
     origins = frozenset({origin_of(local_url("feed", feed, ""))})
-    harvest = Harvest("feed", origins, drafts, resolve, refused, complete, params.license, params.max_dropped_fraction)
+    harvest = Harvest("feed", origins, drafts, resolve, refused, complete, params)
     return _publish(workspace, params, state, harvest, result)
 
 

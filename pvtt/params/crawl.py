@@ -22,7 +22,5 @@ class CrawlParams(Record):
     delay_s: float = Field(default=0.5, ge=0)  # between requests; above 0, also the server's own pace
     concurrency: int = Field(default=8, ge=1, le=64)  # requests at once
     license: str | None = None  # recorded where the page names none
-    max_dropped_fraction: Fraction = (
-        0.2  # if more of a source's products would be dropped, none is, and the crawl fails
-    )
+    max_dropped_fraction: Fraction = 0.2  # if more of a source's products would leave at once, none does; one may
     max_failed_fraction: Fraction = 0.2  # the crawl fails if more of the products and rejects failed

@@ -84,6 +84,27 @@ def test_a_feed_without_a_good_row_is_an_error_that_names_the_first(
         read_feed(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "item", "words"),
+    [
+        (
+            "f.jsonl",
+            '{"product_id": "A", "title": "x", "videos": []}\n\n{"product_id": "B"}\n',
+            "f.jsonl:3",
+            "title",
+        ),
+        ("f.csv", HEADER + "A,x,y,1.mp4,\nA,x,y,2.mp4,\n", "f.csv:3", "product_id: 'A' is on line 2 too"),
+    ],
+)
+def test_a_bad_row_beside_a_good_one_is_named_by_its_line(
+    name: str, text: str, item: str, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text)
+    (draft,), (refused,) = read_feed(tmp_path / name)
+    assert (draft.product_id, refused.item) == ("A", item)
+    assert refused.message.startswith(words)
+
+
 def test_a_bad_row_is_a_reject_and_its_product_stays(workspace: Workspace, tmp_path: Path) -> None:
     rows = [{"product_id": f"A{number}", "title": "Ring", "videos": [f"{number}.mp4"]} for number in range(4)]
     write(tmp_path / "feed", {f"{number}.mp4": video_bytes(number) for number in range(4)})

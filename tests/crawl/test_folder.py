@@ -131,6 +131,9 @@ def test_odd_names_and_what_is_no_file_are_rejects_of_their_own(folder: Path, wo
     assert (list(catalog), catalog["bom"].title) == (["JEWE001", "bom", "mug"], "Cup")
     reasons = {reject.item: reject.reason for reject in rejects(workspace)}
     assert reasons["mug/pipe.mp4"] == "not_a_file"
+    before = tree(workspace)
+    crawl(workspace, params(folder))
+    assert tree(workspace) == before
     assert reasons["戒指".encode("gbk").decode("utf-8", "backslashreplace")] == "bad_name"
     assert reasons["mug/\\xb1\\xad.mp4"] == "bad_name"
 

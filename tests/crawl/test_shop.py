@@ -114,6 +114,17 @@ def test_a_wall_of_404s_drops_nothing(site: Site, workspace: Workspace) -> None:
     check_catalog(workspace)
 
 
+def test_at_0_not_one_product_leaves(site: Site, workspace: Workspace) -> None:
+    site.add_product("A1", 1)
+    site.add_product("A2", 2)
+    site.add_index("/products/A1.html", "/products/A2.html")
+    crawl(workspace, site.params())
+    site.add_index("/products/A1.html")
+    with pytest.raises(FailureBudgetError, match="A2"):
+        crawl(workspace, site.params(max_dropped_fraction=0))
+    assert list(read_catalog(workspace.data)) == ["A1", "A2"]
+
+
 def test_two_shops_of_one_machine_are_two_sources(site: Site, workspace: Workspace) -> None:
     site.add_product("A1", 1)
     site.add_index("/products/A1.html")

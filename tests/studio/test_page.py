@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from pvtt.generation.ad.record import AdRecord
 from pvtt.studio.server import open_studio
 from tests.browser import console_errors, open_browser, wait_for
 from tests.generation.ad.films import disc_shot, text_card, write_film, write_photos
-from tests.studio.watched import Running, running_studio
+from tests.studio.watched import Running, running_studio, watch
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -252,6 +253,14 @@ def test_what_a_killed_one_left_is_gone_after_the_next_start_and_ctrl_c_ends_it(
         ends = studio.interrupt()
     assert ends == (0, "\nStopped. Finished windows are kept: the same render goes on from there.\n")
     assert not list(ads.glob(".tmp-*"))
+
+
+def test_a_host_elsewhere_would_be_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.socket() as one, socket.create_server((HOST, 0)) as own:
+        watch("socket.connect", (one, own.getsockname()))
+        watch("socket.connect", (one, ("192.0.2.1", 80)))
+    assert (tmp_path / "reached.txt").read_text() == "192.0.2.1\n"
 
 
 def test_the_extra_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
