@@ -24,6 +24,7 @@ NUM_PRODUCTS = 9
 NUM_PHOTOS = 3  # of each product: the fewest that are let through
 FILM_S = 4.5  # of each product's film: its first shot, and a piece of the second that is too short for a clip
 SMALLEST: dict[str, dict[str, Any]] = {
+    "clip": {"width": 240, "height": 160},
     "segment": {"key_frame_every": 48},
     "validate": {"min_products": 8},
     "encode": {"variants": 1, "width": 96, "height": 64, "photo_size": 64},
@@ -57,9 +58,9 @@ def clone(project_root: Path, folder: Path, source: Path) -> Path:
     return folder
 
 
-def run(checkout: Path, *command: str) -> str:
+def run(checkout: Path, *command: str, **environment: str) -> str:
     """Run this interpreter in a checkout, as a person whose environment names no other checkout would."""
-    environment = {name: value for name, value in os.environ.items() if name not in OF_THIS_RUN}
+    environment |= {name: value for name, value in os.environ.items() if name not in OF_THIS_RUN}
     environment["PYTHONPATH"] = str(checkout)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     result = subprocess.run(
@@ -122,7 +123,8 @@ def test_crawl_to_report_then_nothing_to_do(checkout: Path) -> None:
 def test_a_second_clone_makes_the_same_bytes(
     project_root: Path, checkout: Path, source: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A colleague pulls the data and reproduces: the same run id, and the same DVC objects in `dvc.lock`."""
+    """A colleague pulls the data and reproduces, in one process a stage instead of one a core: the same run id, and the
+    same DVC objects in `dvc.lock`."""
     remote = tmp_path_factory.mktemp("remote")
     second = clone(project_root, tmp_path_factory.mktemp("second") / "another" / "place" / "pvtt", source)
     shutil.copy(checkout / "data.dvc", second)
@@ -130,7 +132,7 @@ def test_a_second_clone_makes_the_same_bytes(
         run(folder, "dvc", "remote", "add", "--local", "--default", "colleagues", str(remote))
         run(folder, "dvc", action, "data.dvc")
 
-    run(second, "dvc", "--wait-for-lock", "repro")
+    run(second, "dvc", "--wait-for-lock", "repro", PVTT_DISPATCH="inline")
 
     run_ids = [json.loads((one / "outs" / "evaluate" / "run.json").read_text())["run_id"] for one in (checkout, second)]
     assert run_ids[0] == run_ids[1]

@@ -62,4 +62,4 @@ def _read_yaml(path: Path) -> Any:
 
     if not path.is_file():
         raise MissingInputError(f"{path} does not exist", "run the pipeline first: `make run`")
-    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    return YAML(typ="safe").load(path.read_bytes())  # by libyaml: a lock is long, and DVC quotes what is ambiguous

@@ -59,16 +59,23 @@ def test_a_killed_ablation_goes_on_and_ends_in_the_same_table(tmp_path: Path) ->
     ablate(file, "run", "--jobs", "2")
     ablate(file, "table", "--no-time", "--out", "table")
 
-    # The other row's experiment is done here as well, and this one encoded: it is killed in a training, with a
-    # checkpoint behind it.
+    # The other row's experiment is done here as well, and this one's first training: it is killed in the second, with
+    # a checkpoint behind it.
     killed = tmp_path / "killed"
     shutil.copytree(file.parent, killed, symlinks=True, ignore=shutil.ignore_patterns("table"))
     other = killed / file.name
     experiment = killed / ".pvtt" / "ablations" / "two" / "experiments" / "frames" / "seed-0"
-    for made in ("outcome.json", "metrics", "outs/train_stage1", "outs/train_stage2", "outs/evaluate", ".pvtt/logs"):
+    for made in (
+        "outcome.json",
+        "metrics/train_stage2.json",
+        "metrics/evaluate.json",
+        "outs/train_stage2",
+        "outs/evaluate",
+        ".pvtt/logs",
+    ):
         path = experiment / made
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for stage in ("train_stage1", "train_stage2", "evaluate"):
+    for stage in ("train_stage2", "evaluate"):
         (experiment / ".pvtt" / "finished" / f"{stage}.json").unlink()
     process = start(other, "run")
     until(lambda: list((experiment / ".pvtt" / "checkpoints" / "train_stage2").glob("*.pt")), process)
