@@ -79,10 +79,18 @@ class EncodeJob(Record):
 def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> EncodedSample:
     """Encode one sample into `TENSORS_FILE` in `directory`; references that are cut out of films go beside it.
 
+    On one thread, whoever calls: how many share a convolution decides over its last bits, and one process a core or one
+    process for all shall give equal bytes.
+
     Raises:
         ItemRejectedError: The clip gives no window, or nothing may be given of its product.
         PvttError: A file is damaged or missing.
     """
+    with _one_thread():
+        return _encode_item(job, directory, params)
+
+
+def _encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> EncodedSample:
     encoders = load_encoders(job.base, params.image_features, params.image_encoder, params.dino_encoder)
     entry = job.entry
     try:
@@ -119,6 +127,16 @@ def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> Encode
         own_moments=tuple(entry.photo_paths[place] for place in references.own_moments),
         reference_clips=references.clips,
     )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)
 
 
 def reference_file(number: int) -> str:

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pvtt.encoding.encode import encode_sample, load_encoders
+from pvtt.encoding.encode import EncodeJob, encode_item, encode_sample, load_encoders
 from pvtt.encoding.photos import read_photo
+from pvtt.encoding.store import TENSORS_FILE
 from pvtt.encoding.variants import draw_variants
 from pvtt.encoding.windows import UnusableClipError, load_window
 from pvtt.errors import MissingInputError, PvttError
@@ -204,3 +205,17 @@ def test_a_shape_gap_widens_the_hole_of_variants_after_the_first(tmp_path: Path)
     assert (wide["mask"][1:] >= plain["mask"][1:]).all()
     assert (wide["mask"][1:].sum((1, 2, 3, 4)) > plain["mask"][1:].sum((1, 2, 3, 4))).all()
     assert torch.equal(wide["region"], plain["region"])  # the product itself is where it was
+
+
+def test_how_many_threads_there_are_makes_no_difference(tmp_path: Path) -> None:
+    base, params = build_tiny_base(tmp_path / "base"), tiny_encode_params(width=192, height=128, photo_size=128)
+    job = EncodeJob(entry=write_sample(tmp_path), seed=0, root=tmp_path, base=base)
+    made = []
+    for num_threads in (1, 2):
+        torch.set_num_threads(num_threads)
+        folder = tmp_path / str(num_threads)
+        folder.mkdir()
+        encode_item(job, folder, params)
+        assert torch.get_num_threads() == num_threads
+        made.append((folder / TENSORS_FILE).read_bytes())
+    assert made[0] == made[1]

@@ -8,6 +8,7 @@ photos, metrics, intervals, ratings and verdict are the real ones.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,10 @@ def draw_videos(workspace: Workspace, params: Params, brighter: float, patch: py
     validated = workspace.out("validate")
     entries = {entry.key: entry for entry in (*read_entries(validated), *read_transfers(validated).entries)}
 
+    @cache
+    def true_film(key: str) -> Video:
+        return Windows(workspace, params, workspace.cache).read(entries[key]).pixels
+
     def videos(
         self: Generator,
         samples: Sequence[ConditionedSample],
@@ -47,7 +52,7 @@ def draw_videos(workspace: Workspace, params: Params, brighter: float, patch: py
     ) -> list[Video]:
         drawn = []
         for number, sample in enumerate(samples):
-            truth = Windows(workspace, params, workspace.cache).read(entries[sample.key]).pixels
+            truth = true_film(sample.key)
             if network == "model" and products is not None and products[number].path == sample.path:
                 film = truth + brighter
             else:
