@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.crawl.job import CrawlJob, CrawlProgress, CrawlResult
+from pvtt.crawl.pace import Pace
 from pvtt.crawl.publish import held_contents
+from pvtt.crawl.robots import PRODUCT_TOKEN
 from pvtt.crawl.state import CrawlState
 from pvtt.files.storage import storage_fault
 from pvtt.files.workspace import Workspace
@@ -23,8 +25,7 @@ from pvtt.params.crawl import CrawlParams
 from pvtt.records.catalog import read_catalog
 
 REPORT_EVERY_S = 0.3
-USER_AGENT = "pvtt/0.1 (product video crawler; obeys robots.txt)"
-ROBOTS_NAME = "pvtt"
+USER_AGENT = f"{PRODUCT_TOKEN}/0.1 (product video crawler; obeys robots.txt)"
 PAGE_TIMEOUT_S = 60
 
 
@@ -32,8 +33,7 @@ def settings(params: CrawlParams, log: Path) -> dict[str, Any]:
     """Scrapy's settings for a crawl."""
     return {
         "USER_AGENT": USER_AGENT,
-        "ROBOTSTXT_OBEY": params.obey_robots,
-        "ROBOTSTXT_USER_AGENT": ROBOTS_NAME,
+        "ROBOTSTXT_OBEY": False,  # Scrapy's own reads a robots.txt that cannot be had as one that allows all
         "CONCURRENT_REQUESTS": params.concurrency,
         "CONCURRENT_REQUESTS_PER_DOMAIN": params.concurrency,
         "DOWNLOAD_DELAY": params.delay_s,
@@ -54,7 +54,11 @@ def settings(params: CrawlParams, log: Path) -> dict[str, Any]:
             "s3": None,
             "data": None,
         },
-        "DOWNLOADER_MIDDLEWARES": {"pvtt.crawl.download.HostGuard": 10},
+        "DOWNLOADER_MIDDLEWARES": {
+            "pvtt.crawl.download.HostGuard": 10,
+            "pvtt.crawl.polite.RobotsTxt": 100,
+            "pvtt.crawl.polite.Patience": 950,
+        },
         "TWISTED_DNS_RESOLVER": "pvtt.crawl.download.GuardedResolver",
         "TELNETCONSOLE_ENABLED": False,
         "REMOTE_CONTROL_ENABLED": False,
@@ -89,9 +93,11 @@ def _crawl(job_path: Path) -> CrawlResult:
 
     install_reactor("twisted.internet.asyncioreactor.AsyncioSelectorReactor")
     from pvtt.crawl.download import PARAMS, POLICY
+    from pvtt.crawl.polite import PACE
     from pvtt.crawl.spider import ShopSpider
 
-    process = AsyncCrawlerProcess({**settings(job.params, state.log), PARAMS: job.params, POLICY: job.policy()})
+    own = {PARAMS: job.params, POLICY: job.policy(), PACE: Pace()}
+    process = AsyncCrawlerProcess({**settings(job.params, state.log), **own})
     crawler = process.create_crawler(ShopSpider)
     process.crawl(crawler, job=job, state=state, held=held, report=_reporter())
     process.start()

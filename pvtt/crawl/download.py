@@ -39,19 +39,24 @@ from zope.interface import implementer
 from pvtt.crawl.content import MediaReceiver, check_size, max_bytes, probe
 from pvtt.crawl.drafts import MediaRecord
 from pvtt.crawl.guard import HostPolicy, address_fault
+from pvtt.crawl.robots import MAX_ROBOTS_BYTES, unpacked
 from pvtt.files.atomic import atomic_path
 from pvtt.items.runner import ItemRejectedError
 
 POLICY = "PVTT_POLICY"  # Scrapy settings of ours
 PARAMS = "PVTT_PARAMS"
 KIND = "pvtt_kind"  # request meta: page, video or photo
+URL = "pvtt_url"  # the URL that was asked for, before redirects
+ROBOTS = "pvtt_robots"  # of a robots.txt: the list of URLs that were asked for it, to which each is added
 SAVE_AS = "pvtt_save_as"  # the path that a media file gets when it is whole and checked
 SAVED = "pvtt_saved"  # the MediaRecord of what was saved
 
 CONNECT_TIMEOUT_S = 20.0
-IDLE_TIMEOUT_S = 60.0  # between two pieces of a body
+IDLE_TIMEOUT_S = 60.0  # for the head of an answer, and between two pieces of a body
+ROBOTS_TIMEOUT_S = 30.0  # for a whole robots.txt, and as much for its head
 TOTAL_TIMEOUT_S = 3600.0  # for a body that trickles
-SMALL_BODY_BYTES = 65536
+SMALL_BODY_BYTES = 65536  # of an error page or a redirect, which are of no interest in themselves
+GOOD = (200, 203)  # statuses with the thing itself; others below 300 have none, a part, or a wall's page
 
 
 class HostGuard:
@@ -66,14 +71,10 @@ class HostGuard:
 
     def process_request(self, request: Request) -> None:
         fault = self._policy.fault(request.url)
+        if ROBOTS in request.meta:
+            request.meta[ROBOTS].append(request.url)
         if fault is not None:
             raise ItemRejectedError("forbidden_host", fault)
-
-    def process_response(self, request: Request, response: Response) -> Response:
-        # RFC 9309, 2.3.1.4: while robots.txt answers with a server error, the whole site is disallowed.
-        if request.url.endswith("/robots.txt") and request.meta.get("dont_obey_robotstxt") and response.status >= 500:
-            return response.replace(body=b"User-agent: *\nDisallow: /\n")
-        return response
 
 
 @implementer(IHostnameResolver)
@@ -136,7 +137,10 @@ class _FilteringReceiver:
 
 
 class MediaDownloadHandler(HTTP11DownloadHandler):
-    """Streams media to the disk in bounded memory, checked while they arrive; leaves pages to Scrapy."""
+    """Streams media to the disk in bounded memory, checked while they arrive; leaves pages to Scrapy.
+
+    Of a robots.txt it takes the octets as they come, and hangs up behind those that count.
+    """
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
@@ -149,18 +153,26 @@ class MediaDownloadHandler(HTTP11DownloadHandler):
 
     async def download_request(self, request: Request) -> Response:
         """Raises `ItemRejectedError` for bytes that are not what they should be, and Scrapy's network errors."""
-        if SAVE_AS not in request.meta:
+        if SAVE_AS not in request.meta and ROBOTS not in request.meta:
             return await super().download_request(request)
         start = time.monotonic()
+        is_robots = ROBOTS in request.meta
         try:
-            answer = await maybe_deferred_to_future(
-                self._agent.request(b"GET", request.url.encode("ascii"), TxHeaders(dict(request.headers)))
-            )
+            asked = self._agent.request(b"GET", request.url.encode("ascii"), TxHeaders(dict(request.headers)))
+            asked.addTimeout(ROBOTS_TIMEOUT_S if is_robots else IDLE_TIMEOUT_S, reactor, _no_answer)
+            answer = await maybe_deferred_to_future(asked)
             request.meta["download_latency"] = time.monotonic() - start
             headers = Headers(dict(answer.headers.getAllRawHeaders()))
-            body = b"" if answer.code == 200 else await _read_small(answer)
-            if answer.code == 200:
+            if is_robots:
+                body = await _read_start(answer, MAX_ROBOTS_BYTES, ROBOTS_TIMEOUT_S)
+                encoding = b",".join(headers.getlist("Content-Encoding")).decode("latin-1")
+                headers.pop("Content-Encoding", None)
+                body = unpacked(body, encoding) if 200 <= answer.code < 300 else b""
+            elif answer.code in GOOD:
+                body = b""
                 request.meta[SAVED] = await self._save(answer, request)
+            else:
+                body = await _read_start(answer, SMALL_BODY_BYTES)
         except error.ConnectionRefusedError as problem:
             raise DownloadConnectionRefusedError(str(problem)) from problem
         except error.DNSLookupError as problem:
@@ -194,26 +206,30 @@ class MediaDownloadHandler(HTTP11DownloadHandler):
         await super().close()
 
 
-async def _deliver(answer: Any, take: Any) -> None:
+def _no_answer(_: Any, timeout_s: float) -> Failure:
+    return Failure(DownloadTimeoutError(f"no answer for {timeout_s:.0f} s"))
+
+
+async def _deliver(answer: Any, take: Any, timeout_s: float = TOTAL_TIMEOUT_S) -> None:
     """Feed an answer's body to `take`, piece by piece; an error of `take` closes the connection and is raised."""
     if answer.length == 0:
         return
     finished: Deferred[None] = Deferred()
-    answer.deliverBody(_Body(take, finished))
+    answer.deliverBody(_Body(take, finished, timeout_s))
     await maybe_deferred_to_future(finished)
 
 
-async def _read_small(answer: Any) -> bytes:
-    """The start of a body that is of no interest in itself: an error page, a redirect."""
+async def _read_start(answer: Any, limit: int, timeout_s: float = TOTAL_TIMEOUT_S) -> bytes:
+    """A body; of one that is longer, somewhat more than `limit` bytes."""
     body = bytearray()
 
     def take(data: bytes) -> None:
         body.extend(data)
-        if len(body) > SMALL_BODY_BYTES:
+        if len(body) > limit:
             raise _EnoughError
 
     with suppress(_EnoughError):
-        await _deliver(answer, take)
+        await _deliver(answer, take, timeout_s)
     return bytes(body)
 
 
@@ -230,21 +246,23 @@ class _HangUp(Protocol):
 
 
 class _Body(Protocol, TimeoutMixin):
-    def __init__(self, take: Any, finished: Deferred[None]) -> None:
+    def __init__(self, take: Any, finished: Deferred[None], timeout_s: float) -> None:
         self._take = take
         self._finished = finished
-        self._deadline = time.monotonic() + TOTAL_TIMEOUT_S
-        self.setTimeout(IDLE_TIMEOUT_S)
+        self._timeout_s = timeout_s
+        self._idle_s = min(IDLE_TIMEOUT_S, timeout_s)
+        self._deadline = time.monotonic() + timeout_s
+        self.setTimeout(self._idle_s)
 
     def timeoutConnection(self) -> None:
-        self._fail(DownloadTimeoutError(f"no data for {IDLE_TIMEOUT_S:.0f} s"))
+        self._fail(DownloadTimeoutError(f"no data for {self._idle_s:.0f} s"))
 
     def dataReceived(self, data: bytes) -> None:
         if self._finished.called:
             return
         self.resetTimeout()
         if time.monotonic() > self._deadline:
-            self._fail(DownloadTimeoutError(f"not whole after {TOTAL_TIMEOUT_S:.0f} s"))
+            self._fail(DownloadTimeoutError(f"not whole after {self._timeout_s:.0f} s"))
             return
         try:
             self._take(data)

@@ -38,6 +38,7 @@ class CrawlResult(Record):
     num_unanswered: int = 0  # requests that failed in a way that may pass
     num_downloads: int = 0
     num_not_modified: int = 0
+    notes: tuple[str, ...] = ()  # for the summary
     limited: bool = False  # max_products or max_pages ended it
     storage_fault: str | None = None  # the message of the `StorageError` that ended the crawl
     storage_hint: str | None = None

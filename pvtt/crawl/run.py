@@ -73,8 +73,7 @@ def _crawl_shop(workspace: Workspace, params: CrawlParams, state: CrawlState) ->
         state.finish(complete=False)  # the next crawl asks anew
     if result.start_problem is not None:
         raise PvttError(
-            f"the shop at {start} cannot be read: {result.start_problem}",
-            "is it up? `pvtt shop serve` serves the sample shop, and `make run` does so by itself",
+            f"the shop at {start} cannot be read: {result.start_problem}", _start_hint(result.start_problem)
         )
     if not drafts:
         raise PvttError(
@@ -137,6 +136,17 @@ def _crawl_feed(workspace: Workspace, params: CrawlParams, state: CrawlState) ->
     return _publish(workspace, params, state, harvest, result)
 
 
+def _start_hint(problem: str) -> str:
+    if problem.startswith("robots_forbidden"):
+        return (
+            "robots.txt says what the owner lets robots read: mend it if the shop is yours, crawl again later if its "
+            "server failed; only with the owner's leave set crawl.obey_robots to false in params.yaml"
+        )
+    if problem.startswith("rate_limited"):
+        return "crawl again later, or with a larger crawl.delay_s: what was fetched is kept"
+    return "is it up? `pvtt shop serve` serves the sample shop, and `make run` does so by itself"
+
+
 def _is_url(ref: MediaRef) -> bool:
     return "://" in ref.url
 
@@ -147,7 +157,7 @@ def _publish(
     published = publish(workspace, harvest)
     state.finish(harvest.complete)
     products = published.catalog.values()
-    notes = []
+    notes = list(result.notes)
     if published.dropped:
         notes.append(f"dropped, as they left the source or are off-spec now: {_named(published.dropped)}")
     if published.kept:

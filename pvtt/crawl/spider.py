@@ -9,33 +9,24 @@ from typing import Any, Literal
 
 import scrapy
 from scrapy import Request
-from scrapy.exceptions import (
-    CannotResolveHostError,
-    CloseSpider,
-    DownloadCancelledError,
-    DownloadConnectionRefusedError,
-    IgnoreRequest,
-)
-from scrapy.http import Response, TextResponse
+from scrapy.exceptions import CloseSpider
+from scrapy.http import HtmlResponse, Response, TextResponse
 from scrapy.spidermiddlewares.httperror import HttpError
-from scrapy.utils.httpobj import urlparse_cached
 from twisted.python.failure import Failure
 
 from pvtt.crawl.adapters import adapter_start, read_json_page
-from pvtt.crawl.content import MEGABYTE
-from pvtt.crawl.download import KIND, SAVE_AS, SAVED, GuardedResolver
+from pvtt.crawl.download import GOOD, KIND, SAVE_AS, SAVED, URL
 from pvtt.crawl.drafts import MediaKind, MediaRecord, PageRecord, ProductDraft
 from pvtt.crawl.job import MAX_PAGE_BYTES, CrawlJob, CrawlProgress, CrawlResult
 from pvtt.crawl.pages import read_html_page
+from pvtt.crawl.refusals import refusal_of
 from pvtt.crawl.state import CrawlState, Fetched, Refusal
 from pvtt.errors import StorageError
 from pvtt.files.storage import raise_storage_fault, storage_fault
 from pvtt.items.runner import ItemRejectedError
 
 GONE = (404, 410)  # the source's definite answer: nothing is there
-URL = "pvtt_url"  # request meta: the URL that was asked for, before redirects
 MEDIA_PRIORITY = 10  # media before further pages, so that a product is finished early
-ROBOTS_FORBIDDEN = "Forbidden by robots.txt"  # what Scrapy's middleware says
 
 
 class ShopSpider(scrapy.Spider):
@@ -61,6 +52,7 @@ class ShopSpider(scrapy.Spider):
         super().__init__(**kwargs)
         self._start_problem: str | None = None
         self._storage_fault: StorageError | None = None
+        self.notes: list[str] = []  # for the crawl's summary
         self._limited = False
         self._num_unanswered = 0
         self._num_downloads = 0
@@ -83,6 +75,11 @@ class ShopSpider(scrapy.Spider):
             for request in self._media(draft):
                 yield request
 
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing more is to be fetched."""
+        return self._storage_fault is not None
+
     def result(self) -> CrawlResult:
         """What came of the crawl, once it is over."""
         fault = self._storage_fault
@@ -92,6 +89,7 @@ class ShopSpider(scrapy.Spider):
             num_downloads=self._num_downloads,
             num_not_modified=self._num_not_modified,
             limited=self._limited,
+            notes=tuple(sorted(self.notes)),
             storage_fault=None if fault is None else fault.message,
             storage_hint=None if fault is None else fault.hint,
         )
@@ -128,8 +126,16 @@ class ShopSpider(scrapy.Spider):
             yield from self._use(known.record)
             return
         self._num_downloads += 1
+        if response.status not in GOOD:
+            self._note("page", url, _not_good(response))
+            return
         try:
             record = self._page_record(response, is_start=url == self._job.start)
+        except ItemRejectedError as rejected:
+            known = self._state.page(url)
+            had_product = known is not None and isinstance(known.record, PageRecord) and bool(known.record.drafts)
+            self._note("page", url, Refusal(rejected.reason, rejected.message, failed=had_product))
+            return
         except Exception as error:  # one page that the reader trips over never ends a crawl; it is recorded and counted
             self.logger.exception("cannot read %s", url)
             self._num_unanswered += 1
@@ -151,17 +157,27 @@ class ShopSpider(scrapy.Spider):
             self._num_not_modified += 1
             return
         self._num_downloads += 1
+        if response.status not in GOOD:
+            self._note(kind, url, _not_good(response))
+            return
         self._keep(kind, url, response.meta[SAVED], response)
+
+    def _note(self, kind: Literal["page"] | MediaKind, url: str, refusal: Refusal, *, gone: bool = False) -> None:
+        """Keep a refusal; `gone` where the source says that nothing is there."""
+        if url == self._job.start:
+            self._start_problem = f"{refusal.reason}: {refusal.message}"
+        if refusal.failed and not gone:
+            self._num_unanswered += 1
+        self._state.refuse(kind, url, refusal, forget=gone or not refusal.failed)
 
     def _note_failure(self, request: Request, problem: BaseException) -> None:
         kind, url = request.meta[KIND], request.meta[URL]
-        refusal = _refusal_of(problem, request)
+        refusal = refusal_of(problem, request)
         gone = isinstance(problem, HttpError) and problem.response.status in GONE
-        if refusal.failed and not gone:
-            self._num_unanswered += 1
-        if url == self._job.start:
-            self._start_problem = f"{refusal.reason}: {refusal.message}"
-        self._state.refuse(kind, url, refusal, forget=gone or not refusal.failed)
+        if gone and kind == "page" and url != self._job.start:
+            self._state.forget("page", url)  # a dead link is no fault of the crawl; no product is behind it any more
+        else:
+            self._note(kind, url, refusal, gone=gone)
 
     @contextmanager
     def _stopping_on_a_storage_fault(self) -> Iterator[None]:
@@ -264,8 +280,10 @@ class ShopSpider(scrapy.Spider):
         )
 
     def _page_record(self, response: Response, is_start: bool) -> PageRecord:
-        if not isinstance(response, TextResponse):
-            return PageRecord()
+        if not isinstance(response, TextResponse):  # so its type says; its bytes decide
+            if response.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"<", b""):
+                raise ItemRejectedError("not_a_page", "its bytes are not a page's")
+            response = HtmlResponse(response.url, headers=response.headers, body=response.body)
         record = read_json_page(response.text, response.url)
         if record is not None:
             return record
@@ -288,25 +306,6 @@ class ShopSpider(scrapy.Spider):
         self._report(CrawlProgress(answered=self._num_answered, asked=self._num_asked, products=len(self._products)))
 
 
-def _refusal_of(problem: BaseException, request: Request) -> Refusal:
-    """Why a request gave nothing, as a reason code and a line for a person."""
-    if isinstance(problem, ItemRejectedError):
-        where = "" if request.url == request.meta[URL] else f" (redirected to {request.url})"
-        return Refusal(problem.reason, problem.message + where)
-    if isinstance(problem, IgnoreRequest) and not isinstance(problem, HttpError):
-        if str(problem) == ROBOTS_FORBIDDEN:
-            return Refusal("robots_forbidden", "the site's robots.txt forbids it")
-        return Refusal("http_error", f"{problem}", failed=True)
-    if isinstance(problem, HttpError):
-        return Refusal("http_error", f"answered with status {problem.response.status}", failed=True)
-    if isinstance(problem, DownloadCancelledError):
-        return Refusal("too_large", f"the page is larger than {MAX_PAGE_BYTES / MEGABYTE:g} MB")
-    if isinstance(problem, CannotResolveHostError):
-        host = urlparse_cached(request).hostname or ""
-        if host in GuardedResolver.refused:
-            return Refusal("forbidden_host", GuardedResolver.refused[host])
-        return Refusal("http_error", f"no host has the name {host}", failed=True)
-    if isinstance(problem, DownloadConnectionRefusedError):
-        return Refusal("http_error", "the connection was refused", failed=True)
-    text = (str(problem).strip().splitlines() or [""])[0]
-    return Refusal("http_error", f"{type(problem).__name__}: {text}".rstrip(": "), failed=True)
+def _not_good(response: Response) -> Refusal:
+    """Of a 2xx status that does not say to be the thing itself: 202 is often a wall's, 206 a part's."""
+    return Refusal("http_error", f"answered with status {response.status}", failed=True)

@@ -169,6 +169,11 @@ class CrawlState:
         self._write("DELETE FROM refused WHERE kind = ? AND url = ?", kind, url)
         self._write("UPDATE fetched SET run = ? WHERE kind = ? AND url = ?", self.run, kind, url)
 
+    def forget(self, kind: Literal["page"] | MediaKind, url: str) -> None:
+        """Drop what is known of a URL."""
+        self._write("DELETE FROM refused WHERE kind = ? AND url = ?", kind, url)
+        self._write("DELETE FROM fetched WHERE kind = ? AND url = ?", kind, url)
+
     def refuse(self, kind: Literal["page"] | MediaKind, url: str, refusal: Refusal, forget: bool) -> None:
         """Record that a URL gave nothing; `forget` drops what an earlier run got from it."""
         if forget:

@@ -7,8 +7,9 @@ import io
 import json
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -52,6 +53,7 @@ class Page:
     validators: bool = True  # sends an ETag, and 304 for it
     endless: bool = False  # repeats the body, without a length, until the client hangs up
     missing_bytes: int = 0  # announces this many bytes more than it sends
+    raw: bytes | None = None  # sent as it is, status line and all, instead of an answer; then the connection is closed
 
 
 @dataclass
@@ -61,11 +63,13 @@ class Site:
     Args:
         pages: Path (with query) → page. What is not there is 404.
         requests: (path, answered status) in the order of answers.
+        times: When each of them was, on `time.monotonic`.
         before: Called with each path before it is answered; for tests that interrupt.
     """
 
     pages: dict[str, Page] = field(default_factory=dict)
     requests: list[tuple[str, int]] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     before: Callable[[str], None] | None = None
     port: int = 0
 
@@ -132,6 +136,13 @@ def serving(site: Site) -> Iterator[Site]:
             if site.before is not None:
                 site.before(self.path)
             page = site.pages.get(self.path, Page(b"not found", 404, validators=False))
+            site.times.append(time.monotonic())
+            if page.raw is not None:
+                site.requests.append((self.path, 0))
+                self.close_connection = True
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    self.wfile.write(page.raw)
+                return
             etag = f'"{hashlib.sha256(page.body).hexdigest()[:16]}"'
             status, body = page.status, page.body
             if page.validators and self.headers.get("If-None-Match") == etag:
