@@ -57,6 +57,7 @@ def settings(params: CrawlParams, log: Path) -> dict[str, Any]:
         "DOWNLOADER_MIDDLEWARES": {
             "pvtt.crawl.download.HostGuard": 10,
             "pvtt.crawl.polite.RobotsTxt": 100,
+            "pvtt.crawl.bodies.WholePages": 900,
             "pvtt.crawl.polite.Patience": 950,
         },
         "TWISTED_DNS_RESOLVER": "pvtt.crawl.download.GuardedResolver",

@@ -207,19 +207,19 @@ class MediaDownloadHandler(HTTP11DownloadHandler):
 
 
 def _no_answer(_: Any, timeout_s: float) -> Failure:
-    return Failure(DownloadTimeoutError(f"no answer for {timeout_s:.0f} s"))
+    return Failure(DownloadTimeoutError(f"no answer for {timeout_s:g} s"))
 
 
-async def _deliver(answer: Any, take: Any, timeout_s: float = TOTAL_TIMEOUT_S) -> None:
+async def _deliver(answer: Any, take: Any, timeout_s: float | None = None) -> None:
     """Feed an answer's body to `take`, piece by piece; an error of `take` closes the connection and is raised."""
     if answer.length == 0:
         return
     finished: Deferred[None] = Deferred()
-    answer.deliverBody(_Body(take, finished, timeout_s))
+    answer.deliverBody(_Body(take, finished, timeout_s or TOTAL_TIMEOUT_S))
     await maybe_deferred_to_future(finished)
 
 
-async def _read_start(answer: Any, limit: int, timeout_s: float = TOTAL_TIMEOUT_S) -> bytes:
+async def _read_start(answer: Any, limit: int, timeout_s: float | None = None) -> bytes:
     """A body; of one that is longer, somewhat more than `limit` bytes."""
     body = bytearray()
 
@@ -255,14 +255,14 @@ class _Body(Protocol, TimeoutMixin):
         self.setTimeout(self._idle_s)
 
     def timeoutConnection(self) -> None:
-        self._fail(DownloadTimeoutError(f"no data for {self._idle_s:.0f} s"))
+        self._fail(DownloadTimeoutError(f"no data for {self._idle_s:g} s"))
 
     def dataReceived(self, data: bytes) -> None:
         if self._finished.called:
             return
         self.resetTimeout()
         if time.monotonic() > self._deadline:
-            self._fail(DownloadTimeoutError(f"not whole after {self._timeout_s:.0f} s"))
+            self._fail(DownloadTimeoutError(f"not whole after {self._timeout_s:g} s"))
             return
         try:
             self._take(data)

@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 import scrapy
 from scrapy import Request
-from scrapy.exceptions import CloseSpider
-from scrapy.http import HtmlResponse, Response, TextResponse
+from scrapy.exceptions import CloseSpider, ResponseDataLossError
+from scrapy.http import Response, TextResponse
 from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure
 
 from pvtt.crawl.adapters import adapter_start, read_json_page
+from pvtt.crawl.bodies import as_page
 from pvtt.crawl.download import GOOD, KIND, SAVE_AS, SAVED, URL
 from pvtt.crawl.drafts import MediaKind, MediaRecord, PageRecord, ProductDraft
 from pvtt.crawl.job import MAX_PAGE_BYTES, CrawlJob, CrawlProgress, CrawlResult
@@ -130,11 +131,14 @@ class ShopSpider(scrapy.Spider):
             self._note("page", url, _not_good(response))
             return
         try:
-            record = self._page_record(response, is_start=url == self._job.start)
+            record = self._page_record(as_page(response), is_start=url == self._job.start)
         except ItemRejectedError as rejected:
             known = self._state.page(url)
             had_product = known is not None and isinstance(known.record, PageRecord) and bool(known.record.drafts)
             self._note("page", url, Refusal(rejected.reason, rejected.message, failed=had_product))
+            return
+        except ResponseDataLossError as problem:
+            self._note("page", url, refusal_of(problem, request=response.request or Request(url)))
             return
         except Exception as error:  # one page that the reader trips over never ends a crawl; it is recorded and counted
             self.logger.exception("cannot read %s", url)
@@ -227,7 +231,8 @@ class ShopSpider(scrapy.Spider):
             return
         for kind, ref in draft.refs():
             url = ref.url
-            if (kind, url) in self._seen or "://" not in url:
+            is_path = "://" not in url and self._job.start is None  # beside a feed
+            if (kind, url) in self._seen or is_path:
                 continue
             self._seen.add((kind, url))
             known = self._state.media(kind, url)
@@ -279,11 +284,7 @@ class ShopSpider(scrapy.Spider):
             url, callback=callback, errback=self.failed, headers=headers, meta=meta, priority=priority, dont_filter=True
         )
 
-    def _page_record(self, response: Response, is_start: bool) -> PageRecord:
-        if not isinstance(response, TextResponse):  # so its type says; its bytes decide
-            if response.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"<", b""):
-                raise ItemRejectedError("not_a_page", "its bytes are not a page's")
-            response = HtmlResponse(response.url, headers=response.headers, body=response.body)
+    def _page_record(self, response: TextResponse, is_start: bool) -> PageRecord:
         record = read_json_page(response.text, response.url)
         if record is not None:
             return record

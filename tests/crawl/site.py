@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import tempfile
 import threading
@@ -52,6 +53,7 @@ class Page:
     headers: dict[str, str] = field(default_factory=dict)
     validators: bool = True  # sends an ETag, and 304 for it
     endless: bool = False  # repeats the body, without a length, until the client hangs up
+    drip_s: float = 0.0  # sends the body over and over, one byte at a time, each so many seconds after the last
     missing_bytes: int = 0  # announces this many bytes more than it sends
     raw: bytes | None = None  # sent as it is, status line and all, instead of an answer; then the connection is closed
 
@@ -152,13 +154,18 @@ def serving(site: Site) -> Iterator[Site]:
             if page.validators:
                 self.send_header("ETag", etag)
             length = (
-                {"Connection": "close"} if page.endless else {"Content-Length": str(len(body) + page.missing_bytes)}
+                {"Connection": "close"}
+                if page.endless or page.drip_s
+                else {"Content-Length": str(len(body) + page.missing_bytes)}
             )
             headers = {**length, **page.headers}
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.end_headers()
             try:
+                self.end_headers()
+                for byte in itertools.cycle(body) if page.drip_s else ():
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(page.drip_s)
                 self.wfile.write(body)
                 while page.endless:
                     self.wfile.write(body)
