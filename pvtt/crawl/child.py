@@ -55,12 +55,12 @@ def settings(params: CrawlParams, log: Path) -> dict[str, Any]:
             "data": None,
         },
         "DOWNLOADER_MIDDLEWARES": {
-            "pvtt.crawl.download.HostGuard": 10,
+            "pvtt.crawl.guarded.HostGuard": 10,
             "pvtt.crawl.polite.RobotsTxt": 100,
             "pvtt.crawl.bodies.WholePages": 900,
             "pvtt.crawl.polite.Patience": 950,
         },
-        "TWISTED_DNS_RESOLVER": "pvtt.crawl.download.GuardedResolver",
+        "TWISTED_DNS_RESOLVER": "pvtt.crawl.guarded.GuardedResolver",
         "TELNETCONSOLE_ENABLED": False,
         "REMOTE_CONTROL_ENABLED": False,
         "LOG_FILE": str(log),
@@ -93,7 +93,8 @@ def _crawl(job_path: Path) -> CrawlResult:
     from scrapy.utils.reactor import install_reactor
 
     install_reactor("twisted.internet.asyncioreactor.AsyncioSelectorReactor")
-    from pvtt.crawl.download import PARAMS, POLICY
+    from pvtt.crawl.download import PARAMS
+    from pvtt.crawl.guarded import POLICY
     from pvtt.crawl.polite import PACE
     from pvtt.crawl.spider import ShopSpider
 

@@ -1,9 +1,9 @@
-"""Scrapy's extension points: where a request may go, and how media reach the disk.
+"""Scrapy's download handler: how media reach the disk.
 
 Needs an installed Twisted reactor; only the child process imports it.
 """
 # Twisted is typed in part, and its interfaces are in camel case.
-# ruff: noqa: N802, N803
+# ruff: noqa: N802
 # mypy: disallow-untyped-calls=False, disable-error-code="misc,import-untyped"
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from scrapy.http import Headers, Response
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet import error, reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IHostnameResolver, IHostResolution, IResolutionReceiver
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
@@ -34,20 +33,17 @@ from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, HTTPConnectionP
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers as TxHeaders
 from twisted.web.iweb import UNKNOWN_LENGTH
-from zope.interface import implementer
 
 from pvtt.crawl.content import MediaReceiver, check_size, max_bytes, probe
 from pvtt.crawl.drafts import MediaRecord
-from pvtt.crawl.guard import HostPolicy, address_fault
+from pvtt.crawl.guarded import ROBOTS
 from pvtt.crawl.robots import MAX_ROBOTS_BYTES, unpacked
 from pvtt.files.atomic import atomic_path
 from pvtt.items.runner import ItemRejectedError
 
-POLICY = "PVTT_POLICY"  # Scrapy settings of ours
-PARAMS = "PVTT_PARAMS"
+PARAMS = "PVTT_PARAMS"  # Scrapy setting: the `CrawlParams` of the crawl
 KIND = "pvtt_kind"  # request meta: page, video or photo
 URL = "pvtt_url"  # the URL that was asked for, before redirects
-ROBOTS = "pvtt_robots"  # of a robots.txt: the list of URLs that were asked for it, to which each is added
 SAVE_AS = "pvtt_save_as"  # the path that a media file gets when it is whole and checked
 SAVED = "pvtt_saved"  # the MediaRecord of what was saved
 
@@ -57,83 +53,6 @@ ROBOTS_TIMEOUT_S = 30.0  # for a whole robots.txt, and as much for its head
 TOTAL_TIMEOUT_S = 3600.0  # for a body that trickles
 SMALL_BODY_BYTES = 65536  # of an error page or a redirect, which are of no interest in themselves
 GOOD = (200, 203)  # statuses with the thing itself; others below 300 have none, a part, or a wall's page
-
-
-class HostGuard:
-    """Downloader middleware before all others: refuses requests outside the policy, also redirects and robots.txt."""
-
-    def __init__(self, crawler: Crawler) -> None:
-        self._policy: HostPolicy = crawler.settings[POLICY]
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> HostGuard:
-        return cls(crawler)
-
-    def process_request(self, request: Request) -> None:
-        fault = self._policy.fault(request.url)
-        if ROBOTS in request.meta:
-            request.meta[ROBOTS].append(request.url)
-        if fault is not None:
-            raise ItemRejectedError("forbidden_host", fault)
-
-
-@implementer(IHostnameResolver)
-class GuardedResolver:
-    """Leaves out addresses that must not be connected to, so that no name points the crawl into a private network."""
-
-    refused: dict[str, str] = {}  # noqa: RUF012  host name: why all its addresses were left out
-
-    def __init__(self, crawler: Crawler, wrapped: Any) -> None:
-        policy: HostPolicy = crawler.settings[POLICY]
-        self._allow_loopback = policy.allow_loopback
-        self._wrapped = wrapped
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler, reactor: Any) -> GuardedResolver:
-        return cls(crawler, reactor.nameResolver)
-
-    def install_on_reactor(self) -> None:
-        reactor.installNameResolver(self)
-
-    def resolveHostName(
-        self,
-        resolutionReceiver: IResolutionReceiver,
-        hostName: str,
-        portNumber: int = 0,
-        addressTypes: Any = None,
-        transportSemantics: str = "TCP",
-    ) -> IHostResolution:
-        receiver = _FilteringReceiver(resolutionReceiver, hostName, self._allow_loopback)
-        resolution: IHostResolution = self._wrapped.resolveHostName(
-            receiver, hostName, portNumber, addressTypes, transportSemantics
-        )
-        return resolution
-
-
-@implementer(IResolutionReceiver)
-class _FilteringReceiver:
-    def __init__(self, wrapped: Any, host: str, allow_loopback: bool) -> None:
-        self._wrapped = wrapped
-        self._host = host
-        self._allow_loopback = allow_loopback
-        self._num_passed = 0
-        self._fault: str | None = None
-
-    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
-        self._wrapped.resolutionBegan(resolutionInProgress)
-
-    def addressResolved(self, address: IAddress) -> None:
-        fault = address_fault(address.host, self._allow_loopback)
-        if fault is None:
-            self._num_passed += 1
-            self._wrapped.addressResolved(address)
-        else:
-            self._fault = fault
-
-    def resolutionComplete(self) -> None:
-        if self._fault is not None and not self._num_passed:
-            GuardedResolver.refused[self._host] = f"{self._host} resolves to an address that is refused: {self._fault}"
-        self._wrapped.resolutionComplete()
 
 
 class MediaDownloadHandler(HTTP11DownloadHandler):

@@ -61,7 +61,7 @@ class HostPolicy:
     def fault(self, url: str) -> str | None:
         """Why a URL must not be requested; None where it may be.
 
-        Names are checked here, what they resolve to when the connection is made (`pvtt.crawl.download`).
+        Names are checked here, what they resolve to when the connection is made (`pvtt.crawl.guarded`).
         """
         try:
             parts = urlsplit(url)

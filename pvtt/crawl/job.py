@@ -36,6 +36,7 @@ class CrawlResult(Record):
 
     start_problem: str | None = None  # why the start page could not be read
     num_unanswered: int = 0  # requests that failed in a way that may pass
+    num_dead: int = 0  # links that lead nowhere (404, 410)
     num_downloads: int = 0
     num_not_modified: int = 0
     notes: tuple[str, ...] = ()  # for the summary

@@ -19,8 +19,9 @@ from scrapy.exceptions import CannotResolveHostError, DownloadConnectionRefusedE
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
-from pvtt.crawl.download import PARAMS, ROBOTS
+from pvtt.crawl.download import PARAMS
 from pvtt.crawl.guard import DEFAULT_PORTS
+from pvtt.crawl.guarded import ROBOTS
 from pvtt.crawl.pace import MAX_CRAWL_DELAY_S, HostBusyError, Pace, asks_to_wait, retry_after_s
 from pvtt.crawl.refusals import RefusedError, refusal_of
 from pvtt.crawl.robots import RobotsRules, RobotsUnreachableError, rules_of

@@ -16,7 +16,8 @@ from scrapy.spidermiddlewares.httperror import HttpError
 from scrapy.utils.httpobj import urlparse_cached
 
 from pvtt.crawl.content import MEGABYTE
-from pvtt.crawl.download import URL, GuardedResolver
+from pvtt.crawl.download import URL
+from pvtt.crawl.guarded import GuardedResolver
 from pvtt.crawl.job import MAX_PAGE_BYTES
 from pvtt.crawl.pace import HostBusyError
 from pvtt.crawl.state import Refusal

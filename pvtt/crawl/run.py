@@ -77,7 +77,8 @@ def _crawl_shop(workspace: Workspace, params: CrawlParams, state: CrawlState) ->
         )
     if not drafts:
         raise PvttError(
-            f"no product was found at {start} ({len(refused)} pages were refused)",
+            f"no product was found at {start} ({len(refused)} pages were refused, "
+            f"{result.num_dead} links lead nowhere)",
             "start where the products are listed: pages need schema.org Product data, or OpenGraph tags of a product",
         )
     origins = frozenset({origin_of(start)} | {origin_of(draft.page_url) for draft in drafts})

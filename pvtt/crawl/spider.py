@@ -56,6 +56,7 @@ class ShopSpider(scrapy.Spider):
         self.notes: list[str] = []  # for the crawl's summary
         self._limited = False
         self._num_unanswered = 0
+        self._num_dead = 0
         self._num_downloads = 0
         self._num_not_modified = 0
         self._job = job
@@ -87,6 +88,7 @@ class ShopSpider(scrapy.Spider):
         return CrawlResult(
             start_problem=self._start_problem,
             num_unanswered=self._num_unanswered,
+            num_dead=self._num_dead,
             num_downloads=self._num_downloads,
             num_not_modified=self._num_not_modified,
             limited=self._limited,
@@ -179,6 +181,7 @@ class ShopSpider(scrapy.Spider):
         refusal = refusal_of(problem, request)
         gone = isinstance(problem, HttpError) and problem.response.status in GONE
         if gone and kind == "page" and url != self._job.start:
+            self._num_dead += 1
             self._state.forget("page", url)  # a dead link is no fault of the crawl; no product is behind it any more
         else:
             self._note(kind, url, refusal, gone=gone)
