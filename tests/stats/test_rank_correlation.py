@@ -1,0 +1,42 @@
+"""Kendall's tau-b over pairs, held against SciPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+
+from pvtt.stats.rank_correlation import pair_kendall
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_over_all_pairs_it_is_scipys(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    figures, human = random.integers(5, size=9), random.integers(4, size=9)  # with ties
+    first, second = np.triu_indices(9, 1)
+    found = pair_kendall(figures[first] - figures[second], human[first] - human[second], ["P"] * len(first))
+    assert found is not None
+    assert found[0] == pytest.approx(kendalltau(figures, human).statistic)
+    assert found[1:] == (None, None)  # of one product
+
+
+def test_an_interval_holds_the_value_and_stays_within_one() -> None:
+    random = np.random.default_rng(1)
+    votes = random.choice([-1, 0, 1], size=60)
+    figures = np.where(random.random(60) < 0.8, votes, -votes) * random.random(60)
+    products = [str(number // 3) for number in range(60)]
+    found = pair_kendall(figures, votes, products)
+    assert found is not None
+    value, low, high = found
+    assert low is not None
+    assert high is not None
+    assert -1 <= low < value < high <= 1
+    assert pair_kendall(figures, votes, products) == found
+    assert (pair_kendall(votes, votes, products) or ())[0] == 1
+    assert (pair_kendall(-votes, votes, products) or ())[0] == -1
+
+
+def test_where_all_are_equal_there_is_none() -> None:
+    assert pair_kendall([0, 0], [1, -1], ["a", "b"]) is None
+    assert pair_kendall([1, 2], [0, 0], ["a", "b"]) is None
+    assert pair_kendall([], [], []) is None
