@@ -1,21 +1,17 @@
 """A contender's film of a triplet: made once, kept with how it came about, and measured once.
 
-Everything lies in the run's own folder, each film beside its record, and is as good as missing where it is not what its
-record says: a run that was stopped anywhere goes on with the same command.
+A run that was stopped anywhere goes on with the same command.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
-
-from pydantic import ValidationError
 
 from pvtt import __version__
 from pvtt.bench.contenders import BenchContender, Job
+from pvtt.bench.kept import FilmFiles
 from pvtt.bench.measure import Values, measure_film, read_film
 from pvtt.bench.sets import BenchSet, Pixels
 from pvtt.errors import PvttError, first_line
@@ -24,11 +20,8 @@ from pvtt.evaluation.metrics.metric import Networks
 from pvtt.files.atomic import atomic_write_text, scratch_directory
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_file, sha256_json
-from pvtt.files.storage import raise_storage_fault, storage_fault
-from pvtt.records.base import RecordT
+from pvtt.files.storage import storage_fault
 from pvtt.records.bench import BenchFilm, BenchScore, Triplet
-
-FILMS = "films"
 
 
 @cache  # reading all the source takes a second
@@ -41,48 +34,6 @@ def measuring_code() -> str:
 def versions() -> dict[str, str]:
     """Of this project and of the libraries that results depend on."""
     return {"pvtt": __version__, "measuring": measuring_code()} | {name: version(name) for name in LIBRARIES}
-
-
-@dataclass(frozen=True)
-class FilmFiles:
-    """Where a contender's film of a triplet lies in a run's folder, and what is beside it."""
-
-    folder: Path
-    contender: str
-    triplet: str
-
-    @property
-    def film(self) -> Path:
-        return self.folder / FILMS / self.contender / f"{self.triplet}.mp4"
-
-    @property
-    def record(self) -> Path:
-        return self.film.with_suffix(".json")
-
-    @property
-    def score(self) -> Path:
-        return self.film.with_suffix(".score.json")
-
-    def read_record(self) -> BenchFilm | None:
-        """None where there is none, or the film is not what it says."""
-        record = _read(self.record, BenchFilm)
-        if record is None or record.sha256 is None:
-            return record
-        return record if self.film.is_file() and sha256_file(self.film) == record.sha256 else None
-
-    def read_score(self) -> BenchScore | None:
-        """None where there is none."""
-        return _read(self.score, BenchScore)
-
-
-def _read(path: Path, kind: type[RecordT]) -> RecordT | None:
-    try:
-        return kind.from_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        raise_storage_fault(error, path)
-        return None
 
 
 def make_film(

@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pvtt.bench.films import FILMS
+from pvtt.bench.kept import FILMS
 from pvtt.bench.table import BenchTable
-from pvtt.bench.text import cell_text, films, minutes, named, places, reading, title
+from pvtt.bench.text import cell_text, films, minutes, places, reading, title
+from pvtt.bench.votes_text import QUESTION, SAYS, lead, named, vote_tables
 from pvtt.records.bench import RunTriplet
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -45,7 +46,15 @@ def render(table: BenchTable) -> str:
         "title": title,
     }
     rows = [(triplet, _shown(table, triplet)) for triplet in table.run.triplets]
-    return environment.get_template("bench.html.j2").render(table=table, reading=reading(table), rows=rows)
+    return environment.get_template("bench.html.j2").render(
+        table=table,
+        reading=reading(table),
+        rows=rows,
+        question=QUESTION,
+        lead=lead(table.votes),
+        votes=vote_tables(table.votes),
+        says=SAYS,
+    )
 
 
 def _shown(table: BenchTable, triplet: RunTriplet) -> list[Shown]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pvtt.bench.contenders import BenchContender
-from pvtt.bench.films import FILMS, FilmFiles, make_film, score_film, triplet_pixels, versions
+from pvtt.bench.films import make_film, score_film, triplet_pixels, versions
+from pvtt.bench.kept import FILMS, FilmFiles
 from pvtt.bench.sets import BenchSet
 from pvtt.evaluation.fingerprint import weights_path
 from pvtt.evaluation.measure import load_networks

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from pvtt.bench.axes import AXES, METRICS, QUESTIONS, BenchMetric, of_axis
-from pvtt.bench.films import FilmFiles
-from pvtt.errors import MissingInputError
-from pvtt.records.base import parse_record
-from pvtt.records.bench import RUN_FILE, BenchFilm, BenchRun, RunTriplet
+from pvtt.bench.kept import FilmFiles, read_films, read_run
+from pvtt.bench.people import Scores, summarise_people
+from pvtt.records.bench import BenchFilm, BenchRun, RunTriplet
+from pvtt.records.votes import VoteSummary
 from pvtt.stats.bootstrap import MIN_CLUSTERS, Estimate, cluster_mean, cluster_share
 
 Status = Literal["measured", "not_measured", "too_few"]
@@ -70,6 +70,7 @@ class BenchTable:
         axes: A table an axis.
         splits: A table each kind of triplet, by the split's name, of one figure an axis.
         films: The record of each film, by contender and triplet.
+        votes: What people's votes on pairs of films come to.
     """
 
     run: BenchRun
@@ -77,43 +78,24 @@ class BenchTable:
     axes: tuple[Grid, ...]
     splits: tuple[tuple[str, tuple[Grid, ...]], ...]
     films: Mapping[tuple[str, str], BenchFilm]
-
-
-Scores = Mapping[tuple[str, str], Mapping[str, float | None]]  # (contender, triplet) → metric → value
-
-
-def read_run(folder: Path) -> BenchRun:
-    """The record of a run.
-
-    Raises:
-        MissingInputError: There is none.
-        PvttError: It is damaged.
-    """
-    path = folder / RUN_FILE
-    if not path.is_file():
-        raise MissingInputError(f"{folder} has no {RUN_FILE}", "finish `pvtt bench run --out` this folder first")
-    return parse_record(BenchRun, path.read_bytes(), path, "run `pvtt bench run` again: films that are whole are kept")
+    votes: VoteSummary
 
 
 def make_table(folder: Path) -> BenchTable:
     """Summarise a run.
 
     Raises:
-        MissingInputError, PvttError: As `read_run`; or a film is not what its record says.
+        MissingInputError, PvttError: As `read_run`; or a film is not what its record says, or a line of votes is none.
     """
     run = read_run(folder)
-    films: dict[tuple[str, str], BenchFilm] = {}
+    films = read_films(folder, run)
     scores: dict[tuple[str, str], Mapping[str, float | None]] = {}
-    for contender in run.contenders:
-        for triplet in run.triplets:
-            files = FilmFiles(folder, contender, triplet.name)
-            record, score = files.read_record(), files.read_score()
-            if record is None or score is None:
-                raise MissingInputError(
-                    f"the film {files.film}, its record or its score is missing or damaged",
-                    "run `pvtt bench run` again with the same options: what is whole is kept",
-                )
-            films[contender, triplet.name], scores[contender, triplet.name] = record, score.values
+    for contender, triplet in films:
+        files = FilmFiles(folder, contender, triplet)
+        score = files.read_score()
+        if score is None:
+            raise files.missing()
+        scores[contender, triplet] = score.values
     names = list(dict.fromkeys(name for triplet in run.triplets for name in triplet.splits))
     headlines = tuple(metric for metric in METRICS if metric.is_headline)
     return BenchTable(
@@ -122,6 +104,7 @@ def make_table(folder: Path) -> BenchTable:
         axes=tuple(_grid(axis, QUESTIONS[axis], of_axis(axis), run, run.triplets, scores) for axis in AXES),
         splits=tuple((name, tuple(_by_kind(name, headlines, run, scores))) for name in names),
         films=films,
+        votes=summarise_people(folder, run, films, scores),
     )
 
 

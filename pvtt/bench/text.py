@@ -6,13 +6,14 @@ import math
 
 from pvtt.bench.axes import BenchMetric
 from pvtt.bench.table import BenchTable, Cell, Grid, Made
+from pvtt.bench.votes_text import QUESTION, Rows, lead, markdown, named, number, vote_tables, votes_markdown
 from pvtt.report.latex import escape
 
 MISSING = {"not_measured": "not measured", "too_few": "too few"}
 
 
 def to_markdown(table: BenchTable) -> str:
-    """An axis a table, then one figure of each axis by kind of triplet."""
+    """An axis a table, then one figure of each axis by kind of triplet, then what people say."""
     parts = ["# PVTT-Bench", reading(table), _markdown_made(table)]
     for grid in table.axes:
         parts += [f"## {grid.title.capitalize()}: {grid.says}", _markdown_grid(grid)]
@@ -21,6 +22,7 @@ def to_markdown(table: BenchTable) -> str:
         parts.append(f"## By {name}")
         for grid in grids:
             parts += [f"### {grid.says}", _markdown_grid(grid)]
+    parts.append(votes_markdown(table.votes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -40,7 +42,16 @@ def to_latex(table: BenchTable) -> str:
             cells = [escape(cell_text(cell, count)) for cell, count in zip(line.cells, decimals, strict=True)]
             lines.append(" & ".join([escape(named(line.contender, line.is_control)), *cells]) + r" \\")
         parts.append("\n".join([*lines, r"\bottomrule", r"\end{tabular}"]))
+    parts.append(f"% {QUESTION} {lead(table.votes)}")
+    parts += [_latex_rows(rows) for rows in vote_tables(table.votes)]
     return "\n\n".join(parts) + "\n"
+
+
+def _latex_rows(rows: Rows) -> str:
+    lines = [f"% {rows.title}", r"\begin{tabular}{l" + "r" * (len(rows.head) - 1) + "}", r"\toprule"]
+    lines += [" & ".join(escape(cell) for cell in rows.head) + r" \\", r"\midrule"]
+    lines += [" & ".join(escape(cell) for cell in line) + r" \\" for line in rows.lines]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 
 def reading(table: BenchTable) -> str:
@@ -57,7 +68,7 @@ def reading(table: BenchTable) -> str:
 def _markdown_made(table: BenchTable) -> str:
     rows = [["contender", "what it is", "films", "minutes"], ["---"] * 4]
     rows += [[named(made.contender, made.is_control), made.says, films(made), minutes(made)] for made in table.made]
-    return _rows(rows)
+    return markdown(rows)
 
 
 def films(made: Made) -> str:
@@ -72,22 +83,13 @@ def minutes(made: Made) -> str:
     return f"{made.seconds / 60:.1f}"
 
 
-def named(contender: str, is_control: bool) -> str:
-    """A contender's name for people."""
-    return contender.replace("_", " ") + (" (control)" if is_control else "")
-
-
 def _markdown_grid(grid: Grid) -> str:
     decimals = places(grid)
     rows = [["", *(title(metric) for metric in grid.columns)], ["---"] * (1 + len(grid.columns))]
     for line in grid.lines:
         cells = [cell_text(cell, count) for cell, count in zip(line.cells, decimals, strict=True)]
         rows.append([named(line.contender, line.is_control), *cells])
-    return _rows(rows)
-
-
-def _rows(rows: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+    return markdown(rows)
 
 
 def title(metric: BenchMetric) -> str:
@@ -99,16 +101,8 @@ def cell_text(cell: Cell, decimals: int) -> str:
     """`mean [low, high]`, or why there is none."""
     if cell.estimate is None:
         return MISSING[cell.status]
-    value, low, high = (
-        _number(number, decimals) for number in (cell.estimate.value, cell.estimate.low, cell.estimate.high)
-    )
+    value, low, high = (number(one, decimals) for one in (cell.estimate.value, cell.estimate.low, cell.estimate.high))
     return f"{value} [{low}, {high}]"
-
-
-def _number(number: float, decimals: int) -> str:
-    """With a real minus sign, and no sign where it rounds to 0."""
-    text = f"{number:.{decimals}f}"
-    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
 
 
 def places(grid: Grid) -> list[int]:

@@ -29,7 +29,7 @@ OTHER_COMMANDS = {
     "model": ("pvtt.cli.model", "What the model is made of, and what its parts cost."),
     "plan": ("pvtt.cli.plan", "What training at 14B takes after this run, and whether it fits."),
     "params": ("pvtt.cli.params", "Check params.yaml, or switch it to another profile."),
-    "rate": ("pvtt.cli.rate", "Rate generated videos 1-5 on a local page."),
+    "rate": ("pvtt.cli.rate", "Rate generated videos 1-5, or compare two at a time, on a local page."),
     "shop": ("pvtt.cli.shop", "Build or serve the sample shop."),
     "studio": ("pvtt.cli.studio", "Try out new ads on a local page: drop a film and photos, look, render, compare."),
     "wan-tiny": ("pvtt.cli.wan_tiny", "Train the small base model that the project ships."),

@@ -124,7 +124,10 @@ def _counts(duels: Sequence[Duel], places: dict[str, int]) -> tuple[Floats, Floa
     """
     pairs = sorted({_pair(duel, places) for duel in duels})
     clusters = sorted({duel.cluster for duel in duels})
-    numbers = {pair: number for number, pair in enumerate(pairs)}, {name: number for number, name in enumerate(clusters)}
+    numbers = (
+        {pair: number for number, pair in enumerate(pairs)},
+        {name: number for number, name in enumerate(clusters)},
+    )
     counts = np.zeros((len(clusters), len(pairs), 3))
     for duel in duels:
         pair = _pair(duel, places)
@@ -160,7 +163,8 @@ def _fit(counts: Floats, features: Floats) -> tuple[Floats, Floats]:
         parameters += step * np.minimum(1, LONGEST / np.maximum(longest, TOLERANCE))
         if longest.max() < TOLERANCE:
             break
-    return parameters, np.linalg.inv(_precision(_shares(parameters, features), totals, features, outer))
+    precision = _precision(_shares(parameters, features), totals, features, outer)
+    return parameters, np.asarray(np.linalg.inv(precision), dtype=np.float64)
 
 
 def _shares(parameters: Floats, features: Floats) -> Floats:

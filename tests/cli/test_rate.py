@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import shutil
@@ -10,10 +11,20 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from pvtt.bench.votes import vote_store
+from pvtt.cli.rate import command
+from pvtt.errors import MissingInputError
+from pvtt.records.votes import VoteSummary
+from tests.bench.voted import write_run
+from tests.browser import wait_for
 from tests.evaluated import EvaluatedProject
 
 RATE = [sys.executable, "-m", "pvtt.cli", "rate"]
@@ -97,3 +108,77 @@ def test_others_get_a_link_with_a_key_that_stays(project: Path, project_root: Pa
         links.append(found[2])
     assert links[0] == links[1]
     assert (project / ".pvtt" / "rating.key").stat().st_mode & 0o077 == 0
+
+
+def ask(port: int, path: str, body: object = None) -> object:
+    """The answer of a page's server; raises where there is none."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    method = "GET" if body is None else "POST"
+    connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert answer.status == 200
+    return json.loads(answer.read())
+
+
+def test_a_server_that_is_killed_loses_no_vote_that_it_confirmed(tmp_path: Path, project_root: Path) -> None:
+    write_run(tmp_path / "run")
+    confirmed: dict[str, str] = {}
+    for enough in (4, 9):  # killed while more come in
+        with subprocess.Popen(
+            [*RATE, "--pairs", "run", "--port", "0"],
+            cwd=tmp_path,
+            env=environment(project_root),
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            found = re.search(r"Rate 12 pairs of videos at http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
+            assert found
+            port = int(found[1])
+            items = ask(port, "/api/queue?rater=ann")
+            assert isinstance(items, list)
+            kept = {item["token"]: item["choice"] for item in items if item["choice"] is not None}
+            assert kept.items() >= confirmed.items()
+            waiting = iter([item["token"] for item in items if item["token"] not in kept])
+
+            def click(waiting: Iterator[str] = waiting, port: int = port) -> None:
+                with suppress(OSError, http.client.HTTPException):
+                    for token in waiting:
+                        ask(port, "/api/vote", {"rater": "ann", "token": token, "choice": "left"})
+                        confirmed[token] = "left"
+
+            thread = threading.Thread(target=click)
+            thread.start()
+            wait_for(lambda enough=enough: len(confirmed) >= enough, "votes")
+            process.send_signal(signal.SIGKILL)
+            thread.join()
+    store = vote_store(tmp_path / "run")
+    assert len(store.latest_of("ann")) >= len(confirmed) >= 9
+    result = subprocess.run(
+        [*RATE, "--pairs", "run", "--results", "--json"],
+        cwd=tmp_path,
+        env=environment(project_root),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    summary = VoteSummary.from_json(result.stdout)
+    assert [(one.rater, one.num_skipped) for one in summary.raters] == [("ann", 0)]
+    assert summary.num_votes > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(["--results"], "give the folder of a run"), (["--pairs", "run", "--json"], "give both")]
+)
+def test_results_are_of_pairs(arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+@pytest.mark.parametrize("more", [[], ["--results"]])
+def test_a_folder_without_a_run_says_what_to_do(more: list[str], tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, ["--pairs", str(tmp_path), *more])
+    assert isinstance(result.exception, MissingInputError)
+    assert "finish `pvtt bench run" in (result.exception.hint or "")

@@ -32,8 +32,33 @@ def test_an_interval_holds_the_value_and_stays_within_one() -> None:
     assert high is not None
     assert -1 <= low < value < high <= 1
     assert pair_kendall(figures, votes, products) == found
-    assert (pair_kendall(votes, votes, products) or ())[0] == 1
-    assert (pair_kendall(-votes, votes, products) or ())[0] == -1
+
+
+def test_where_all_pairs_agree_the_interval_is_that_of_as_many_products() -> None:
+    votes = np.array([1, -1, 1, 0, 1, -1])
+    assert pair_kendall(votes, votes, list("aabbcc")) == pytest.approx((1, 2 * 0.025 ** (1 / 3) - 1, 1))
+    assert pair_kendall(-votes, votes, list("aabbcc")) == pytest.approx((-1, -1, 1 - 2 * 0.025 ** (1 / 3)))
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_intervals_hold_the_truth(spread: float) -> None:
+    random = np.random.default_rng(7)
+    products = [str(number // 6) for number in range(24 * 6)]
+
+    def drawn(num: int) -> tuple[np.ndarray, np.ndarray]:
+        """Differences as a metric sees them and as people do, whose error is alike within a product."""
+        true = random.normal(size=num)
+        error = np.repeat(random.normal(scale=spread, size=num // 6), 6) + random.normal(size=num)
+        return true, np.where(np.abs(true + error) < 0.3, 0, true + error)
+
+    exact = pair_kendall(*drawn(120_000), ["all"] * 120_000)
+    assert exact is not None
+    hits = 0
+    for run in range(60):
+        found = pair_kendall(*drawn(24 * 6), products, resamples=300, seed=run)
+        assert found is not None
+        hits += (found[1] or 0) <= exact[0] <= (found[2] or 0)
+    assert hits / 60 > 0.88
 
 
 def test_where_all_are_equal_there_is_none() -> None:
