@@ -77,7 +77,7 @@ def _metric(
 
 def _kendall(differences: Sequence[float], votes: Sequence[int], clusters: Sequence[str]) -> Figure:
     if not differences:
-        return Figure(reason="the metric is not measured")
+        return Figure(reason="no figures")
     found = pair_kendall(differences, votes, clusters)
     if found is None:
         who = "people vote" if any(differences) else "the metric is"
@@ -90,7 +90,7 @@ def _spearman(means: Sequence[float], strengths: Sequence[float]) -> Figure:
     from scipy.stats import spearmanr
 
     if not means:
-        return Figure(reason="the metric is not measured")
+        return Figure(reason="no figures")
     if len(means) < MIN_RANKED:
         return Figure(n=len(means), reason=f"needs {MIN_RANKED} contenders")
     if len(set(means)) == 1 or len(set(strengths)) == 1:
