@@ -79,14 +79,11 @@ class EncodeJob(Record):
 def encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> EncodedSample:
     """Encode one sample into `TENSORS_FILE` in `directory`; references that are cut out of films go beside it.
 
-    On one thread, whoever calls: how many share a convolution decides over its last bits, and one process a core or one
-    process for all shall give equal bytes.
-
     Raises:
         ItemRejectedError: The clip gives no window, or nothing may be given of its product.
         PvttError: A file is damaged or missing.
     """
-    with _one_thread():
+    with one_thread():
         return _encode_item(job, directory, params)
 
 
@@ -130,7 +127,12 @@ def _encode_item(job: EncodeJob, directory: Path, params: EncodeParams) -> Encod
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread in the block, whoever calls.
+
+    How many share a convolution decides over its last bits, and one process a core or one for all shall give equal
+    bytes.
+    """
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
 
-from pvtt.encoding.encode import load_encoders, precision
-from pvtt.encoding.store import TENSORS_FILE, reading
+from pvtt.encoding.encode import load_encoders, one_thread, precision
+from pvtt.encoding.store import TENSORS_FILE
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.hashing import sha256_file
 from pvtt.files.workspace import Workspace
@@ -26,7 +25,7 @@ from pvtt.models.text import encode_text
 from pvtt.models.vae import encode_video, to_unit_range
 from pvtt.params.encode import EncodeParams
 from pvtt.records.base import Record
-from pvtt.records.dataset import ForeignSample, read_foreign
+from pvtt.records.dataset import ForeignSample
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 HINT = "set encode.preservation_clips to a folder of other films, or to null"
@@ -113,7 +112,7 @@ def encode_foreign(clip: ForeignClip, directory: Path, params: ForeignParams) ->
     encoders = load_encoders(clip.base, "vae", None, None)
     windows = _read_windows(clip.path, params)
     dtype = getattr(torch, params.dtype)
-    with torch.inference_mode(), precision(encoders.vae.device.type, dtype):
+    with one_thread(), torch.inference_mode(), precision(encoders.vae.device.type, dtype):
         videos = to_unit_range(torch.from_numpy(windows))
         latents = encode_video(encoders.vae, videos)
         text = encode_text([clip.caption], encoders.tokenizer, encoders.text_encoder, params.text_tokens)[0]
@@ -148,44 +147,3 @@ def _read_windows(path: Path, params: ForeignParams) -> Video:
             if number in wanted
         }
     return np.stack([np.stack([found[place] for place in window]) for window in places])
-
-
-class ForeignDataset:
-    """The foreign clips that are encoded.
-
-    Args:
-        folder: The encode stage's output directory.
-        latent_shape: (C, F', h, w) of the samples that they are trained with.
-
-    Raises:
-        MissingInputError: The encode stage has not run.
-        PvttError: There are none, or they are of another shape.
-    """
-
-    def __init__(self, folder: Path, latent_shape: tuple[int, int, int, int]) -> None:
-        self._folder = folder
-        self.samples = read_foreign(folder)
-        if not self.samples:
-            raise PvttError(
-                "train.loss.foreign_preservation is on, but no foreign clip is encoded",
-                "set encode.preservation_clips to a folder of films without these products, and run `dvc repro encode`",
-            )
-        for sample in self.samples:
-            if sample.latent_shape != latent_shape:
-                raise PvttError(
-                    f"the foreign clip {sample.name} has latents {sample.latent_shape}, the samples {latent_shape}",
-                    "run `dvc repro --force encode`",
-                )
-
-    def read(self, index: int, variant: int) -> tuple[Tensor, Tensor]:
-        """A window's latents, (1, C, F', h, w), and its caption's embedding, (1, T, Dt), float32.
-
-        Raises:
-            PvttError: The file is missing or damaged.
-        """
-        from safetensors import safe_open
-
-        path = self._folder / self.samples[index].path
-        with reading(path), safe_open(path, framework="pt") as file:
-            latents, text = file.get_slice("latents")[variant], file.get_tensor("text")
-        return latents[None].float(), text[None].float()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from pvtt.encoding.foreign import ForeignDataset
+from pvtt.encoding.foreign_dataset import ForeignDataset
 from pvtt.encoding.store import EncodedDataset
 from pvtt.training.dataset import Batch, SampleSequence, collate
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pvtt.encoding.foreign import ForeignDataset
+from pvtt.encoding.foreign_dataset import ForeignDataset
 from pvtt.encoding.store import EncodedDataset
 from pvtt.errors import PvttError
 from pvtt.models.conditioning.conditions import Conditions

@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pvtt.encoding.foreign import ForeignDataset, ForeignParams, encode_foreign, foreign_items
+from pvtt.encoding.foreign import ForeignParams, encode_foreign, foreign_items
+from pvtt.encoding.foreign_dataset import ForeignDataset
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.workspace import Workspace
 from pvtt.items.runner import ItemRejectedError
