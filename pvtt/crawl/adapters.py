@@ -7,33 +7,57 @@ https://developer.woocommerce.com/docs/apis/store-api/resources-endpoints/produc
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from typing import Any
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 from pvtt.crawl.drafts import PageRecord, ProductDraft, product_id_of
-from pvtt.crawl.pages import MAX_DESCRIPTION, MAX_TITLE, media_refs, plain_category, plain_text
+from pvtt.crawl.text import MAX_DESCRIPTION, MAX_TITLE, absolute, media_refs, plain_category, plain_text
+from pvtt.params.crawl import Adapter
 
-SHOPIFY_LIST = "/products.json"
+SHOPIFY_LIST = "products.json"
 SHOPIFY_PAGE_SIZE = 250  # the most that a request may ask for
-WOOCOMMERCE_LIST = "/wp-json/wc/store/v1/products"
+WOOCOMMERCE_LIST = "wc/store/v1/products"
 WOOCOMMERCE_PAGE_SIZE = 100
+_SHOPIFY_PRODUCT = re.compile(r"(.*/)products/[^/]+\.js")
+_SHOPIFY_ROOT = re.compile(r"""Shopify\.routes\.root\s*=\s*["'](/[^"']*)["']""")
+_SHOPIFY_LINK = re.compile(r"""href=["'](?:https?://[^/"']+)?((?:/[^"'?#]*?)?/)(?:products|collections)/""")
+_WORDPRESS_API = re.compile(r"""["']((?:https?:)?(?:\\?/)+[^"'<>\s]*?wp-json)(?:\\?/|["'])""")
 
 
-def adapter_start(text: str, url: str) -> str | None:
-    """The JSON list of products to read instead of following links, where a shop's start page shows that it has one."""
-    if "cdn.shopify.com" in text or "Shopify.theme" in text:
-        return urljoin(url, f"{SHOPIFY_LIST}?{urlencode({'limit': SHOPIFY_PAGE_SIZE, 'page': 1})}")
-    if "/wp-json" in text and "woocommerce" in text:
-        return urljoin(url, f"{WOOCOMMERCE_LIST}?{urlencode({'page': 1, 'per_page': WOOCOMMERCE_PAGE_SIZE})}")
+def adapter_start(text: str, url: str, adapter: Adapter = "auto") -> str | None:
+    """The JSON list of products to read instead of following links.
+
+    Args:
+        text: The shop's start page.
+        url: Where that is.
+        adapter: Whose list; by default that of the shop system which the page shows.
+    """
+    is_shopify = adapter == "shopify" or (
+        adapter == "auto" and ("cdn.shopify.com" in text or "Shopify.theme" in text or "/cdn/shop/" in text)
+    )
+    if is_shopify:
+        return urljoin(url, f"{_shopify_root(text)}{SHOPIFY_LIST}?{urlencode({'limit': SHOPIFY_PAGE_SIZE, 'page': 1})}")
+    if adapter == "woocommerce" or (
+        adapter == "auto" and "woocommerce" in text and ("wp-json" in text or "rest_route=" in text)
+    ):
+        from w3lib.url import add_or_replace_parameters
+
+        pages = {"page": "1", "per_page": str(WOOCOMMERCE_PAGE_SIZE)}
+        root = _wordpress_api(text, url)
+        if "rest_route=" in root:
+            return str(add_or_replace_parameters(root, {"rest_route": f"/{WOOCOMMERCE_LIST}", **pages}))
+        return f"{root.rstrip('/')}/{WOOCOMMERCE_LIST}?{urlencode(pages)}"
     return None
 
 
 def read_json_page(text: str, url: str) -> PageRecord | None:
     """Read an answer of one of the adapters' endpoints; None for any other URL."""
-    path = urlsplit(url).path
-    is_shopify_list = path == SHOPIFY_LIST
-    is_shopify_product = path.startswith("/products/") and path.endswith(".js")
-    is_woocommerce = path == WOOCOMMERCE_LIST
+    parts = urlsplit(url)
+    is_shopify_list = parts.path.endswith(f"/{SHOPIFY_LIST}")
+    is_shopify_product = _SHOPIFY_PRODUCT.fullmatch(parts.path) is not None
+    is_woocommerce = f"/{WOOCOMMERCE_LIST}" in (parts.path.partition("/wp-json")[2], _rest_route(parts.query))
     if not (is_shopify_list or is_shopify_product or is_woocommerce):
         return None
     try:
@@ -47,13 +71,39 @@ def read_json_page(text: str, url: str) -> PageRecord | None:
     return PageRecord(drafts=drafts, links=links)
 
 
+def _shopify_root(text: str) -> str:
+    """The path that the shop lies at: as its scripts say, else what precedes most links to products."""
+    told = _SHOPIFY_ROOT.search(text)
+    if told is not None:
+        return told[1].rstrip("/") + "/"
+    found = Counter(_SHOPIFY_LINK.findall(text))
+    return found.most_common(1)[0][0] if found else "/"
+
+
+def _wordpress_api(text: str, url: str) -> str:
+    """The root of a WordPress site's API, which need not lie at the root of its host."""
+    from parsel import Selector
+
+    told = Selector(text=text).xpath("string(//link[@rel='https://api.w.org/']/@href)").get("").strip()
+    if not told:
+        named = _WORDPRESS_API.search(text)
+        told = named[1].replace("\\/", "/") if named is not None else "/wp-json"
+    return absolute(url, told)
+
+
+def _rest_route(query: str) -> str:
+    return dict(parse_qsl(query)).get("rest_route", "").rstrip("/")
+
+
 def _shopify_list(data: Any, url: str) -> PageRecord:
-    """The list lacks videos, so each product's own document is read too."""
+    """The list lacks videos, so each product's own document is read too, or its page where it has none."""
     handles = [product["handle"] for product in data["products"]]
-    links = [urljoin(url, f"/products/{quote(handle, safe='')}.js") for handle in handles]
+    pages = [urljoin(url, f"products/{quote(handle, safe='')}") for handle in handles]
+    links = [f"{page}.js" for page in pages]
+    fallbacks: dict[str, tuple[str, ...]] = {link: (page,) for link, page in zip(links, pages, strict=True)}
     if len(handles) == SHOPIFY_PAGE_SIZE:
         links.append(_next_page(url))
-    return PageRecord(links=tuple(links))
+    return PageRecord(links=tuple(links), fallbacks=fallbacks)
 
 
 def _shopify_product(data: Any, url: str) -> ProductDraft:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+from pydantic import Field
+
 from pvtt.records.base import Record
 from pvtt.records.catalog import PRODUCT_ID_PATTERN, ProductId, Sha256, SourceKind
 
@@ -46,6 +48,9 @@ class PageRecord(Record):
 
     drafts: tuple[ProductDraft, ...] = ()
     links: tuple[str, ...] = ()
+    fallbacks: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict
+    )  # a link → what to read where the shop has nothing at it
     problem: str | None = None  # why its product data cannot be used
 
 

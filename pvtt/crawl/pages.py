@@ -1,27 +1,58 @@
-"""A shop's page into product drafts and links: schema.org as JSON-LD or microdata, OpenGraph where there is none."""
-# mypy: disable-error-code="import-untyped"
+"""A shop's page into product drafts and links.
+
+The product is the one that `pvtt.crawl.choice` finds in the JSON-LD, microdata or RDFa; OpenGraph and the page's markup
+fill what that leaves out, field by field, and stand in where there is none.
+"""
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-from pvtt.crawl.drafts import UNCATEGORISED, MediaRef, PageRecord, ProductDraft, product_id_of
-from pvtt.errors import first_line
+from pvtt.crawl import markup
+from pvtt.crawl.choice import PageFacts, name_of, products_of, the_product
+from pvtt.crawl.details import category_of, media_of, product_id_of_page, videos_of
+from pvtt.crawl.drafts import PageRecord, ProductDraft
+from pvtt.crawl.linked_data import Node, as_list, json_ld, microdata, rdfa, types_of
+from pvtt.crawl.marketplaces import read_marketplace_page
+from pvtt.crawl.text import (
+    MAX_DESCRIPTION,
+    MAX_TITLE,
+    MAX_URL,
+    absolute,
+    media_refs,
+    plain_lines,
+    plain_text,
+    plain_title,
+    same_text,
+)
 
-MAX_TITLE = 300  # characters kept of what a page says
-MAX_CATEGORY = 100
-MAX_DESCRIPTION = 5000
-MAX_URL = 2000
+_CATALOGUE_TYPES = ("product.group", "product_group")
+_PRICES = ("product:price:amount", "og:price:amount", "product:retailer_item_id")
+_ORGANISATIONS = {"organization", "website", "onlinestore", "store", "onlinebusiness", "corporation", "localbusiness"}
+_SECOND_LEVELS = ("co", "com", "org", "net", "ac", "gov")
 
-_PRODUCT_TYPES = {"Product", "ProductGroup", "ProductModel", "IndividualProduct", "SomeProducts"}
-_TAG = re.compile(r"<[^>]*>")
-_BREAD_CRUMB = re.compile(r"\s*[>/»›]\s*")
 
-Node = dict[str, Any]
+@dataclass(frozen=True)
+class _Page:
+    """One page, parsed."""
+
+    selector: Any
+    base: str
+    url: str  # canonical, where it names one
+    meta: tuple[tuple[str, str], ...]
+    nodes: tuple[Node, ...]  # at the top of its structured data
+    shops: tuple[str, ...]
+    headings: tuple[str, ...]
+
+    def first(self, *names: str) -> str:
+        """The first of some meta tags that is there; empty where none is."""
+        first: dict[str, str] = {}
+        for name, content in self.meta:
+            first.setdefault(name, content)
+        return next((first[name] for name in names if name in first), "")
 
 
 def read_html_page(text: str, url: str) -> PageRecord:
@@ -32,58 +63,156 @@ def read_html_page(text: str, url: str) -> PageRecord:
         url: Where it came from, after redirects.
 
     Returns:
-        At most one draft; a page that lists several products is a page of links.
+        At most one draft; a page that lists several products is a page of links. A page that speaks of a product of
+        its own which cannot be used has a problem.
     """
     from parsel import Selector
 
-    page = Selector(text=text, base_url=url)
-    base = urljoin(url, page.xpath("string(//base/@href)").get("").strip())
-    links = tuple(_links(page, base, url))
-    nodes, broken = _json_ld(page)
-    nodes += _microdata(page, base)
-    canonical = urljoin(base, page.xpath("string(//link[@rel='canonical']/@href)").get("").strip())
-    page_url = canonical if canonical != base and urlsplit(canonical).netloc == urlsplit(url).netloc else url
+    text = text.replace("\x00", "")
+    marketplace = read_marketplace_page(text, url)
+    if marketplace is not None:
+        return marketplace
+    selector = Selector(text=text, base_url=url)
+    if not hasattr(selector.root, "iter"):
+        return PageRecord()
+    base = absolute(url, selector.xpath("string(//base/@href)").get(""))
+    links = tuple(_links(selector, base, url))
+    markup.resolve_lazy_media(selector.root)
+    linked, broken = json_ld(selector)
+    syntaxes = [linked, microdata(selector, base), rdfa(selector)]
+    nodes = tuple(node for syntax in syntaxes for node in syntax)
+    meta = tuple(markup.meta_tags(selector))
+    shops = _shops(meta, nodes, url)
+    headings = tuple(one for one in markup.headings(selector, shops) if not any(same_text(one, shop) for shop in shops))
+    page = _Page(selector, base, _own_url(selector, base, url), meta, nodes, shops, headings)
 
-    product = _the_product(nodes, page_url)
-    if product is not None:
-        draft = _schema_draft(product, nodes, page, base, page_url)
-    else:
-        draft = _open_graph_draft(page, base, page_url)
-    if draft is None:
-        problem = broken or ("the product has no name" if product is not None else None)
-        return PageRecord(links=links, problem=problem)
-    return PageRecord(drafts=(draft,), links=links)
-
-
-def plain_text(value: Any, limit: int) -> str:
-    """A page's value as one line of text without markup: the first of a list, a thing's name, or a number in digits."""
-    for _ in range(4):
-        if isinstance(value, list):
-            value = value[0] if value else ""
-        elif isinstance(value, dict):
-            value = value.get("@value") or value.get("name") or ""
-    if not isinstance(value, str | int | float):
-        return ""
-    text = html.unescape(_TAG.sub(" ", str(value)[: 4 * limit])).replace("\x00", "")
-    return " ".join(text.split())[:limit].strip().encode("utf-8", "replace").decode()
+    chosen, num_products = _chosen(syntaxes, page, url, links)
+    problem = None
+    if chosen or _is_product_page(page, url, num_products):
+        draft = _draft(page, chosen)
+        if draft is not None:
+            return PageRecord(drafts=(draft,), links=links)
+        problem = "the product has no name"
+    elif num_products == 1 and not any(name_of(node) for node in _products(nodes)):
+        problem = "the product has no name"
+    return PageRecord(links=links, problem=broken or problem)
 
 
-def plain_category(value: Any) -> str:
-    """The last step of a category path such as `Home > Jewellery > Rings`."""
-    return _BREAD_CRUMB.split(plain_text(value, MAX_DESCRIPTION))[-1][:MAX_CATEGORY] or UNCATEGORISED
+def _chosen(syntaxes: list[list[Node]], page: _Page, url: str, links: tuple[str, ...]) -> tuple[list[Node], int]:
+    """The page's product as each syntax describes it, the best first; and how many products one lists at most."""
+    titles = (*page.headings, plain_title(page.first("og:title", "twitter:title"), page.shops))
+    found: list[Node] = []
+    most = 0
+    for syntax in syntaxes:
+        products, main = products_of(syntax)
+        most = max(most, len(products))
+        facts = PageFacts((page.url, url), titles, main, frozenset(links))
+        product, _ = the_product(products, facts)
+        if product is not None and (name_of(product) or len(products) == 1):
+            found.append(product)
+    named = [node for node in found if name_of(node)]
+    if not named:
+        return [], most
+    own = [node for node in named if any(same_text(name_of(node), title) for title in titles)]
+    first = (own or named)[0]
+    rest = [node for node in found if node is not first]
+    return [first, *(one for one in rest if not name_of(one) or same_text(name_of(one), name_of(first)))], most
 
 
-def media_refs(values: Iterable[tuple[Any, str | None]], base: str) -> tuple[MediaRef, ...]:
-    """Distinct references of (URL, licence) pairs, made absolute, in their order."""
-    refs: dict[str, MediaRef] = {}
-    for value, license_ in values:
-        if isinstance(value, str) and value.strip():
-            try:
-                url = urljoin(base, value.strip()).partition("#")[0][:MAX_URL]
-            except ValueError:
-                url = value.strip()[:MAX_URL]
-            refs.setdefault(url, MediaRef(url=url, license=license_))
-    return tuple(refs.values())
+def _products(nodes: tuple[Node, ...]) -> list[Node]:
+    return products_of(nodes)[0]
+
+
+def _is_product_page(page: _Page, url: str, num_products: int) -> bool:
+    """Whether a page without usable product data is a product's by its meta tags or by its markup."""
+    kind = page.first("og:type").lower()
+    if any(kind.endswith(name) for name in _CATALOGUE_TYPES):
+        return False
+    if "product" in kind:
+        return True
+    if num_products > 1:
+        return False
+    return any(page.first(name) for name in _PRICES) or markup.sells_one_product(page.selector, url)
+
+
+def _draft(page: _Page, nodes: list[Node]) -> ProductDraft | None:
+    title = _title(page, nodes)
+    if not title:
+        return None
+    first = nodes[0] if nodes else {}
+    description = next((text for node in nodes if (text := plain_text(node.get("description"), MAX_DESCRIPTION))), "")
+    licences = [_licence(node.get("license")) for node in nodes]
+    photos = media_of(nodes, page.nodes, "image", "imageobject", page.base)
+    photos = photos or media_refs(((value, None) for value in _open_graph(page, "image")), page.base)
+    photos = photos or media_refs(((one, None) for one in markup.product_photos(page.selector, (title,))), page.base)
+    videos = videos_of(nodes, page.nodes, page.base)
+    videos = videos or media_refs(((value, None) for value in _open_graph(page, "video")), page.base)
+    videos = videos or media_refs(((value, None) for value in markup.played_videos(page.selector)), page.base)
+    return ProductDraft(
+        product_id=product_id_of_page(nodes, page.selector, dict(reversed(page.meta)), page.url),
+        title=title,
+        category=category_of(first, page.nodes, page.selector, page.first("product:category"), (title, *page.shops)),
+        description=description or plain_text(page.first("og:description", "description"), MAX_DESCRIPTION),
+        page_url=page.url,
+        license=next((one for one in licences if one), None) or _page_licence(page),
+        videos=videos,
+        photos=photos,
+    )
+
+
+def _title(page: _Page, nodes: list[Node]) -> str:
+    """The product's name; without one the page's heading, or its title for social networks."""
+    for node in nodes:
+        raw = node.get("name")
+        lines = plain_lines(raw, MAX_TITLE) if isinstance(raw, str) else []
+        heading = next((one for one in page.headings if len(lines) > 1 and one in lines), None)
+        title = heading or plain_title(raw, page.shops)
+        if title:
+            return title
+    social = plain_title(page.first("og:title", "twitter:title"), page.shops)
+    heading = next((one for one in page.headings if len(one) > 3 and one.casefold() in social.casefold()), None)
+    return heading or social or (page.headings[0] if page.headings else "")
+
+
+def _open_graph(page: _Page, kind: str) -> Iterator[str]:
+    """The photos or videos of the meta tags; a player's page is no video."""
+    found: list[str] = []
+    for name, value in page.meta:
+        if name in (f"og:{kind}", f"og:{kind}:url", f"og:{kind}:secure_url"):
+            found.append(value)
+        elif name == "og:video:type" and kind == "video" and found and not value.startswith("video/"):
+            player = found.pop()
+            found = [one for one in found if one != player]
+    if not found and kind == "image":
+        found = [value for name, value in page.meta if name in ("twitter:image", "twitter:image:src")]
+    return iter(found)
+
+
+def _shops(meta: tuple[tuple[str, str], ...], nodes: tuple[Node, ...], url: str) -> tuple[str, ...]:
+    """What the shop calls itself: in its meta tags, in its structured data, and by its host."""
+    names = [
+        value for name, value in meta if name in ("og:site_name", "application-name", "apple-mobile-web-app-title")
+    ]
+    names += [name_of(node) for node in nodes if types_of(node) & _ORGANISATIONS]
+    for node in nodes:
+        names += [name_of(one) for one in as_list(node.get("publisher")) if isinstance(one, dict)]
+    host = (urlsplit(url).hostname or "").removeprefix("www.")
+    labels = host.split(".")
+    if len(labels) > 1 and not labels[-1].isdigit():
+        label = labels[-3] if len(labels) > 2 and labels[-2] in _SECOND_LEVELS else labels[-2]
+        names += [host, label]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _own_url(selector: Any, base: str, url: str) -> str:
+    """The page's canonical URL, where that is of the same site and not the shop's front page."""
+    canonical = absolute(base, selector.xpath("string(//link[@rel='canonical']/@href)").get(""))
+    try:
+        parts, fetched = urlsplit(canonical), urlsplit(url)
+    except ValueError:
+        return url
+    to_front = parts.path.strip("/") == "" and fetched.path.strip("/") != ""
+    return url if canonical == base or parts.netloc != fetched.netloc or to_front else canonical[:MAX_URL]
 
 
 def _links(page: Any, base: str, url: str) -> Iterator[str]:
@@ -96,7 +225,7 @@ def _links(page: Any, base: str, url: str) -> Iterator[str]:
     seen = set()
     for href in page.xpath("//a/@href | //link[@rel='next']/@href").getall():
         try:
-            link = canonicalize_url(urljoin(base, href.strip()))
+            link = canonicalize_url(absolute(base, href))
             parts = urlsplit(link)
         except ValueError:
             continue
@@ -106,167 +235,12 @@ def _links(page: Any, base: str, url: str) -> Iterator[str]:
             yield link
 
 
-def _json_ld(page: Any) -> tuple[list[Node], str | None]:
-    """The things that a page's JSON-LD describes, and what is wrong with the first broken script about a product."""
-    from extruct.jsonld import JsonLdExtractor
-
-    nodes: list[Node] = []
-    broken = None
-    for script in page.xpath("//script[@type='application/ld+json']"):
-        try:
-            items = JsonLdExtractor().extract_items(script.root)
-        except (ValueError, RecursionError) as error:
-            if broken is None and "Product" in script.xpath("string()").get(""):
-                broken = f"its JSON-LD cannot be read: {first_line(error)}"
-            continue
-        for item in items:
-            nodes += _things(item, depth=3)
-    return nodes, broken
+def _page_licence(page: _Page) -> str | None:
+    href = page.selector.xpath("string(//*[(self::a or self::link) and @rel='license']/@href)").get("").strip()
+    return absolute(page.base, href)[:MAX_URL] if href else None
 
 
-def _microdata(page: Any, base: str) -> list[Node]:
-    import extruct
-
-    if page.xpath("boolean(//@itemscope)").get() != "1":
-        return []
-    try:
-        items = extruct.extract(page.root, base_url=base, syntaxes=["microdata"], uniform=True)["microdata"]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):  # markup that extruct trips over
-        return []
-    return [node for item in items for node in _things(item, depth=3)]
-
-
-def _things(item: Any, depth: int) -> Iterator[Node]:
-    if isinstance(item, dict):
-        yield item
-        if depth:
-            for key in ("@graph", "mainEntity", "mainEntityOfPage"):
-                for inner in _as_list(item.get(key)):
-                    yield from _things(inner, depth - 1)
-
-
-def _the_product(nodes: list[Node], page_url: str) -> Node | None:
-    """The one product that the page is about: its only one, or the one that bears its URL."""
-    products = [node for node in nodes if _types(node) & _PRODUCT_TYPES]
-    if len(products) > 1:
-        own = [
-            product
-            for product in products
-            if any(isinstance(product.get(key), str) and urljoin(page_url, product[key]).partition("#")[0] == page_url
-                   for key in ("url", "@id"))
-        ]  # fmt: skip
-        same = all(product == products[0] for product in products)
-        products = products[:1] if same else own[:1]
-    return products[0] if products else None
-
-
-def _schema_draft(product: Node, nodes: list[Node], page: Any, base: str, page_url: str) -> ProductDraft | None:
-    title = plain_text(product.get("name"), MAX_TITLE)
-    if not title:
-        return None
-    by_id = {node["@id"]: node for node in nodes if isinstance(node.get("@id"), str)}
-    videos = [*_as_list(product.get("video")), *_as_list(product.get("subjectOf"))]
-    videos += [node for node in nodes if "VideoObject" in _types(node)]
-    photos = _as_list(product.get("image"))
-    if not photos:
-        photos = [node for node in nodes if "ImageObject" in _types(node)]
-    video_refs = media_refs((_source(value, by_id, "VideoObject") for value in videos), base)
-    return ProductDraft(
-        product_id=_product_id(product, page_url),
-        title=title,
-        category=plain_category(product.get("category")),
-        description=plain_text(product.get("description"), MAX_DESCRIPTION),
-        page_url=page_url,
-        license=_license(product.get("license")) or _page_license(page, base),
-        videos=video_refs or _embedded_videos(page, base),
-        photos=media_refs((_source(value, by_id, "ImageObject") for value in photos), base),
-    )
-
-
-def _product_id(product: Node, page_url: str) -> str:
-    for key in ("sku", "productID", "mpn"):
-        value = plain_text(product.get(key), MAX_TITLE)
-        if value:
-            return product_id_of(value)
-    return _id_from_url(page_url)
-
-
-def _id_from_url(page_url: str) -> str:
-    parts = urlsplit(page_url)
-    name = parts.path.rstrip("/").rpartition("/")[2].partition(".")[0] or parts.netloc
-    return product_id_of(f"{name}?{parts.query}" if parts.query else name)
-
-
-def _source(value: Any, by_id: dict[str, Node], wanted: str) -> tuple[Any, str | None]:
-    """(URL, licence) of a media object, of a reference to one, or of a bare URL."""
-    if not isinstance(value, dict):
-        return value, None
-    node = by_id.get(str(value.get("@id")), value)
-    if _types(node) and wanted not in _types(node):
-        return None, None
-    urls = [node.get("contentUrl")]
-    if "embedUrl" not in node:  # beside a player's page, `url` is a page too
-        urls.append(node.get("url"))
-    url = next((first for candidate in urls for first in _as_list(candidate)[:1] if isinstance(first, str)), None)
-    return url, _license(node.get("license"))
-
-
-def _embedded_videos(page: Any, base: str) -> tuple[MediaRef, ...]:
-    """Videos that the page plays, where its product data names none."""
-    sources = page.xpath("//video/@src | //video/source[not(@type) or starts-with(@type, 'video/')]/@src").getall()
-    return media_refs(((source, None) for source in sources), base)
-
-
-def _open_graph_draft(page: Any, base: str, page_url: str) -> ProductDraft | None:
-    from extruct.opengraph import OpenGraphExtractor
-
-    try:
-        found = OpenGraphExtractor().extract_items(page.root)
-        properties = [pair for item in found for pair in item["properties"]]
-    except (AttributeError, IndexError):  # a page without a head
-        return None
-    first: dict[str, str] = {}
-    for key, value in properties:
-        first.setdefault(key, value)
-    title = plain_text(first.get("og:title"), MAX_TITLE)
-    if "product" not in first.get("og:type", "").lower() or not title:
-        return None
-    videos = []
-    for key, value in properties:
-        if key in ("og:video", "og:video:url"):
-            videos.append((value, None))
-        elif key == "og:video:type" and videos and not value.startswith("video/"):
-            videos.pop()  # a player's page
-    photos = [(value, None) for key, value in properties if key in ("og:image", "og:image:url")]
-    own_id = plain_text(first.get("product:retailer_item_id"), MAX_TITLE)
-    return ProductDraft(
-        product_id=product_id_of(own_id) if own_id else _id_from_url(page_url),
-        title=title,
-        category=plain_category(first.get("product:category")),
-        description=plain_text(first.get("og:description"), MAX_DESCRIPTION),
-        page_url=page_url,
-        license=_page_license(page, base),
-        videos=media_refs(videos, base) or _embedded_videos(page, base),
-        photos=media_refs(photos, base),
-    )
-
-
-def _page_license(page: Any, base: str) -> str | None:
-    href = page.xpath("string(//*[(self::a or self::link) and @rel='license']/@href)").get("").strip()
-    return urljoin(base, href)[:MAX_URL] if href else None
-
-
-def _license(value: Any) -> str | None:
+def _licence(value: Any) -> str | None:
     if isinstance(value, dict):
         value = value.get("url") or value.get("name")
     return plain_text(value, MAX_URL) or None
-
-
-def _types(node: Node) -> set[str]:
-    return {str(name).rpartition("/")[2] for name in _as_list(node.get("@type"))}
-
-
-def _as_list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]

@@ -117,7 +117,7 @@ def _of_known_product(reject: Reject, folder: Path, catalog: dict[str, Product])
 
 def _crawl_feed(workspace: Workspace, params: CrawlParams, state: CrawlState) -> _Outcome:
     feed = Path(workspace.root / params.start)
-    drafts, refused = read_feed(feed)
+    drafts, refused = read_feed(feed, params.columns)
     limited = len(drafts) > params.max_products
     drafts = sorted(drafts, key=lambda draft: draft.product_id)[: params.max_products]
     result = CrawlResult()

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from pvtt.crawl.adapters import adapter_start, read_json_page
 from pvtt.crawl.bodies import as_page
+from pvtt.crawl.decode import page_text
 from pvtt.crawl.download import GOOD, KIND, SAVE_AS, SAVED, URL
 from pvtt.crawl.drafts import MediaKind, MediaRecord, PageRecord, ProductDraft
 from pvtt.crawl.job import MAX_PAGE_BYTES, CrawlJob, CrawlProgress, CrawlResult
@@ -26,6 +27,7 @@ from pvtt.errors import StorageError
 from pvtt.files.storage import raise_storage_fault, storage_fault
 from pvtt.items.runner import ItemRejectedError
 
+PASSING = (408, 425, 429)  # 4xx that say nothing about what is there
 GONE = (404, 410)  # the source's definite answer: nothing is there
 MEDIA_PRIORITY = 10  # media before further pages, so that a product is finished early
 
@@ -65,6 +67,7 @@ class ShopSpider(scrapy.Spider):
         self._report = report
         self._seen: set[tuple[str, str]] = set()
         self._products: set[str] = set()
+        self._fallbacks: dict[str, tuple[str, ...]] = {}
         self._num_pages = 0
         self._num_asked = 0
         self._num_answered = 0
@@ -109,14 +112,18 @@ class ShopSpider(scrapy.Spider):
             self._answered()
             self._take_media(response)
 
-    def failed(self, failure: Failure) -> None:
+    def failed(self, failure: Failure) -> Iterator[Request]:
         """Errback of both."""
         problem = failure.value
         assert problem is not None
+        request: Request = failure.request  # type: ignore[attr-defined]
         with self._stopping_on_a_storage_fault():
             raise_storage_fault(problem, self._state.staging)
             self._answered()
-            self._note_failure(failure.request, problem)  # type: ignore[attr-defined]
+            if request.meta[URL] in self._fallbacks and _is_definite(problem, request):
+                yield from self._visit(list(self._fallbacks[request.meta[URL]]))
+            else:
+                self._note_failure(request, problem)
 
     def _read_page(self, response: Response) -> Iterator[Request]:
         url = response.meta[URL]
@@ -135,6 +142,9 @@ class ShopSpider(scrapy.Spider):
         try:
             record = self._page_record(as_page(response), is_start=url == self._job.start)
         except ItemRejectedError as rejected:
+            if url in self._fallbacks:
+                yield from self._visit(list(self._fallbacks[url]))
+                return
             known = self._state.page(url)
             had_product = known is not None and isinstance(known.record, PageRecord) and bool(known.record.drafts)
             self._note("page", url, Refusal(rejected.reason, rejected.message, failed=had_product))
@@ -148,6 +158,9 @@ class ShopSpider(scrapy.Spider):
             self._state.refuse(
                 "page", url, Refusal("error", f"{type(error).__name__}: {error}", failed=True), forget=False
             )
+            return
+        if url in self._fallbacks and (record.problem is not None or not (record.drafts or record.links)):
+            yield from self._visit(list(self._fallbacks[url]))
             return
         new = {draft.product_id for draft in record.drafts} - self._products
         if len(self._products) + len(new) > self._job.params.max_products:
@@ -224,6 +237,7 @@ class ShopSpider(scrapy.Spider):
         yield from self._visit(list(record.links))
 
     def _use_drafts(self, record: PageRecord) -> Iterator[Request]:
+        self._fallbacks.update(record.fallbacks)
         for draft in record.drafts:
             self._products.add(draft.product_id)
             yield from self._media(draft)
@@ -288,13 +302,14 @@ class ShopSpider(scrapy.Spider):
         )
 
     def _page_record(self, response: TextResponse, is_start: bool) -> PageRecord:
-        record = read_json_page(response.text, response.url)
+        content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
+        text = page_text(response.body, content_type, MAX_PAGE_BYTES)
+        record = read_json_page(text, response.url)
         if record is not None:
             return record
-        adapter = adapter_start(response.text, response.url) if is_start else None
-        if adapter is not None:
-            return PageRecord(links=(adapter,))
-        return read_html_page(response.text, response.url)
+        record = read_html_page(text, response.url)
+        adapter = adapter_start(text, response.url, self._job.params.adapter) if is_start else None
+        return record if adapter is None else PageRecord(links=(adapter,), fallbacks={adapter: record.links})
 
     def _keep(
         self, kind: Literal["page"] | MediaKind, url: str, record: PageRecord | MediaRecord, response: Response
@@ -313,3 +328,10 @@ class ShopSpider(scrapy.Spider):
 def _not_good(response: Response) -> Refusal:
     """Of a 2xx status that does not say to be the thing itself: 202 is often a wall's, 206 a part's."""
     return Refusal("http_error", f"answered with status {response.status}", failed=True)
+
+
+def _is_definite(problem: BaseException, request: Request) -> bool:
+    """Whether the shop will not answer a request the next time either."""
+    if isinstance(problem, HttpError):
+        return 400 <= problem.response.status < 500 and problem.response.status not in PASSING
+    return not refusal_of(problem, request).failed

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from pvtt.params.base import Fraction, Positive
 from pvtt.records.base import Record
 from pvtt.records.catalog import SourceKind
+
+Adapter = Literal["auto", "pages", "shopify", "woocommerce"]
+FeedField = Literal["product_id", "title", "category", "description", "license", "videos", "photos"]
 
 
 class CrawlParams(Record):
@@ -15,6 +20,8 @@ class CrawlParams(Record):
     allowed_hosts: tuple[str, ...] = ("127.0.0.1",)  # no other host is asked
     allow_loopback: bool = False  # private address ranges are refused; this lets the local sample shop in
     obey_robots: bool = True  # whether robots.txt is obeyed
+    adapter: Adapter = "auto"  # how a shop is read: through its system's own list of products, or from its pages only
+    columns: dict[FeedField, str | tuple[str, ...]] = Field(default={})  # a feed's own names for our fields
     max_video_mb: Positive = 500  # larger videos are turned away
     max_photo_mb: Positive = 25  # larger photos are turned away
     max_products: int = Field(default=100_000, ge=1)  # the crawl ends after this many

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from pvtt.crawl import crawl
 from pvtt.crawl.feed import read_feed
@@ -137,3 +139,75 @@ def test_a_bad_row_is_a_reject_and_its_product_stays(workspace: Workspace, tmp_p
 def test_a_missing_feed_is_an_error(workspace: Workspace) -> None:
     with pytest.raises(MissingInputError, match="there is no feed"):
         crawl(workspace, CrawlParams(source="feed", start="nowhere.csv"))
+
+
+ROWS = [
+    ["product_id", "title", "videos", "photos"],
+    ["A1", "Ring; gold, fine", "1.mp4", "a.jpg"],
+    ["B2", "Tasse", "2.mp4", ""],
+]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_feed_of_any_delimiter(delimiter: str, encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "feed.csv"
+    with path.open("w", encoding=encoding, newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows(ROWS)
+    drafts, refused = read_feed(path)
+    assert refused == []
+    assert [(draft.product_id, draft.title, len(draft.photos)) for draft in drafts] == [
+        ("A1", "Ring; gold, fine", 1),
+        ("B2", "Tasse", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "title"),
+    [("gbk", "\u91d1\u6212\u6307"), ("gb18030", "\u91d1\u6212\u6307"), ("cp1252", "Caf\u00e9-Tasse")],
+)
+def test_a_feed_of_another_encoding(encoding: str, title: str, tmp_path: Path) -> None:
+    for name, text in (
+        ("f.csv", f"product_id,title,videos\nA1,{title},1.mp4\n"),
+        ("f.jsonl", json.dumps({"product_id": "A1", "title": title, "videos": ["1.mp4"]}, ensure_ascii=False)),
+    ):
+        (tmp_path / name).write_bytes(text.encode(encoding))
+        ((draft,), _) = read_feed(tmp_path / name)
+        assert draft.title == title
+
+
+def test_a_feed_may_have_names_of_its_own(tmp_path: Path) -> None:
+    params = CrawlParams.model_validate_json(
+        json.dumps({"columns": {"product_id": "ID", "title": "name", "videos": "clip", "photos": ["main", "more"]}})
+    )
+    table = tmp_path / "f.tsv"
+    table.write_text("id\tName\tclip\tmain\tmore\tprice\nA1\tRing\t1.mp4\ta.jpg\tb.jpg|c.jpg\t3\n")
+    lines = tmp_path / "f.jsonl"
+    lines.write_text(
+        json.dumps({"ID": 1, "name": "Ring", "clip": "1.mp4", "main": "a.jpg", "more": ["b.jpg", "c.jpg"]})
+    )
+    for path in (table, lines):
+        ((draft,), refused) = read_feed(path, params.columns)
+        assert refused == []
+        assert draft.title == "Ring"
+        assert [ref.url for _, ref in draft.refs()] == ["1.mp4", "a.jpg", "b.jpg", "c.jpg"]
+
+
+def test_a_feed_whose_columns_are_not_ours_says_which_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text("sku;name;videos\nA1;Ring;1.mp4\n")
+    with pytest.raises(PvttError, match="no column is called product_id or title; its columns are sku, name, videos"):
+        read_feed(path)
+
+
+def test_a_broken_row_of_a_table_costs_itself_alone(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text('product_id,title,videos\nA1,Ring,1.mp4\nA2,"Mug"x,2.mp4\nA3,"Two\nlines",3.mp4\nA4,Cup\n')
+    drafts, refused = read_feed(path)
+    assert [draft.product_id for draft in drafts] == ["A1", "A3"]
+    assert [(one.item, one.product_id) for one in refused] == [("f.csv:3", None), ("f.csv:6", "A4")]
+
+
+def test_a_misspelt_field_is_an_error() -> None:
+    with pytest.raises(ValidationError, match="columns"):
+        CrawlParams.model_validate_json('{"columns": {"video": "clip"}}')

@@ -1,0 +1,204 @@
+"""What a page's markup says beside its structured data: meta tags, headings, breadcrumbs, photos and videos."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from pvtt.crawl.text import MAX_TITLE, plain_title
+
+PLACEHOLDER = re.compile(
+    r"^(?:data:|about:|blob:|javascript:|#|$)|(?:^|[/_-])(?:placeholder|blank|spacer|pixel|loading|loader|lazy|lazyload|"
+    r"transparent|clear|empty|grey|gray|no-?image|1x1)(?:[._-][\w.-]*)?\.(?:gif|png|svg|jpe?g|webp)(?:[?#]|$)",
+    re.IGNORECASE,
+)
+LAZY_IMAGE = (
+    "data-zoom-image", "data-zoom", "data-large_image", "data-large-image", "data-large", "data-old-hires",
+    "data-hires", "data-full", "data-fullsize", "data-big", "data-original", "data-lazy-src", "data-lazy",
+    "data-src", "data-image", "data-echo", "data-ks-lazyload", "data-img", "lazy-src",
+)  # fmt: skip
+NUM_ZOOM = 9  # of the above name a photo larger than `srcset` does
+LAZY_VIDEO = ("data-src", "data-lazy-src", "data-video-src", "data-video", "data-mp4", "data-url", "data-original")
+LAZY_SRCSET = ("srcset", "data-srcset", "data-lazy-srcset")
+_SRCSET = re.compile(r"\s*,*\s*(\S+?)(?:,+(?=\s)|,*\s*$|\s+([\d.]+)([wxh])?[^,]*(?:,|$))")
+_UNREADABLE = re.compile(r"\.(?:svg|gif|avif|ico)(?:[?#]|$)", re.IGNORECASE)
+_HLS = re.compile(r"\.m3u8(?:[?#]|$)", re.IGNORECASE)
+_WIDTH_TEMPLATE = re.compile(r"_\{width\}x(?:\{height\})?|(?<==)\{width\}")
+_APART = re.compile(
+    r"related|recommend|similar|recently|upsell|cross-?sell|also-?(?:like|bought)|you-?may|suggest|carousel-products|"
+    r"footer|header|\bnav|menu|minicart|cart-?drawer|review|rating|payment|logo|icon|swatch|badge|banner|newsletter",
+    re.IGNORECASE,
+)
+_GALLERY = re.compile(
+    r"gallery|product[-_]?(?:image|photo|media|img|slide|main)|(?:main|primary|hero)[-_]?image|zoom|imgtag|landingimage|"
+    r"image[-_]?(?:main|viewer|block)|pdp|slick|swiper",
+    re.IGNORECASE,
+)
+_CART = (
+    "add-to-cart", "addtocart", "add_to_cart", "add-to-bag", "addtobag", "add_to_bag", "add-to-basket", "addtobasket",
+    "add_to_basket", "buy-now", "buynow", "buybox", "buy-box", "add to cart", "add to bag", "add to basket", "buy now",
+    "in den warenkorb", "ajouter au panier", "añadir al carrito", "aggiungi al carrello", "in winkelwagen",
+    "加入购物车", "カートに入れる", "koop nu", "do koszyka", "в корзину", "adicionar ao carrinho",
+)  # fmt: skip
+_PRODUCT_PATH = re.compile(
+    r"/(?:products?|p|dp|item|itm|pd|produkt|produit|producto|goods)[/_-]|[-_/](?:p|i|prd|pid)[-_]?\d{3,}"
+)
+_PRODUCT_BODIES = (
+    "single-product", "product-page", "template-product", "catalog-product-view", "product-template", "pdp",
+)  # fmt: skip
+_MAX_BUTTONS = 12  # to buy something; the products beside it have some too
+_LOWER = "translate({}, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')"
+_UNSEEN = " or ".join(f"ancestor-or-self::{tag}" for tag in ("script", "style", "noscript", "template"))
+
+
+def resolve_lazy_media(root: Any) -> None:
+    """Give every image and video of a tree the `src` that a reader would see: the largest that the markup names."""
+    for image in root.iter("img"):
+        best = _largest(image)
+        if best:
+            image.set("src", best)
+        elif PLACEHOLDER.search((image.get("src") or "").strip()):
+            image.attrib.pop("src", None)
+    for video in [*root.iter("video"), *root.iter("source")]:
+        src = (video.get("src") or "").strip()
+        if not src or PLACEHOLDER.search(src):
+            video.attrib.pop("src", None)
+            lazy = next((video.get(name) for name in LAZY_VIDEO if (video.get(name) or "").strip()), None)
+            if lazy and not lazy.lstrip().startswith(("{", "[")):
+                video.set("src", lazy.strip())
+
+
+def meta_tags(page: Any) -> list[tuple[str, str]]:
+    """(name in lower case, content) of a page's meta tags, in their order: OpenGraph, Twitter and plain ones."""
+    tags = ((tag.get("property") or tag.get("name") or "", tag.get("content") or "") for tag in page.root.iter("meta"))
+    return [(name.strip().lower(), content.strip()) for name, content in tags if name.strip() and content.strip()]
+
+
+def headings(page: Any, shops: tuple[str, ...]) -> list[str]:
+    """The page's first-level headings, clean; one that is marked as a name comes first."""
+    found = sorted(
+        page.root.iter("h1"), key=lambda one: not any("name" in (e.get("itemprop") or "") for e in one.iter())
+    )
+    texts = [plain_title(_seen(one), shops) for one in found]
+    return [text for text in dict.fromkeys(texts) if text]
+
+
+def breadcrumbs(page: Any) -> list[str]:
+    """The steps of the first breadcrumb navigation that the page shows, without separators."""
+    lower = {name: _LOWER.format(f"@{name}") for name in ("class", "id", "aria-label", "data-testid")}
+    wanted = " or ".join(f"contains({value}, 'breadcrumb')" for value in lower.values())
+    for box in page.root.xpath(f"//*[{wanted}][.//a]"):
+        steps = [plain_title(_seen(step), ()) for step in box.xpath(".//li") or box.xpath(".//a")]
+        steps = [step.strip(" >/»›→|") for step in steps]
+        if any(steps):
+            return [step for step in steps if step]
+    return []
+
+
+def product_photos(page: Any, titles: tuple[str, ...]) -> Iterator[str]:
+    """Photos that the markup shows as the page's product: its gallery, and images that bear its title."""
+    names = {title.casefold() for title in titles}
+    later = []
+    for image in page.root.iter("img"):
+        src = (image.get("src") or "").strip()
+        if not src or _UNREADABLE.search(src) or _small(image):
+            continue
+        around = " ".join(_about(one) for one in (image, *list(image.iterancestors())[:8]))
+        if _APART.search(around):
+            continue
+        alt = (image.get("alt") or "").strip().casefold()
+        if image.get("itemprop") == "image" or (
+            alt and any(alt in name or name in alt for name in names if len(alt) > 3)
+        ):
+            yield src
+        elif _GALLERY.search(around):
+            later.append(src)
+    yield from later
+
+
+def played_videos(page: Any) -> list[str]:
+    """Videos that the page plays: of each player the file that is read best, a playlist last."""
+    found = []
+    for video in page.root.iter("video"):
+        sources = [(video.get("src") or "", video.get("type") or "")]
+        sources += [(one.get("src") or "", one.get("type") or "") for one in video.iter("source")]
+        usable = [
+            src for src, kind in sources if src and (not kind or re.search("^video/|mpegurl", kind, re.IGNORECASE))
+        ]
+        if usable:
+            found.append(min(usable, key=_video_rank))
+    return found
+
+
+def sells_one_product(page: Any, url: str) -> bool:
+    """Whether a page without any product data looks like one product's: most of the signs are there, and no list's."""
+    buttons = [one for one in page.root.iter("button", "input", "a", "form") if _is_cart(one)]
+    body = page.root.xpath("//body")
+    kind = _about(body[0]).lower() if body else ""
+    prices = page.root.xpath(f"//*[@itemprop='price' or contains({_LOWER.format('@class')}, 'price')][not({_UNSEEN})]")
+    listed = any(word in kind for word in ("category", "collection", "search", "listing", "archive"))
+    signs = (
+        0 < len(buttons) <= _MAX_BUTTONS,
+        bool(prices),
+        any(word in kind for word in _PRODUCT_BODIES),
+        bool(_PRODUCT_PATH.search(urlsplit(url).path.lower())),
+    )
+    return not listed and sum(signs) >= (2 if signs[2] else 3)
+
+
+def largest_of_srcset(srcset: str) -> str:
+    """The widest candidate of a `srcset`; empty where it names none."""
+    found = [(float(match[2] or 1), match[1]) for match in _SRCSET.finditer(srcset) if match[1] and _number(match[2])]
+    found = [(size, url) for size, url in found if not PLACEHOLDER.search(url)]
+    return max(found, key=lambda one: one[0])[1] if found else ""
+
+
+def _largest(image: Any) -> str:
+    sets = [image.get(name) for name in LAZY_SRCSET]
+    picture = next(image.iterancestors("picture"), None)
+    if picture is not None:
+        readable = [one for one in picture.iter("source") if "avif" not in (one.get("type") or "")]
+        sets += [one.get(name) for one in readable for name in LAZY_SRCSET]
+    lazy = [image.get(name) or "" for name in LAZY_IMAGE]
+    zoomed = [url for url in lazy[:NUM_ZOOM] if url]
+    candidates = [*zoomed, *(largest_of_srcset(one) for one in sets if one), *lazy, image.get("src") or ""]
+    for url in candidates:
+        url = _WIDTH_TEMPLATE.sub("", url.strip())
+        if re.search(r"^[^\s{\[]+[./][^\s{]+$", url) and not PLACEHOLDER.search(url):
+            return url
+    return ""
+
+
+def _number(text: str | None) -> bool:
+    return text is None or text.replace(".", "", 1).isdigit()
+
+
+def _video_rank(url: str) -> int:
+    path = url.partition("?")[0].lower()
+    rank = next((rank for rank, end in enumerate((".mp4", ".m4v", ".mov", ".webm")) if path.endswith(end)), 5)
+    return 9 if _HLS.search(url) else rank
+
+
+def _seen(element: Any) -> str:
+    """The text that a reader sees of an element."""
+    hidden = f"{_UNSEEN} or ancestor::svg" + (" or ancestor::button" if element.tag == "h1" else "")
+    return "".join(str(text) for text in element.xpath(f".//text()[not({hidden})]"))[: 4 * MAX_TITLE]
+
+
+def _about(element: Any) -> str:
+    return f"{element.get('class') or ''} {element.get('id') or ''}"
+
+
+def _small(image: Any) -> bool:
+    sizes = [image.get(name) or "" for name in ("width", "height")]
+    return any(size.isdecimal() and int(size) < 60 for size in sizes)
+
+
+def _is_cart(element: Any) -> bool:
+    text = " ".join(
+        element.get(name) or "" for name in ("class", "id", "name", "value", "action", "title", "aria-label")
+    )
+    text = f"{text} {_seen(element)[:80] if element.tag != 'form' else ''}".lower()
+    return any(word in text for word in _CART) or (element.tag == "form" and "/cart/add" in text)
