@@ -15,11 +15,12 @@ PRODUCT_TYPES = frozenset(
     {"product", "productgroup", "productmodel", "individualproduct", "someproducts", "productcollection", "vehicle",
      "car", "motorcycle", "drug", "dietarysupplement", "book", "softwareapplication", "mobileapplication"}
 )  # fmt: skip
+ARTICLES = frozenset({"article", "newsarticle", "blogposting", "techarticle", "report", "liveblogposting"})
 SOLD_TYPES = frozenset({"book", "softwareapplication", "mobileapplication", "car", "vehicle", "motorcycle", "drug"})
 OTHERS = frozenset(
     {"isRelatedTo", "isSimilarTo", "isAccessoryOrSparePartFor", "isConsumableFor", "itemListElement", "hasVariant",
      "isVariantOf", "model", "similar", "related", "review", "reviews", "breadcrumb", "makesOffer", "hasOfferCatalog",
-     "addOn", "potentialAction"}
+     "addOn", "potentialAction", "isPartOf", "publisher", "author", "provider", "sponsor"}
 )  # fmt: skip
 """Properties that lead from a page or a product to other products, or to none."""
 _TRACKING = re.compile(
@@ -92,7 +93,7 @@ def products_of(nodes: Iterable[Node]) -> tuple[list[Node], tuple[Node, ...]]:
     found: list[Node] = []
     main: list[Node] = []
     for top in nodes:
-        for key, node in every(top, OTHERS):
+        for key, node in every(top, OTHERS) if not types_of(top) & ARTICLES else ():
             if _is_product(node) and not any(node is one for one in found):
                 within = any(node is not one and _holds(one, node) for one in found)
                 if not within:

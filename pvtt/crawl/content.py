@@ -69,6 +69,8 @@ def _describe(head: bytes) -> str:
         return "empty"
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "HTML"
+    if text.startswith(b"#extm3u"):
+        return "an HLS playlist, which only names pieces of a video: the shop must offer a whole file"
     if text.startswith(b"<"):
         return "XML or HTML"
     if head.startswith((b"GIF87a", b"GIF89a")):

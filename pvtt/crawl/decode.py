@@ -36,10 +36,10 @@ def page_text(body: bytes, content_type: str | None = None, max_bytes: int = 8_0
         return text
     declared = [html_body_declared_encoding(body[:4096]), http_content_type_encoding(content_type)]
     named = [name for name in map(resolve_encoding, filter(None, declared)) if name and name != "utf-8"]
-    multibyte = [name for name in named if not _is_single_byte(name)]
-    if _looks_paired(body):
-        multibyte.append("gb18030")
-    for encoding in multibyte:
+    candidates = [name for name in named if not _is_latin(name)]
+    if not candidates and _looks_paired(body):
+        candidates.append("gb18030")
+    for encoding in candidates:
         widest = "gb18030" if encoding.replace("-", "") in ("gbk", "gb2312", "cp936") else encoding
         text = body.decode(widest, "replace")
         if text.count("\ufffd") <= _MAX_BAD * max(len(text), 1):
@@ -47,12 +47,15 @@ def page_text(body: bytes, content_type: str | None = None, max_bytes: int = 8_0
     return body.decode(named[0] if named else "cp1252", "replace")
 
 
-def _is_single_byte(encoding: str) -> bool:
-    return (
-        encoding.replace("-", "")
-        .replace("_", "")
-        .lower()
-        .startswith(("iso8859", "cp125", "windows125", "latin", "ascii"))
+def _is_latin(encoding: str) -> bool:
+    """Whether an encoding is one that servers name by default."""
+    return encoding.lower().replace("_", "-") in (
+        "cp1252",
+        "windows-1252",
+        "iso-8859-1",
+        "iso8859-1",
+        "latin-1",
+        "ascii",
     )
 
 

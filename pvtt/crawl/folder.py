@@ -1,9 +1,10 @@
-"""A folder as a source: one directory a product, videos and photos in it, and an optional `product.json`."""
+"""A folder as a source: one directory a product, with its media and an optional `product.json`; or saved pages."""
 
 from __future__ import annotations
 
 import codecs
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pvtt.crawl.content import HEAD_BYTES, sniff
 from pvtt.crawl.drafts import UNCATEGORISED, MediaRef, ProductDraft, product_id_of
 from pvtt.crawl.publish import STAGE, local_url
+from pvtt.crawl.saved import files_of, read_saved_page, saved_pages
 from pvtt.errors import MissingInputError
 from pvtt.files.storage import raise_storage_fault
 from pvtt.records.base import first_fault
@@ -35,19 +37,28 @@ class ProductDetails(BaseModel):
     license: str | None = None
 
 
-def read_folder(folder: Path) -> tuple[list[ProductDraft], list[Reject]]:
-    """The products of a folder; and the directories whose `product.json` or name cannot be used, and odd files.
+def read_folder(
+    folder: Path, may_fetch: Callable[[str], bool] = lambda url: False
+) -> tuple[list[ProductDraft], list[Reject]]:
+    """The products of a folder; and the directories, saved pages and odd files that cannot be used.
+
+    Args:
+        folder: With product directories, or with product pages that a browser saved.
+        may_fetch: Whether a URL that a saved page names may be requested.
 
     Raises:
-        MissingInputError: There is no such folder, or no product directory in it.
+        MissingInputError: There is no such folder, or no product directory in it, and no saved page.
     """
     if not folder.is_dir():
         raise MissingInputError(
             f"crawl.start: there is no folder {folder}",
             "give the folder that holds one directory a product with --start",
         )
+    pages = saved_pages(folder)
+    shown = {files_of(page) for page in pages}
     directories = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if not directories:
+    directories = [path for path in directories if path not in shown]
+    if not directories and not pages:
         raise MissingInputError(
             f"crawl.start: {folder} holds no directories",
             "put each product's videos and photos into a directory of its own",
@@ -62,6 +73,16 @@ def read_folder(folder: Path) -> tuple[list[ProductDraft], list[Reject]]:
         except ValidationError as error:
             message = f"{DETAILS}: {first_fault(error)}"
             rejects.append(_reject(directory / DETAILS, folder, BAD_DETAILS, message))
+    for page in pages:
+        try:
+            page.name.encode()
+            record = read_saved_page(page, folder, may_fetch)
+        except UnicodeEncodeError:
+            rejects.append(_reject(page, folder, "bad_name", NOT_UTF8))
+            continue
+        drafts += record.drafts
+        if record.problem is not None:
+            rejects.append(_reject(page, folder, BAD_DETAILS, record.problem))
     return drafts, rejects
 
 

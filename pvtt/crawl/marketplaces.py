@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
 from pvtt.crawl.drafts import UNCATEGORISED, PageRecord, ProductDraft, product_id_of
 from pvtt.crawl.linked_data import as_list, lenient_json
+from pvtt.crawl.markup import played_videos, resolve_lazy_media
 from pvtt.crawl.text import MAX_CATEGORY, MAX_DESCRIPTION, MAX_TITLE, media_refs, plain_text
 
 HOSTS = ("jd.com", "jd.hk", "taobao.com", "tmall.com", "tmall.hk")
@@ -21,6 +24,8 @@ LOGIN_HOSTS = ("passport.jd.com", "login.taobao.com", "login.tmall.com", "login.
 NEEDS_LOGIN = (
     "the shop asks for a login or a captcha: save the item's page in a browser and crawl it with --source folder"
 )
+MAX_STATES = 10  # of one page that are read
+MAX_LITERAL = 3_000_000  # characters of one
 JD_IMAGES = "https://img14.360buyimg.com/n0/"  # the largest size that JD serves
 
 _LOGIN_WALL = re.compile(
@@ -35,8 +40,10 @@ _STRING = r"""\s*["']?\s*:\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|(\d+))""
 _IDS = ("itemId", "item_id", "auctionId", "id", "numIid", "skuId", "wareId")
 _PHOTOS = ("images", "auctionImages", "picsPath", "image", "pic", "mainPic")
 _CATEGORIES = ("categoryName", "catName", "category", "leafCategoryName")
+_BARE_QUOTE = re.compile(r'(?<!\\)"')
 _VIDEO_KEY = re.compile(r"vid|ved", re.IGNORECASE)
 _VIDEO_URL = re.compile(r"^(?:https?:)?//[^\s\"'<>]+\.(?:mp4|m3u8)(?:[?#]\S*)?$", re.IGNORECASE)
+_SHOP_SUFFIX = re.compile(r"\s*(?:-\s*(?:淘宝网|tmall\.com天猫|天猫Tmall\.com|京东)|【.{0,20}】-京东)\s*$")
 _THUMBNAIL = re.compile(r"(\.(?:jpg|jpeg|png|webp))_[^/]*$", re.IGNORECASE)  # of Taobao: x.jpg_430x430q90.jpg
 
 
@@ -71,7 +78,8 @@ def _jd_draft(text: str, url: str) -> ProductDraft | None:
     found = _JD.search(text)
     assert found is not None
     data = text[found.end() : found.end() + 200_000]
-    own_id, title = _field(data, "skuid") or _field(data, "skuId"), plain_text(_field(data, "name"), MAX_TITLE)
+    own_id = _field(data, "skuid") or _field(data, "skuId")
+    title = plain_text(_field(data[data.find("skuid") :], "name"), MAX_TITLE) or _shown_title(text)
     if not own_id or not title:
         return None
     paths = [path for path in _array(data, "imageList") if isinstance(path, str)] or [_field(data, "src")]
@@ -88,27 +96,43 @@ def _jd_draft(text: str, url: str) -> ProductDraft | None:
 
 
 def _taobao_draft(text: str, url: str) -> ProductDraft | None:
-    best: dict[str, Any] | None = None
     states = list(_states(text))
-    for state in states:
-        best = next((node for node in _dicts(state) if _is_item(node)), None)
-        if best is not None:
-            break
-    if best is None:
+    nodes = [node for state in states for node in _dicts(state)]
+    best = next((node for node in nodes if _is_item(node)), None)
+    title = plain_text(best["title"], MAX_TITLE) if best is not None else _shown_title(text)
+    best = best or next((node for node in nodes if plain_text(node.get("itemId"), MAX_TITLE)), None)
+    if best is None or not title:
         return None
     photos = [one for key in _PHOTOS for one in _strings(best.get(key))]
-    photos = photos or [one for state in states for node in _dicts(state) for one in _strings(node.get("default"))]
-    videos = [one for state in states for node in _dicts(state) for one in _video_strings(node)] or _videos_in(text)
+    photos = photos or [one for node in nodes for one in _strings(node.get("default"))] or _thumbnails(text)
+    videos = [one for node in nodes for one in _video_strings(node)] or _videos_in(text)
     category = next((name for key in _CATEGORIES if (name := plain_text(best.get(key), MAX_CATEGORY))), "")
     return ProductDraft(
         product_id=product_id_of(next(found for key in _IDS if (found := plain_text(best.get(key), MAX_TITLE)))),
-        title=plain_text(best["title"], MAX_TITLE),
+        title=title,
         category=category if category and not category.isdecimal() else UNCATEGORISED,
         description=plain_text(best.get("subtitle") or best.get("subTitle"), MAX_DESCRIPTION),
         page_url=url,
         videos=media_refs(((video, None) for video in videos), url),
         photos=media_refs(((_THUMBNAIL.sub(r"\1", photo), None) for photo in photos), url),
     )
+
+
+def _shown_title(text: str) -> str:
+    """The title that the page shows; empty where it shows none."""
+    from parsel import Selector
+
+    page = Selector(text=text)
+    paths = ("//*[contains(@class, 'tb-main-title')]/@data-title", "//*[contains(@class, 'sku-name')]",
+             "//*[contains(@class, 'tb-detail-hd')]//h1", "//h1", "//title")  # fmt: skip
+    found = (plain_text(page.xpath(f"string({path})").get(""), MAX_TITLE) for path in paths)
+    return _SHOP_SUFFIX.sub("", next((title for title in found if title), ""))
+
+
+def _thumbnails(text: str) -> list[str]:
+    """The photos below the large one, in the page's own markup."""
+    found = re.search(r"id=[\"']J_UlThumb[\"'].*?</ul>", text, re.DOTALL)
+    return re.findall(r"""\b(?:data-)?src=["']([^"']+)""", found[0]) if found else []
 
 
 def _is_item(node: dict[str, Any]) -> bool:
@@ -120,7 +144,7 @@ def _is_item(node: dict[str, Any]) -> bool:
 
 def _states(text: str) -> Iterator[Any]:
     """The values that the page hands to its scripts, as far as they are JSON or close to it."""
-    for match in _STATES.finditer(text):
+    for match in islice(_STATES.finditer(text), MAX_STATES):
         literal = _balanced(text, match.end())
         try:
             yield from lenient_json(literal)
@@ -134,7 +158,8 @@ def _states(text: str) -> Iterator[Any]:
 def _balanced(text: str, start: int) -> str:
     """The object literal that begins at `start`, to its last bracket."""
     depth, quote, position = 0, "", start
-    while position < len(text):
+    end = min(len(text), start + MAX_LITERAL)
+    while position < end:
         character = text[position]
         if character == "\\":
             position += 1
@@ -159,10 +184,10 @@ def _quoted(literal: str) -> str:
         if match[1] is not None:
             return match[0]
         if match[2] is not None:
-            return json.dumps(match[2].replace("\\'", "'"), ensure_ascii=False)
+            return '"' + _BARE_QUOTE.sub(r'\\"', match[2].replace("\\'", "'")) + '"'
         return f'{match[3]}"{match[4]}":'
 
-    token = r""""((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([{,]\s*)([A-Za-z_$][\w$]*)\s*:"""
+    token = r""""((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([{,]\s*)([\w$]+)\s*:"""
     text = re.sub(token, string, literal)
     return re.sub(r'(:\s*)(?!true\b|false\b|null\b|[-\d"\[{\s])[^,}\]"]*(?=[,}])', r"\1null", text)
 
@@ -194,9 +219,9 @@ def _array(data: str, name: str) -> list[Any]:
 
 def _dicts(value: Any) -> Iterator[dict[str, Any]]:
     """All objects within a value, the outer ones first."""
-    pending = [value]
+    pending = deque([value])
     while pending:
-        one = pending.pop(0)
+        one = pending.popleft()
         if isinstance(one, dict):
             yield one
             pending += [inner for inner in one.values() if isinstance(inner, dict | list)]
@@ -216,5 +241,13 @@ def _video_strings(node: dict[str, Any]) -> list[str]:
 
 
 def _videos_in(text: str) -> list[str]:
-    """Video files that the page plays, or names in its scripts."""
-    return re.findall(r"""["'(]((?:https?:)?//[^\s"'<>()]+\.mp4(?:\?[^\s"'<>()]*)?)["')]""", text)
+    """Video files that the page plays; else those that it names in its scripts."""
+    from parsel import Selector
+
+    page = Selector(text=text)
+    played = []
+    if hasattr(page.root, "iter"):
+        resolve_lazy_media(page.root)
+        played = played_videos(page)
+    named = re.findall(r"""["'(]((?:https?:)?//[^\s"'<>()]+\.mp4(?:\?[^\s"'<>()]*)?)["')]""", text)
+    return played or named

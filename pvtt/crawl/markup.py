@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from pvtt.crawl.text import MAX_TITLE, plain_title
+from pvtt.crawl.text import MAX_TITLE, plain_text, plain_title
 
 PLACEHOLDER = re.compile(
     r"^(?:data:|about:|blob:|javascript:|#|$)|(?:^|[/_-])(?:placeholder|blank|spacer|pixel|loading|loader|lazy|lazyload|"
@@ -36,6 +36,7 @@ _GALLERY = re.compile(
     r"image[-_]?(?:main|viewer|block)|pdp|slick|swiper",
     re.IGNORECASE,
 )
+_NAME = re.compile(r"(?:product|item|pdp|goods)[-_]*(?:\w+[-_]+)*(?:title|name)|(?:^|\s)name(?:\s|$)", re.IGNORECASE)
 _CART = (
     "add-to-cart", "addtocart", "add_to_cart", "add-to-bag", "addtobag", "add_to_bag", "add-to-basket", "addtobasket",
     "add_to_basket", "buy-now", "buynow", "buybox", "buy-box", "add to cart", "add to bag", "add to basket", "buy now",
@@ -77,12 +78,16 @@ def meta_tags(page: Any) -> list[tuple[str, str]]:
 
 
 def headings(page: Any, shops: tuple[str, ...]) -> list[str]:
-    """The page's first-level headings, clean; one that is marked as a name comes first."""
-    found = sorted(
-        page.root.iter("h1"), key=lambda one: not any("name" in (e.get("itemprop") or "") for e in one.iter())
-    )
-    texts = [plain_title(_seen(one), shops) for one in found]
-    return [text for text in dict.fromkeys(texts) if text]
+    """The page's first-level headings, clean: first one that is marked as a product's, then one that its title has."""
+    title = plain_text(page.xpath("string(//title)").get(""), 2 * MAX_TITLE).casefold()
+    found = []
+    for heading in page.root.iter("h1"):
+        text = plain_title(_seen(heading), shops)
+        inner = (one for one in heading.iter() if isinstance(one.tag, str))
+        marks = " ".join(f"{_about(one)} {one.get('itemprop') or ''}" for one in inner)
+        if text:
+            found.append((not _NAME.search(marks), text.casefold() not in title, text))
+    return list(dict.fromkeys(text for _, _, text in sorted(found, key=lambda one: one[:2])))
 
 
 def breadcrumbs(page: Any) -> list[str]:

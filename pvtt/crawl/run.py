@@ -91,21 +91,27 @@ def _crawl_shop(workspace: Workspace, params: CrawlParams, state: CrawlState) ->
 def _crawl_folder(workspace: Workspace, params: CrawlParams, state: CrawlState) -> _Outcome:
     folder = Path(workspace.root / params.start)
     catalog = read_catalog(workspace.data)
-    drafts, refused = read_folder(folder)
+    policy = HostPolicy.of(params, None)
+    drafts, refused = read_folder(folder, lambda url: policy.fault(url) is None)
     refused = [_of_known_product(one, folder, catalog) if one.reason == BAD_DETAILS else one for one in refused]
     local = LocalMedia(folder, state.staging, held_contents(workspace, catalog), params)
     limited = len(drafts) > params.max_products
     drafts = sorted(drafts, key=lambda draft: draft.product_id)[: params.max_products]
+    result = CrawlResult()
+    if any(_is_url(ref) for draft in drafts for _, ref in draft.refs()):
+        result = fetch(workspace, params, state, None, drafts)
+    web = WebMedia(workspace, state)
     total = sum(1 for draft in drafts for _ in draft.refs())
     with Progress(STAGE, total, workspace.progress / f"{STAGE}.json", unit="files") as progress:
 
         def resolve(kind: MediaKind, ref: MediaRef) -> Resolved:
             progress.advance()
-            return local.resolve(kind, folder / ref.url)
+            return web.resolve(kind, ref) if _is_url(ref) else local.resolve(kind, folder / ref.url)
 
         origins = frozenset({origin_of(local_url("folder", folder, ""))})
-        harvest = Harvest("folder", origins, drafts, resolve, refused, not limited, params)
-        return _publish(workspace, params, state, harvest, CrawlResult(limited=limited))
+        complete = not limited and not result.num_unanswered
+        harvest = Harvest("folder", origins, drafts, resolve, refused, complete, params)
+        return _publish(workspace, params, state, harvest, result.model_copy(update={"limited": limited}))
 
 
 def _of_known_product(reject: Reject, folder: Path, catalog: dict[str, Product]) -> Reject:

@@ -62,6 +62,7 @@ def feed(receiver: MediaReceiver, data: bytes) -> None:
         ("video", b"<html>", "not_a_video", "HTML"),
         ("video", b"", "not_a_video", "empty"),
         ("video", photo_bytes(0), "not_a_video", "image/jpeg"),
+        ("video", b"#EXTM3U\n#EXT-X-VERSION:3", "not_a_video", "an HLS playlist"),
         ("photo", video_bytes(0), "not_an_image", "video/mp4"),
         ("photo", b"GIF89a" * 200, "not_an_image", "GIF"),
         ("video", video_bytes(0) * 40, "too_large", "0.1 MB"),
