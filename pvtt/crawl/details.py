@@ -12,7 +12,7 @@ from pvtt.crawl.drafts import UNCATEGORISED, MediaRef, product_id_of
 from pvtt.crawl.linked_data import Node, as_list, every, types_of
 from pvtt.crawl.text import MAX_TITLE, MAX_URL, media_refs, plain_category, plain_id, plain_text, same_text
 
-_OWN_IDS = ("sku", "productID", "productId", "productGroupID")
+_OWN_IDS = ("sku", "productID", "productId", "identifier", "productGroupID")
 _MAKERS_IDS = ("mpn", "gtin", "gtin14", "gtin13", "gtin12", "gtin8", "isbn")
 _META_IDS = ("product:retailer_item_id", "product:sku", "sku", "product:retailer_part_no")
 _MARKED_IDS = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from pvtt.crawl.text import MAX_TITLE, plain_text, plain_title
 
@@ -28,28 +27,19 @@ _HLS = re.compile(r"\.m3u8(?:[?#]|$)", re.IGNORECASE)
 _WIDTH_TEMPLATE = re.compile(r"_\{width\}x(?:\{height\})?|(?<==)\{width\}")
 _APART = re.compile(
     r"related|recommend|similar|recently|upsell|cross-?sell|also-?(?:like|bought)|you-?may|suggest|carousel-products|"
-    r"footer|header|\bnav|menu|minicart|cart-?drawer|review|rating|payment|logo|icon|swatch|badge|banner|newsletter",
+    r"footer|site-?header|page-?header|\bnav|menu|minicart|cart-?drawer|review|payment|newsletter",
     re.IGNORECASE,
 )
+_NO_PHOTO = re.compile(r"logo|icon|swatch|badge|banner|rating|payment|avatar|flag", re.IGNORECASE)
+_APART_TAGS = ("header", "footer", "nav", "aside")
 _GALLERY = re.compile(
     r"gallery|product[-_]?(?:image|photo|media|img|slide|main)|(?:main|primary|hero)[-_]?image|zoom|imgtag|landingimage|"
     r"image[-_]?(?:main|viewer|block)|pdp|slick|swiper",
     re.IGNORECASE,
 )
-_NAME = re.compile(r"(?:product|item|pdp|goods)[-_]*(?:\w+[-_]+)*(?:title|name)|(?:^|\s)name(?:\s|$)", re.IGNORECASE)
-_CART = (
-    "add-to-cart", "addtocart", "add_to_cart", "add-to-bag", "addtobag", "add_to_bag", "add-to-basket", "addtobasket",
-    "add_to_basket", "buy-now", "buynow", "buybox", "buy-box", "add to cart", "add to bag", "add to basket", "buy now",
-    "in den warenkorb", "ajouter au panier", "añadir al carrito", "aggiungi al carrello", "in winkelwagen",
-    "加入购物车", "カートに入れる", "koop nu", "do koszyka", "в корзину", "adicionar ao carrinho",
-)  # fmt: skip
-_PRODUCT_PATH = re.compile(
-    r"/(?:products?|p|dp|item|itm|pd|produkt|produit|producto|goods)[/_-]|[-_/](?:p|i|prd|pid)[-_]?\d{3,}"
+PRODUCT_NAME = re.compile(
+    r"(?:product|item|pdp|goods)[-_]*(?:\w+[-_]+)*(?:title|name)|(?:^|\s)name(?:\s|$)", re.IGNORECASE
 )
-_PRODUCT_BODIES = (
-    "single-product", "product-page", "template-product", "catalog-product-view", "product-template", "pdp",
-)  # fmt: skip
-_MAX_BUTTONS = 12  # to buy something; the products beside it have some too
 _LOWER = "translate({}, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')"
 _UNSEEN = " or ".join(f"ancestor-or-self::{tag}" for tag in ("script", "style", "noscript", "template"))
 
@@ -82,11 +72,13 @@ def headings(page: Any, shops: tuple[str, ...]) -> list[str]:
     title = plain_text(page.xpath("string(//title)").get(""), 2 * MAX_TITLE).casefold()
     found = []
     for heading in page.root.iter("h1"):
-        text = plain_title(_seen(heading), shops)
+        named = [one for one in heading.iter() if isinstance(one.tag, str) and PRODUCT_NAME.search(about(one))]
+        text = plain_title(seen_text(named[-1]), shops) if named else ""
+        text = text or plain_title(seen_text(heading), shops)
         inner = (one for one in heading.iter() if isinstance(one.tag, str))
-        marks = " ".join(f"{_about(one)} {one.get('itemprop') or ''}" for one in inner)
+        marks = " ".join(f"{about(one)} {one.get('itemprop') or ''}" for one in inner)
         if text:
-            found.append((not _NAME.search(marks), text.casefold() not in title, text))
+            found.append((not PRODUCT_NAME.search(marks), text.casefold() not in title, text))
     return list(dict.fromkeys(text for _, _, text in sorted(found, key=lambda one: one[:2])))
 
 
@@ -95,7 +87,7 @@ def breadcrumbs(page: Any) -> list[str]:
     lower = {name: _LOWER.format(f"@{name}") for name in ("class", "id", "aria-label", "data-testid")}
     wanted = " or ".join(f"contains({value}, 'breadcrumb')" for value in lower.values())
     for box in page.root.xpath(f"//*[{wanted}][.//a]"):
-        steps = [plain_title(_seen(step), ()) for step in box.xpath(".//li") or box.xpath(".//a")]
+        steps = [plain_title(seen_text(step), ()) for step in box.xpath(".//li") or box.xpath(".//a")]
         steps = [step.strip(" >/»›→|") for step in steps]
         if any(steps):
             return [step for step in steps if step]
@@ -110,8 +102,9 @@ def product_photos(page: Any, titles: tuple[str, ...]) -> Iterator[str]:
         src = (image.get("src") or "").strip()
         if not src or _UNREADABLE.search(src) or _small(image):
             continue
-        around = " ".join(_about(one) for one in (image, *list(image.iterancestors())[:8]))
-        if _APART.search(around):
+        outer = [one for one in image.iterancestors() if one.tag not in ("body", "html")]
+        around = " ".join(about(one) for one in (image, *outer[:8]))
+        if _APART.search(around) or _NO_PHOTO.search(about(image)) or any(one.tag in _APART_TAGS for one in outer):
             continue
         alt = (image.get("alt") or "").strip().casefold()
         if image.get("itemprop") == "image" or (
@@ -135,22 +128,6 @@ def played_videos(page: Any) -> list[str]:
         if usable:
             found.append(min(usable, key=_video_rank))
     return found
-
-
-def sells_one_product(page: Any, url: str) -> bool:
-    """Whether a page without any product data looks like one product's: most of the signs are there, and no list's."""
-    buttons = [one for one in page.root.iter("button", "input", "a", "form") if _is_cart(one)]
-    body = page.root.xpath("//body")
-    kind = _about(body[0]).lower() if body else ""
-    prices = page.root.xpath(f"//*[@itemprop='price' or contains({_LOWER.format('@class')}, 'price')][not({_UNSEEN})]")
-    listed = any(word in kind for word in ("category", "collection", "search", "listing", "archive"))
-    signs = (
-        0 < len(buttons) <= _MAX_BUTTONS,
-        bool(prices),
-        any(word in kind for word in _PRODUCT_BODIES),
-        bool(_PRODUCT_PATH.search(urlsplit(url).path.lower())),
-    )
-    return not listed and sum(signs) >= (2 if signs[2] else 3)
 
 
 def largest_of_srcset(srcset: str) -> str:
@@ -186,24 +163,16 @@ def _video_rank(url: str) -> int:
     return 9 if _HLS.search(url) else rank
 
 
-def _seen(element: Any) -> str:
+def seen_text(element: Any) -> str:
     """The text that a reader sees of an element."""
     hidden = f"{_UNSEEN} or ancestor::svg" + (" or ancestor::button" if element.tag == "h1" else "")
     return "".join(str(text) for text in element.xpath(f".//text()[not({hidden})]"))[: 4 * MAX_TITLE]
 
 
-def _about(element: Any) -> str:
+def about(element: Any) -> str:
     return f"{element.get('class') or ''} {element.get('id') or ''}"
 
 
 def _small(image: Any) -> bool:
     sizes = [image.get(name) or "" for name in ("width", "height")]
     return any(size.isdecimal() and int(size) < 60 for size in sizes)
-
-
-def _is_cart(element: Any) -> bool:
-    text = " ".join(
-        element.get(name) or "" for name in ("class", "id", "name", "value", "action", "title", "aria-label")
-    )
-    text = f"{text} {_seen(element)[:80] if element.tag != 'form' else ''}".lower()
-    return any(word in text for word in _CART) or (element.tag == "form" and "/cart/add" in text)

@@ -17,6 +17,7 @@ from pvtt.crawl.details import category_of, media_of, product_id_of_page, videos
 from pvtt.crawl.drafts import PageRecord, ProductDraft
 from pvtt.crawl.linked_data import Node, as_list, json_ld, microdata, rdfa, types_of
 from pvtt.crawl.marketplaces import read_marketplace_page
+from pvtt.crawl.signs import sells_one_product
 from pvtt.crawl.text import (
     MAX_DESCRIPTION,
     MAX_TITLE,
@@ -132,7 +133,7 @@ def _is_product_page(page: _Page, url: str, num_products: int) -> bool:
         return True
     if num_products > 1:
         return False
-    return any(page.first(name) for name in _PRICES) or markup.sells_one_product(page.selector, url)
+    return any(page.first(name) for name in _PRICES) or sells_one_product(page.selector, url)
 
 
 def _draft(page: _Page, nodes: list[Node]) -> ProductDraft | None:

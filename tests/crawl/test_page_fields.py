@@ -235,6 +235,25 @@ def test_a_page_with_a_cart_alone_is_no_product(url: str) -> None:
     assert read_html_page(page_of(body=body), url).drafts == ()
 
 
+@pytest.mark.parametrize(
+    ("body", "url", "title"),
+    [
+        ('<h1 class="product-title">Gold ring</h1><p>3,50 €</p><button>Add to bag</button>', "/x", "Gold ring"),
+        ('<h1><b id="productTitle">Gold ring</b> <i>used</i></h1><input name="ASIN" value="B1">$3', "/x", "Gold ring"),
+        ('<h1>Gold ring</h1><p class="price">3</p><button name="buy-now">x</button>', "/dp/B1", "Gold ring"),
+        ('<script>dataLayer = [{"pageType": "product"}]</script><h1>Gold ring</h1>3 USD', "/x", "Gold ring"),
+        ('<h1>Rings</h1><p class="price">3</p><a href="/a">a</a>', "/rings/", None),
+        ("<h1>About rings</h1><p>They cost $3.</p>", "/products/care", None),
+        ("<h1>Rings</h1>" + 4 * '<form action="/cart/add"><input name="sku" value="{}"></form>$3', "/products/", None),
+    ],
+)  # fmt: skip
+def test_signs_of_a_product_page(body: str, url: str, title: str | None) -> None:
+    for number in range(4):
+        body = body.replace("{}", str(number), 1)
+    drafts = read_html_page(page_of(body=body), f"https://www.acme.example{url}").drafts
+    assert [draft.title for draft in drafts] == ([title] if title else [])
+
+
 def test_a_catalogue_page_is_no_product() -> None:
     head = '<meta property="og:type" content="product.group"><meta property="og:title" content="Rings">'
     assert read_html_page(page_of(head=head), URL).drafts == ()
