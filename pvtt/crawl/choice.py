@@ -15,6 +15,7 @@ PRODUCT_TYPES = frozenset(
     {"product", "productgroup", "productmodel", "individualproduct", "someproducts", "productcollection", "vehicle",
      "car", "motorcycle", "drug", "dietarysupplement", "book", "softwareapplication", "mobileapplication"}
 )  # fmt: skip
+MAX_PRODUCTS = 500  # described by one page; more are a list
 ARTICLES = frozenset({"article", "newsarticle", "blogposting", "techarticle", "report", "liveblogposting"})
 SOLD_TYPES = frozenset({"book", "softwareapplication", "mobileapplication", "car", "vehicle", "motorcycle", "drug"})
 OTHERS = frozenset(
@@ -93,13 +94,12 @@ def products_of(nodes: Iterable[Node]) -> tuple[list[Node], tuple[Node, ...]]:
     found: list[Node] = []
     main: list[Node] = []
     for top in nodes:
-        for key, node in every(top, OTHERS) if not types_of(top) & ARTICLES else ():
-            if _is_product(node) and not any(node is one for one in found):
-                within = any(node is not one and _holds(one, node) for one in found)
-                if not within:
-                    found.append(node)
-                    if key in ("mainEntity", "mainEntityOfPage"):
-                        main.append(node)
+        if types_of(top) & ARTICLES:
+            continue
+        for key, node in every(top, OTHERS, _is_product):
+            found.append(node)
+            if key in ("mainEntity", "mainEntityOfPage"):
+                main.append(node)
     wanted = {reference["@id"] for top in nodes for reference in as_list(top.get("mainEntity"))
               if isinstance(reference, dict) and isinstance(reference.get("@id"), str)}  # fmt: skip
     main += [node for node in found if isinstance(node.get("@id"), str) and node["@id"] in wanted]
@@ -108,6 +108,8 @@ def products_of(nodes: Iterable[Node]) -> tuple[list[Node], tuple[Node, ...]]:
 
 def the_product(products: list[Node], page: PageFacts) -> tuple[Node | None, str]:
     """The page's product and the rule that found it; None where the page lists products, or has none."""
+    if len(products) > MAX_PRODUCTS:
+        return None, "list"
     found = "only" if len(products) == 1 else "list"
     for rule in RULES:
         products = rule.keep(products, page) or products
@@ -121,10 +123,6 @@ def the_product(products: list[Node], page: PageFacts) -> tuple[Node | None, str
 def _is_product(node: Node) -> bool:
     found = types_of(node) & PRODUCT_TYPES
     return bool(found) and (not found <= SOLD_TYPES or bool(node.get("offers")))
-
-
-def _holds(outer: Node, inner: Node) -> bool:
-    return any(node is inner for _, node in every(outer, OTHERS))
 
 
 def _named(products: list[Node], page: PageFacts) -> list[Node]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pvtt.errors import first_line
@@ -22,7 +22,7 @@ _WRAPPING = re.compile(r"^[\s;]*(?:<!--|//\s*<!\[CDATA\[|/\*\s*<!\[CDATA\[\s*\*/
                        r"(?:-->|//\s*\]\]>|/\*\s*\]\]>\s*\*/|\]\]>)?[\s;]*$")  # fmt: skip
 _KEYWORDS = {"type": "@type", "id": "@id", "graph": "@graph"}
 _BAD_ESCAPE = re.compile(r'\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})')
-_BLOCK_OR_LINE_COMMENT = re.compile(r'("(?:[^"\\]|\\.)*")|/\*.*?\*/|^\s*//[^\n]*', re.DOTALL | re.MULTILINE)
+_BLOCK_OR_LINE_COMMENT = re.compile(r'("(?:[^"\\]|\\.)*")|/\*.*?(?:\*/|\Z)|^\s*//[^\n]*', re.DOTALL | re.MULTILINE)
 _TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
 _LD_JSON = "//script[contains(translate(@type, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz'), 'ld+json')]"
 
@@ -188,17 +188,30 @@ def _rdfa_value(element: Any) -> str:
     return "".join(element.itertext())
 
 
-def every(node: Any, skip: frozenset[str], depth: int = MAX_DEPTH) -> Iterator[tuple[str, Node]]:
-    """All nodes within a node with the key that leads to each, itself first; keys of `skip` are not followed."""
-    yield from _every("", node, skip, depth)
+def every(
+    value: Any,
+    skip: frozenset[str] = frozenset(),
+    wanted: Callable[[Node], bool] | None = None,
+    key: str = "",
+    depth: int = MAX_DEPTH,
+) -> Iterator[tuple[str, Node]]:
+    """The nodes within a value with the key that leads to each, itself first.
 
-
-def _every(key: str, value: Any, skip: frozenset[str], depth: int) -> Iterator[tuple[str, Node]]:
+    Args:
+        value: A node, or a list of some.
+        skip: Keys that are not followed.
+        wanted: Which nodes are given; what lies within one of them is not. By default all are.
+        key: The one that led here.
+        depth: Of values within values that are looked at.
+    """
     if depth and isinstance(value, list):
         for one in value:
-            yield from _every(key, one, skip, depth - 1)
+            yield from every(one, skip, wanted, key, depth - 1)
     elif depth and isinstance(value, dict):
-        yield key, value
-        for name, inner in value.items():
-            if name not in skip and isinstance(inner, dict | list):
-                yield from _every(name, inner, skip, depth - 1)
+        is_wanted = wanted is None or wanted(value)
+        if is_wanted:
+            yield key, value
+        if wanted is None or not is_wanted:
+            for name, inner in value.items():
+                if name not in skip and isinstance(inner, dict | list):
+                    yield from every(inner, skip, wanted, name, depth - 1)

@@ -24,8 +24,9 @@ LOGIN_HOSTS = ("passport.jd.com", "login.taobao.com", "login.tmall.com", "login.
 NEEDS_LOGIN = (
     "the shop asks for a login or a captcha: save the item's page in a browser and crawl it with --source folder"
 )
+UNKNOWN_HOST = "saved.invalid"  # of a saved page that does not say where it was saved from
 MAX_STATES = 10  # of one page that are read
-MAX_LITERAL = 3_000_000  # characters of one
+MAX_LITERAL = 1_000_000  # characters of one
 JD_IMAGES = "https://img14.360buyimg.com/n0/"  # the largest size that JD serves
 
 _LOGIN_WALL = re.compile(
@@ -65,7 +66,7 @@ def read_marketplace_page(text: str, url: str) -> PageRecord | None:
         return PageRecord(problem=NEEDS_LOGIN)
     is_theirs = any(host == name or host.endswith(f".{name}") for name in HOSTS)
     draft = _jd_draft(text, url) if _JD.search(text) else None
-    if draft is None and (is_theirs or "TShop.Setup" in text or "alicdn.com" in text):
+    if draft is None and (is_theirs or host == UNKNOWN_HOST):
         draft = _taobao_draft(text, url)
     if draft is not None:
         return PageRecord(drafts=(draft,))
@@ -189,7 +190,7 @@ def _quoted(literal: str) -> str:
 
     token = r""""((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([{,]\s*)([\w$]+)\s*:"""
     text = re.sub(token, string, literal)
-    return re.sub(r'(:\s*)(?!true\b|false\b|null\b|[-\d"\[{\s])[^,}\]"]*(?=[,}])', r"\1null", text)
+    return re.sub(r'(:\s*)(?!true\b|false\b|null\b|[-\d"\[{\s])[^,}\]"]{0,500}(?=[,}])', r"\1null", text)
 
 
 def _field(data: str, name: str) -> str:

@@ -20,6 +20,7 @@ LAZY_IMAGE = (
 )  # fmt: skip
 NUM_ZOOM = 9  # of the above name a photo larger than `srcset` does
 LAZY_VIDEO = ("data-src", "data-lazy-src", "data-video-src", "data-video", "data-mp4", "data-url", "data-original")
+MAX_SRCSET = 20_000  # characters
 LAZY_SRCSET = ("srcset", "data-srcset", "data-lazy-srcset")
 _SRCSET = re.compile(r"\s*,*\s*(\S+?)(?:,+(?=\s)|,*\s*$|\s+([\d.]+)([wxh])?[^,]*(?:,|$))")
 _UNREADABLE = re.compile(r"\.(?:svg|gif|avif|ico)(?:[?#]|$)", re.IGNORECASE)
@@ -132,7 +133,11 @@ def played_videos(page: Any) -> list[str]:
 
 def largest_of_srcset(srcset: str) -> str:
     """The widest candidate of a `srcset`; empty where it names none."""
-    found = [(float(match[2] or 1), match[1]) for match in _SRCSET.finditer(srcset) if match[1] and _number(match[2])]
+    found = [
+        (float(match[2] or 1), match[1])
+        for match in _SRCSET.finditer(srcset[:MAX_SRCSET])
+        if match[1] and _number(match[2])
+    ]
     found = [(size, url) for size, url in found if not PLACEHOLDER.search(url)]
     return max(found, key=lambda one: one[0])[1] if found else ""
 

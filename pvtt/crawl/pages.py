@@ -127,9 +127,7 @@ def _products(nodes: tuple[Node, ...]) -> list[Node]:
 def _is_product_page(page: _Page, url: str, num_products: int) -> bool:
     """Whether a page without usable product data is a product's by its meta tags or by its markup."""
     kind = page.first("og:type").lower()
-    if any(kind.endswith(name) for name in _CATALOGUE_TYPES):
-        return False
-    if "product" in kind:
+    if "product" in kind and not any(kind.endswith(name) for name in _CATALOGUE_TYPES):
         return True
     if num_products > 1:
         return False
@@ -163,14 +161,17 @@ def _draft(page: _Page, nodes: list[Node]) -> ProductDraft | None:
 
 def _title(page: _Page, nodes: list[Node]) -> str:
     """The product's name; without one the page's heading, or its title for social networks."""
+    social = plain_title(page.first("og:title", "twitter:title"), page.shops)
     for node in nodes:
         raw = node.get("name")
+        if isinstance(raw, list):  # the brand's beside the product's
+            known = (*page.headings, social)
+            raw = next((one for one in raw if any(same_text(plain_title(one), title) for title in known)), raw)
         lines = plain_lines(raw, MAX_TITLE) if isinstance(raw, str) else []
         heading = next((one for one in page.headings if len(lines) > 1 and one in lines), None)
         title = heading or plain_title(raw, page.shops)
         if title:
             return title
-    social = plain_title(page.first("og:title", "twitter:title"), page.shops)
     heading = next((one for one in page.headings if len(one) > 3 and one.casefold() in social.casefold()), None)
     return heading or social or (page.headings[0] if page.headings else "")
 

@@ -9,11 +9,12 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pvtt.crawl.decode import page_text
 from pvtt.crawl.drafts import MediaRef, PageRecord, ProductDraft
+from pvtt.crawl.marketplaces import UNKNOWN_HOST
 from pvtt.crawl.pages import read_html_page
 from pvtt.crawl.publish import local_url
 
 PAGE_SUFFIXES = (".html", ".htm")
-NOWHERE = "https://saved.invalid/"  # stands for the address of a page that does not say where it was saved from
+NOWHERE = f"https://{UNKNOWN_HOST}/"
 NO_PRODUCT = "the page describes no product: save a product's own page, as 'complete', after its photos have appeared"
 _SAVED_FROM = (
     re.compile(r"<!--\s*saved from url=\(\d+\)(https?://\S+?)\s*-->"),

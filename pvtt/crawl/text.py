@@ -15,9 +15,9 @@ MAX_CATEGORY = 100
 MAX_DESCRIPTION = 5000
 MAX_URL = 2000
 
-_TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9:-]*)(?:\s[^<>]*)?/?>|<!--.*?-->|<![A-Za-z][^<>]*>", re.DOTALL)
+_TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9:-]*)(?:\s[^<>]*)?/?>|<!--.*?(?:-->|$)|<![A-Za-z][^<>]*>", re.DOTALL)
 _UNSEEN = re.compile(r"<(script|style|noscript|template)\b[^<>]*>.*?(?:</\1\s*>|$)", re.DOTALL | re.IGNORECASE)
-_STYLE_RULE = re.compile(r"(?:[.#@][\w-][^{}<>]{0,200}|(?<![^\s}])[a-z][a-z0-9]{0,9}\s*)\{[^{}]*:[^{}]*\}")
+_STYLE_RULE = re.compile(r"(?:[.#@][\w-][^{}<>]{0,200}|(?<![^\s}])[a-z][a-z0-9]{0,9}\s*)\{[^{}:]*:[^{}]*\}")
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _BREAD_CRUMB = re.compile(r"\s*(?:[>/»›→]|&gt;)\s*")
 _BETWEEN = re.compile(r"\s+[|–—·•~»«-]+\s+|\s*[|｜]+\s*|\s*::\s*|\s+:\s+")
@@ -101,10 +101,11 @@ def same_text(one: str, other: str) -> bool:
 def media_refs(values: Iterable[tuple[Any, str | None]], base: str) -> tuple[MediaRef, ...]:
     """Distinct references of (URL, licence) pairs, made absolute, in their order; placeholders in the page are none."""
     refs: dict[str, MediaRef] = {}
+    page = base.partition("#")[0]
     for value, license_ in values:
         if isinstance(value, str) and value.strip() and not value.strip().lower().startswith(_NOT_MEDIA):
             url = absolute(base, value).partition("#")[0][:MAX_URL].encode("utf-8", "replace").decode()
-            if url:
+            if url and url != page:  # an empty reference made absolute is the page itself
                 refs.setdefault(url, MediaRef(url=url, license=license_))
     return tuple(refs.values())
 

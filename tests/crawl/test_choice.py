@@ -177,6 +177,24 @@ def test_json_ld_that_is_not_quite_so(media_type: str, script: str) -> None:
     assert (draft.title, draft.product_id) == ("Gold ring", "R1")
 
 
+def test_a_page_of_thousands_of_products_is_a_list_soon() -> None:
+    products = [{"@type": "Product", "name": f"Ring {n}", "offers": [{"price": n}] * 3} for n in range(3000)]
+    assert read_html_page(json_ld(*products, {"@graph": products}), URL).drafts == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["/*" * 200_000, '"' * 200_001, "{" * 200_000, "<!--" * 50_000, ".a{" * 50_000, "::" * 90_000]
+)
+def test_hostile_text_is_given_up_soon(text: str) -> None:
+    pages = [
+        f'<script type="application/ld+json">{{"@type": "Product", "name": {text}</script>',
+        json_ld({"@type": "Product", "name": f"x {text}", "description": text, "image": text}),
+        f"<h1>x</h1><img srcset='{text}'><script>TShop.Setup({text}</script>",
+    ]
+    for page in pages:
+        read_html_page(page, "https://item.taobao.com/products/1")
+
+
 def test_a_long_broken_script_is_given_up_soon() -> None:
     from parsel import Selector
 

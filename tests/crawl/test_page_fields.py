@@ -145,6 +145,13 @@ def test_microdata_fills_what_json_ld_leaves_out_and_the_reverse() -> None:
     assert (draft.product_id, photos(draft)) == ("R1", ["/m.jpg"])
 
 
+def test_a_name_beside_the_brands_is_the_headings() -> None:
+    body = ('<h1>Gold ring</h1><div itemscope itemtype="https://schema.org/Product"><b itemprop="name">Acme</b>'
+            '<i itemprop="name">Gold Ring</i><img itemprop="image" src=""></div>')  # fmt: skip
+    draft = draft_of(page_of(body=body))
+    assert (draft.title, photos(draft)) == ("Gold Ring", [])
+
+
 def test_a_nameless_product_has_the_heading_of_a_product_page() -> None:
     head = '<meta property="og:type" content="product"><meta property="og:title" content="Gold ring | Acme">'
     page = page_of({"@type": "Product", "aggregateRating": {"ratingValue": 5}}, head=head)
