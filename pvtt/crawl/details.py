@@ -19,6 +19,7 @@ _MARKED_IDS = (
     "//*[@itemprop='sku' or @itemprop='productID' or @itemprop='productId']",
     "//input[@id='ASIN' or @name='ASIN' or @name='sku' or @id='sku' or @name='product_sku']",
     "//*[@data-product-sku or @data-sku]",
+    "//*[contains(@class, 'product-detail') or contains(@class, 'pdp')][@data-pid]",
     "//*[contains(concat(' ', @class, ' '), ' sku ')]",
 )
 _LABEL = re.compile(
@@ -146,8 +147,10 @@ def _of_offers(nodes: Sequence[Node]) -> str:
 def _shown_id(page: Any) -> str:
     """The one id that the page marks as such, shows behind a label, or gives to its scripts."""
     for path in _MARKED_IDS:
-        elements = [one.root for one in page.xpath(path)]
-        ids = {found for one in elements if (found := plain_id(_value(one))) and re.search(r"\d", found)}
+        marked = {one.root: found for one in page.xpath(path) if (found := _value(one.root))}
+        ids = set(marked.values())
+        if len(ids) > 1:
+            ids = _beside_the_heading(page, marked)
         if len(ids) == 1:
             return ids.pop()
     seen = page.xpath("//body//text()[not(ancestor::script or ancestor::style or ancestor::noscript)]").getall()
@@ -160,9 +163,22 @@ def _shown_id(page: Any) -> str:
     return plain_id(scripted.pop()) if len(scripted) == 1 else ""
 
 
+def _beside_the_heading(page: Any, marked: dict[Any, str]) -> set[str]:
+    """The ids in the smallest part of the page that holds its heading and any: other products have theirs elsewhere."""
+    for heading in page.root.iter("h1"):
+        for outer in heading.iterancestors():
+            ids = {marked[one] for one in outer.iter() if one in marked}
+            if ids:
+                return ids
+    return set()
+
+
 def _value(element: Any) -> str:
-    given = [element.get(name) for name in ("content", "value", "data-product-sku", "data-sku")]
-    return next((value for value in given if value), None) or " ".join("".join(element.itertext()).split())
+    """An id that an element holds; empty where that has no digit."""
+    given = [element.get(name) for name in ("content", "value", "data-product-sku", "data-sku", "data-pid")]
+    text = next((value for value in given if value), None) or "".join(element.itertext())
+    found = plain_id(text)
+    return found if re.search(r"\d", found) else ""
 
 
 def _steps(trail: Node) -> list[str]:

@@ -94,6 +94,8 @@ def test_ids_are_ids(raw: object, found: str) -> None:
         (page_of(BARE, body='<p>Artikelnummer 4711</p>'), "4711"),
         (page_of(BARE, body='<span itemprop="sku">Z9</span>'), "Z9"),
         (page_of(BARE, body='<i data-sku="Z1"></i><i data-sku="Z2"></i>'), "ring-1"),
+        (page_of(BARE, body='<p><i data-sku="Z1"></i></p><div><h1>x</h1><i data-sku="Z2"></i></div>'), "Z2"),
+        (page_of(BARE, body='<div class="product-detail" data-pid="Z3"></div><p data-pid="Z4"></p>'), "Z3"),
     ],
 )  # fmt: skip
 def test_where_an_id_comes_from(page: str, product_id: str) -> None:
