@@ -28,7 +28,8 @@ _HLS = re.compile(r"\.m3u8(?:[?#]|$)", re.IGNORECASE)
 _WIDTH_TEMPLATE = re.compile(r"_\{width\}x(?:\{height\})?|(?<==)\{width\}")
 _APART = re.compile(
     r"related|recommend|similar|recently|upsell|cross-?sell|also-?(?:like|bought)|you-?may|suggest|carousel-products|"
-    r"footer|site-?header|page-?header|\bnav|menu|minicart|cart-?drawer|review|payment|newsletter",
+    r"footer|site-?header|page-?header|\bnav|menu|minicart|cart-?drawer|review|payment|newsletter|"
+    r"sponsor|advert|multi-?brand|influencer|thumbnail-?preview",
     re.IGNORECASE,
 )
 _NO_PHOTO = re.compile(r"logo|icon|swatch|badge|banner|rating|payment|avatar|flag", re.IGNORECASE)
@@ -103,10 +104,9 @@ def product_photos(page: Any, titles: tuple[str, ...]) -> Iterator[str]:
         src = (image.get("src") or "").strip()
         if not src or _UNREADABLE.search(src) or _small(image):
             continue
-        outer = [one for one in image.iterancestors() if one.tag not in ("body", "html")]
-        around = " ".join(about(one) for one in (image, *outer[:8]))
-        if _APART.search(around) or _NO_PHOTO.search(about(image)) or any(one.tag in _APART_TAGS for one in outer):
+        if _is_apart(image) or _NO_PHOTO.search(about(image)):
             continue
+        around = " ".join(about(one) for one in (image, *list(image.iterancestors())[:8]))
         alt = (image.get("alt") or "").strip().casefold()
         if image.get("itemprop") == "image" or (
             alt and any(alt in name or name in alt for name in names if len(alt) > 3)
@@ -118,9 +118,14 @@ def product_photos(page: Any, titles: tuple[str, ...]) -> Iterator[str]:
 
 
 def played_videos(page: Any) -> list[str]:
-    """Videos that the page plays: of each player the file that is read best, a playlist last."""
+    """Videos that the page plays: of each player the file that is read best, a playlist last.
+
+    Players among other products, in advertisements and in reviews are left out.
+    """
     found = []
     for video in page.root.iter("video"):
+        if _is_apart(video):
+            continue
         sources = [(video.get("src") or "", video.get("type") or "")]
         sources += [(one.get("src") or "", one.get("type") or "") for one in video.iter("source")]
         usable = [
@@ -156,6 +161,12 @@ def _largest(image: Any) -> str:
         if re.search(r"^[^\s{\[]+[./][^\s{]+$", url) and not PLACEHOLDER.search(url):
             return url
     return ""
+
+
+def _is_apart(element: Any) -> bool:
+    """Whether an element stands in a part of the page that is not about the page's product."""
+    around = [element, *(one for one in element.iterancestors() if one.tag not in ("body", "html"))]
+    return any(one.tag in _APART_TAGS for one in around) or any(_APART.search(about(one)) for one in around[:9])
 
 
 def _number(text: str | None) -> bool:

@@ -206,6 +206,12 @@ def test_placeholders_are_no_photos() -> None:
         ('<video><source src="/v.m3u8" type="application/x-mpegURL"><source src="/v.mp4"></video>', ["/v.mp4"]),
         ('<video><source src="/v.m3u8" type="application/x-mpegURL"></video>', ["/v.m3u8"]),
         ('<video src="/1.mp4"></video><video src="/2.mp4"></video>', ["/1.mp4", "/2.mp4"]),
+        (
+            '<div class="related-products"><video src="/other.mp4"></video></div><video src="/1.mp4"></video>',
+            ["/1.mp4"],
+        ),
+        ('<section id="customer-reviews"><video src="/r.mp4"></video></section>', []),
+        ('<footer><video src="/shop.mp4"></video></footer>', []),
         ('<audio><source src="/a.mp3" type="audio/mpeg"></audio>', []),
     ],
 )
