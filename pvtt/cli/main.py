@@ -34,7 +34,7 @@ OTHER_COMMANDS = {
     "studio": ("pvtt.cli.studio", "Try out new ads on a local page: drop a film and photos, look, render, compare."),
     "wan-tiny": ("pvtt.cli.wan_tiny", "Train the small base model that the project ships."),
 }
-STAGES_WITH_OPTIONS = {"decide": "pvtt.cli.decide"}  # by the same rule
+STAGES_WITH_OPTIONS = {"decide": "pvtt.cli.decide", "report": "pvtt.cli.report"}  # by the same rule
 INTERRUPTED = 130  # as a shell reports it
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
 from pvtt.stages.all import STAGE_NAMES
@@ -32,6 +34,7 @@ def run_stage(stage: Stage) -> None:
     from pvtt.files.lock import hold_lock
     from pvtt.files.workspace import find_workspace
     from pvtt.params.file import load_params
+    from pvtt.stages.timing import note_timing
 
     workspace = find_workspace()
     params = load_params(workspace.params_file)
@@ -39,4 +42,6 @@ def run_stage(stage: Stage) -> None:
         sweep_temporaries_of(workspace.out(stage.name))
         for folder in (workspace.metrics, workspace.state, workspace.checkpoints, workspace.cache / stage.name):
             sweep_temporaries(folder)
+        started = time.time()
         stage.run(workspace, params, from_environment(STAGE_NAMES))
+        note_timing(workspace, stage, started, time.time() - started)

@@ -10,11 +10,15 @@ from pathlib import Path
 from pvtt.errors import PvttError
 
 
-def _git(root: Path, *arguments: str) -> str:
+def _ask(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     try:
-        answer = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+        return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise PvttError("git is not installed", "install it, for example with `apt-get install git`") from None
+
+
+def _git(root: Path, *arguments: str) -> str:
+    answer = _ask(root, *arguments)
     if answer.returncode != 0:
         lines = (answer.stderr + answer.stdout).strip().splitlines() or ["no message"]
         raise PvttError(
@@ -32,6 +36,40 @@ def committed_bytes(root: Path, path: str, commit: str = "HEAD") -> bytes | None
     """What a commit holds of a file; None where it has no such file, or there is no commit or repository."""
     answer = subprocess.run(["git", "show", f"{commit}:./{path}"], cwd=root, capture_output=True, check=False)
     return answer.stdout if answer.returncode == 0 else None
+
+
+def find_commit(root: Path, name: str) -> str | None:
+    """The full hash of the commit that a revision names; None where it names none, or there is no repository.
+
+    The name of a DVC experiment is one too: DVC keeps it as a ref of Git.
+
+    Raises:
+        PvttError: Several experiments have this name; names their commits.
+    """
+    if "\0" in name:
+        return None
+    answer = _ask(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    if answer.returncode == 0:
+        return answer.stdout.strip()
+    lines = _ask(root, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").stdout.splitlines()
+    experiments = [line.split(" ", 1) for line in lines if not line.split(" ", 1)[1].startswith("refs/exps/exec/")]
+    found = sorted({commit for commit, ref in experiments if ref.split("/", 4)[4:] == [name]})
+    if len(found) > 1:
+        raise PvttError(
+            f"{len(found)} experiments are called {name}",
+            f"name one by its commit: {', '.join(commit[:12] for commit in found)}",
+        )
+    return found[0] if found else None
+
+
+def commit_time(root: Path, commit: str) -> str:
+    """When a commit was made, ISO 8601 with its committer's offset. Raises `PvttError`."""
+    return _git(root, "show", "--no-patch", "--format=%cI", commit, "--").strip()
+
+
+def commits_of(root: Path, path: str, most: int = 2) -> list[str]:
+    """The last commits that changed `path`, the newest first; empty where there are none, or no repository."""
+    return _ask(root, "log", f"-{most}", "--format=%H", "--", path).stdout.split()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pvtt.files.workspace import Workspace
 from pvtt.params.file import Params
-from pvtt.records.catalog import Reject, read_rejects
+from pvtt.records.catalog import Product, Reject, read_catalog, read_rejects
 from pvtt.records.dataset import (
     DatasetEntry,
     EncodedSample,
@@ -58,6 +58,8 @@ class ReportInputs:
     rejects: tuple[Reject, ...]
     encoded: tuple[EncodedSample, ...]  # reconstructions, then transfers
     counts: dict[Split, tuple[int, int]]  # products, clips
+    entries: tuple[DatasetEntry, ...]
+    products: dict[str, Product]  # as crawled, by id
 
 
 def collect(workspace: Workspace, params: Params) -> ReportInputs:
@@ -83,6 +85,8 @@ def collect(workspace: Workspace, params: Params) -> ReportInputs:
         rejects=read_rejects(folders),
         encoded=(*read_encoded(workspace.out("encode")), *read_encoded_transfers(workspace.out("encode"))),
         counts=_count(entries),
+        entries=tuple(entries),
+        products=read_catalog(workspace.data),
     )
 
 

@@ -20,9 +20,23 @@ _LATEX = {
     "×": r"$\times$",
     "°": r"$^\circ$",
     "−": "$-$",
+    "±": r"$\pm$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "α": r"$\alpha$",
+    "ε": r"$\varepsilon$",
+    "·": r"$\cdot$",
+    "→": r"$\rightarrow$",
+    "–": "--",
+    "—": "---",
+    "…": r"\ldots{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
 }
 
 
 def escape(text: str) -> str:
-    """`text` as LaTeX sets it: its special characters, and the signs that tables have, as commands."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    """`text` as LaTeX sets it, in one line: its special characters, and the signs that tables have, as commands."""
+    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pvtt.decision.text import LOWERED, format_number
+from pvtt.decision.text import format_number
 from pvtt.evaluation.contenders.all import measured_routes
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.records.catalog import Reject
@@ -52,17 +52,6 @@ NUM_WORST = 3
 NUM_PHOTOS = 4
 NUM_EXAMPLES = 3  # rejects shown a reason
 GAUGE_LEFT, GAUGE_LENGTH = 8, 104  # of a gauge that is 120 units wide
-
-
-@dataclass(frozen=True)
-class HeaderSection:
-    """Verdict, why, and what was evaluated, as (name, value) facts."""
-
-    verdict: str
-    reason: str
-    beaten_by: tuple[str, ...]  # other contenders, a sentence each
-    lowered_targets: tuple[str, ...]  # those easier than the experiment document's, a sentence each
-    facts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -202,54 +191,6 @@ class MethodSection:
     protocol: tuple[tuple[str, str], ...]
     weights: tuple[tuple[str, str], ...]
     certified: tuple[str, ...]
-
-
-def header(inputs: ReportInputs) -> HeaderSection:
-    """Verdict, why, and what was evaluated."""
-    counts = (f"{split} {products} ({clips})" for split, (products, clips) in inputs.counts.items())
-    mark = inputs.run.fingerprint
-    return HeaderSection(
-        verdict=VERDICTS[inputs.decision.verdict],
-        reason=inputs.decision.reason,
-        beaten_by=inputs.decision.beaten_by,
-        lowered_targets=tuple(f"{LOWERED}: {target}." for target in inputs.decision.lowered_targets),
-        facts=(
-            ("run", inputs.decision.run_id),
-            ("profile", inputs.params.profile),
-            ("model", f"{inputs.run.model} ({inputs.run.model_sha256[:12]})"),
-            ("products (clips)", " · ".join(counts)),
-            ("references", _references(inputs)),
-            ("data", inputs.run.fingerprint.dataset_sha256[:12]),
-            ("against the champion", _against_champion(inputs)),
-            ("seed", str(inputs.run.seed)),
-            ("evaluated on", f"{mark.device}, threads: {mark.num_threads}"),
-        ),
-    )
-
-
-def _against_champion(inputs: ReportInputs) -> str:
-    """What training has changed in the model that it continued."""
-    if inputs.run.champion_sha256 is None:
-        return "none: training started from the base"
-    parts: tuple[Part, ...] = ("test", "transfer")
-    gains = {part: inputs.metrics.get(part, "champion_gain") for part in parts}
-    shown = [
-        f"{part} {gain.value:+.2f} dB [{gain.low:+.2f}, {gain.high:+.2f}]"
-        for part, gain in gains.items()
-        if gain is not None and gain.value is not None and gain.low is not None and gain.high is not None
-    ]
-    return " · ".join(shown) or "not measured"
-
-
-def _references(inputs: ReportInputs) -> str:
-    """What samples were given of their products."""
-    by_photos = sum(not sample.reference_clips for sample in inputs.encoded)
-    own_moments = sum(len(sample.own_moments) for sample in inputs.encoded)
-    refused = sum((reject.stage, reject.reason) == ("encode", "no_reference") for reject in inputs.rejects)
-    return (
-        f"{by_photos} samples by photos, {len(inputs.encoded) - by_photos} by other clips, {refused} without · "
-        f"{own_moments} photos of a clip's own moment left out"
-    )
 
 
 def decision(inputs: ReportInputs) -> DecisionSection:

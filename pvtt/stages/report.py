@@ -1,4 +1,7 @@
-"""report: decision, metrics, videos, loss histories and reject tables → outs/report/report.html."""
+"""report: decision, metrics, videos, loss histories, rejects and licences → outs/report.
+
+report.html; tables.md and tables.tex for a paper; cards/model/README.md and cards/data/README.md for the Hub.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 
 STAGE = Stage(
     name="report",
-    help="Write outs/report/report.html",
+    help="Write the report, tables for a paper, and cards of model and data",
     reads=(
         "data",
         "metrics/decision.json",
@@ -34,7 +37,20 @@ STAGE = Stage(
         "outs/validate/entries.jsonl",
         "outs/validate/rejects.jsonl",
     ),
-    params=("profile",),
+    params=(
+        "encode.height",
+        "encode.max_photos",
+        "encode.num_frames",
+        "encode.width",
+        "model.base",
+        "model.champion",
+        "model.conditioning",
+        "profile",
+        "seed",
+        "train.stage1",
+        "train.stage2",
+        "train.start",
+    ),
     writes=("outs/report",),
 )
 
@@ -47,10 +63,24 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         PvttError: One of its files is not in its format.
     """
     from pvtt.files.atomic import atomic_directory
+    from pvtt.report.cards.data import data_card
+    from pvtt.report.cards.model import model_card
     from pvtt.report.collect import collect
+    from pvtt.report.grid import to_latex, to_markdown
     from pvtt.report.page import render
+    from pvtt.report.paper import paper_tables
 
-    page = render(collect(workspace, params))
+    inputs = collect(workspace, params)
+    tables = paper_tables(inputs.metrics)
+    files = {
+        "report.html": render(inputs),
+        "tables.md": to_markdown(tables),
+        "tables.tex": to_latex(tables),
+        "cards/model/README.md": model_card(inputs),
+        "cards/data/README.md": data_card(inputs),
+    }
     with atomic_directory(workspace.out(STAGE.name)) as out:
-        (out / "report.html").write_text(page, encoding="utf-8")
+        for name, text in files.items():
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            (out / name).write_text(text, encoding="utf-8")
     print(f"report: {workspace.out(STAGE.name) / 'report.html'}")

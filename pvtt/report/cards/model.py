@@ -1,0 +1,173 @@
+"""The model card: what the model is, what it was trained on, what it reached and what it cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pvtt.evaluation.contenders.all import measured_routes
+from pvtt.evaluation.scores import all_scores
+from pvtt.records.evaluation import Part
+from pvtt.report.cards.data import dataset_name, licences_of
+from pvtt.report.cards.licence import ASKS_NOTHING
+from pvtt.report.collect import ReportInputs
+from pvtt.report.grid import markdown_text, to_markdown
+from pvtt.report.header import Facts
+from pvtt.report.paper import paper_tables
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+PIPELINE_TAG = "video-to-video"
+TAGS = ("product-video", "video-editing", "template-transfer", "wan")
+PUBLISHED = {  # the last name of a base's folder → its name on the Hub
+    "wan2.1-t2v-1.3b": "Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+    "wan2.1-t2v-14b": "Wan-AI/Wan2.1-T2V-14B-Diffusers",
+}
+EVALUATED: tuple[Part, ...] = ("test", "transfer")
+LICENCE = "apache-2.0"  # of the code, of wan-tiny and of Wan2.1
+
+
+def model_card(inputs: ReportInputs, here: Facts = ()) -> str:
+    """The card as the `README.md` of the model's folder.
+
+    Args:
+        inputs: Of the run.
+        here: What is so in this clone alone, as its commit; none in the card that DVC keeps.
+    """
+    from huggingface_hub import ModelCardData
+
+    name = f"pvtt-{inputs.params.profile}-{inputs.run.run_id}"
+    is_free = set(licences_of(inputs)) <= ASKS_NOTHING
+    data = ModelCardData(
+        license=LICENCE if is_free else "other",
+        license_name=None if is_free else "that-of-its-data",
+        license_link=None if is_free else "../data/README.md",
+        base_model=_base(inputs),
+        library_name="diffusers",
+        pipeline_tag=PIPELINE_TAG,
+        tags=list(TAGS),
+        datasets=[dataset_name(inputs)],
+        metrics=[result.metric_type for result in _results(inputs, "test")],
+        model_name=name,
+        eval_results=[result for part in EVALUATED for result in _results(inputs, part)] or None,
+    )
+    sections = [
+        f"# {name}",
+        "Puts another product into a product video, from photos of it: same camera, same cuts, same style "
+        f"({inputs.params.profile} profile). Verdict of its evaluation: **{inputs.decision.verdict}**. "
+        f"{markdown_text(inputs.decision.reason)}",
+        _use(inputs),
+        _data(inputs),
+        _training(inputs),
+        _evaluation(inputs),
+        _limits(inputs),
+        _origin(inputs, here),
+    ]
+    return f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(sections) + "\n"
+
+
+def _base(inputs: ReportInputs) -> str:
+    folder = inputs.params.model.base
+    return PUBLISHED.get(folder.rstrip("/").rpartition("/")[2].lower(), folder)
+
+
+def _results(inputs: ReportInputs, part: Part) -> Iterator[EvalResult]:
+    """The model's own metrics on a part that have a number, each with its interval and number of samples."""
+    from huggingface_hub import EvalResult
+
+    for score in all_scores(part, measured_routes(inputs.metrics)):
+        value = inputs.metrics.get(part, score.name)
+        if score.subject is None and score.difference is None and value is not None and value.value is not None:
+            yield EvalResult(
+                task_type=PIPELINE_TAG,
+                task_name="product transfer" if part == "transfer" else "product reconstruction",
+                dataset_type=dataset_name(inputs),
+                dataset_name=f"{dataset_name(inputs)}, {part}",
+                dataset_split=part,
+                dataset_revision=inputs.run.fingerprint.dataset_sha256,
+                metric_type=score.name,
+                metric_name=f"{score.label}, {score.unit}" if score.unit else score.label,
+                metric_value=value.value,
+                metric_args={"interval_95": [value.low, value.high], "num_samples": value.n},
+            )
+
+
+def _use(inputs: ReportInputs) -> str:
+    encode = inputs.params.encode
+    return (
+        "## Use\n\n"
+        f"Windows of {encode.width}×{encode.height} pixels and {encode.num_frames} frames; up to {encode.max_photos} "
+        "photos of the product.\n\n"
+        '```\npvtt generate --template film.mp4 --photos photo-*.jpg --prompt "a lime lotion bottle" '
+        f"--model {inputs.run.model} -o new.mp4\n```\n\n"
+        "Not for showing a product as something that it is not, and not for films or photos that one has no right to."
+    )
+
+
+def _data(inputs: ReportInputs) -> str:
+    counts = ", ".join(f"{split} {clips} clips of {products}" for split, (products, clips) in inputs.counts.items())
+    return (
+        f"## Data\n\n{dataset_name(inputs)}: {counts} products; splits share no product. Its card is "
+        f"[beside this one](../data/README.md). Licences of its media: {', '.join(licences_of(inputs))}."
+    )
+
+
+def _training(inputs: ReportInputs) -> str:
+    train, model = inputs.params.train, inputs.params.model
+    start = f"the champion {model.champion}" if train.start == "champion" else f"the base {model.base}"
+    rows = [
+        f"| {number} | {stage.steps} | {stage.batch_size * stage.gradient_accumulation} | {stage.lr:g} | "
+        f"{stage.ema_decay:g} |"
+        for number, stage in ((1, train.stage1), (2, train.stage2))
+    ]
+    return (
+        f"## Training\n\nFlow matching, in two stages from {markdown_text(start)}: first the parts that condition it, "
+        f"then the whole transformer. Conditioning: {', '.join(map(markdown_text, model.conditioning))}. Seed "
+        f"{inputs.params.seed}.\n\n| stage | steps | samples a step | learning rate | EMA |\n"
+        "| --- | ---: | ---: | ---: | ---: |\n" + "\n".join(rows)
+    )
+
+
+def _evaluation(inputs: ReportInputs) -> str:
+    return f"## Evaluation\n\n{to_markdown(paper_tables(inputs.metrics), level=3).strip()}"
+
+
+def _limits(inputs: ReportInputs) -> str:
+    failed = [
+        f"{one.part}: {one.label} is {one.value:.4g}, asked is {one.comparison} {one.target:g}"
+        for one in inputs.decision.criteria
+        if one.status == "fail" and one.value is not None
+    ]
+    unknown = [f"{one.part}: {one.label}: not measured" for one in inputs.decision.criteria if one.value is None]
+    known = [*inputs.decision.beaten_by, *inputs.decision.lowered_targets, *failed, *unknown]
+    lines = "\n".join(f"- {markdown_text(one)}" for one in known) or "- None that the evaluation has found."
+    return (
+        f"## Limits\n\n{lines}\n- Products of categories that it was not trained on are not measured: "
+        f"{', '.join(sorted({markdown_text(one.category) for one in inputs.entries if one.split == 'train'}))} "
+        "are those that it knows."
+    )
+
+
+def _origin(inputs: ReportInputs, here: Facts) -> str:
+    mark = inputs.run.fingerprint
+    facts = [
+        *here,
+        ("run", inputs.run.run_id),
+        ("weights", f"sha256 {inputs.run.model_sha256}"),
+        ("data", f"sha256 {mark.dataset_sha256}"),
+        ("base's transformer", f"sha256 {mark.base_sha256}"),
+        ("evaluator's code", mark.evaluator),
+        ("evaluated on", f"{mark.device}, threads: {mark.num_threads}"),
+    ]
+    lines = "\n".join(f"- {markdown_text(name)}: {markdown_text(value)}" for name, value in facts)
+    commit = (
+        ""
+        if here
+        else "\n\nThe commit is the one whose `metrics/evaluate.json` has this run; `pvtt report --here` writes this "
+        "card with the commit at hand into `.pvtt/report/cards`."
+    )
+    return (
+        f"## How it was made\n\n{lines}{commit}\n\nAll params are in that commit's `params.yaml`, all versions of data "
+        "and code in its `dvc.lock`: `dvc repro` makes these weights again."
+    )
