@@ -29,6 +29,7 @@ TOGETHER: dict[str, tuple[str, ...]] = {
         "tests/ratings/test_server.py",
         "tests/stages/test_params.py",
         "tests/stages/test_decide.py",
+        "tests/stages/test_here.py",
     ),
     "a Slurm cluster": ("tests/dispatch", "tests/training/test_places.py"),
     "kill and resume": ("tests/training/test_resume.py",),

@@ -31,6 +31,9 @@ def command(comparing: bool, only_here: bool, as_json: bool, output: Path | None
         return
     if comparing or runs or as_json or output is not None:
         raise click.UsageError("RUNs, --json and --output belong to --compare, which goes without --here")
+    from pvtt.stages.here import read_price
+
+    read_price()  # a wrong one is refused before anything starts
     if not only_here:
         run_stage(STAGE)
     _write_here()

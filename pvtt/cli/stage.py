@@ -42,6 +42,6 @@ def run_stage(stage: Stage) -> None:
         sweep_temporaries_of(workspace.out(stage.name))
         for folder in (workspace.metrics, workspace.state, workspace.checkpoints, workspace.cache / stage.name):
             sweep_temporaries(folder)
-        started = time.time()
+        at, started = time.time(), time.monotonic()
         stage.run(workspace, params, from_environment(STAGE_NAMES))
-        note_timing(workspace, stage, started, time.time() - started)
+        note_timing(workspace, stage, at, time.monotonic() - started)

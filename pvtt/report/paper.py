@@ -61,7 +61,12 @@ def best_of(metric: Metric, values: Sequence[float | None]) -> float | None:
 
 
 def _of_the_model(metrics: EvaluationMetrics) -> Grid:
-    scores = [score for score in all_scores(routes=measured_routes(metrics)) if score.subject is None]
+    own = {metric.name for metric in METRICS}
+    scores = [
+        score
+        for score in all_scores(routes=measured_routes(metrics))
+        if score.name in own or score.difference is not None
+    ]
     found = {score.name: [metrics.get(part, score.name) for part in PARTS] for score in scores}
     rows = [score for score in scores if any(value is not None for value in found[score.name])]
     missing = [(score.label, value) for score in rows for value in found[score.name] if value is not None]

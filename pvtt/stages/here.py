@@ -111,17 +111,29 @@ def _hardware(timings: Sequence[StageTiming]) -> str:
     return "; ".join(machines) or "not known: made elsewhere"
 
 
-def _cost(timings: Sequence[StageTiming], missing: Sequence[str]) -> str:
+def read_price() -> tuple[float, str] | None:
+    """What an hour of the machine costs, and in which currency; None where `PVTT_MACHINE_PRICE` does not say.
+
+    Raises:
+        ParamsError: It is no price.
+    """
     text = os.environ.get(PRICE, "").strip()
     if not text:
-        return f"not known: {PRICE} is not set"
+        return None
     price = _PRICE.fullmatch(text)
     if price is None:
         raise ParamsError(f"{PRICE} is no price: {text!r}", f"a number and a currency: {PRICE}='2.50 EUR'")
+    return float(price["number"]), price["currency"]
+
+
+def _cost(timings: Sequence[StageTiming], missing: Sequence[str]) -> str:
+    price = read_price()
+    if price is None:
+        return f"not known: {PRICE} is not set"
     if not timings:
         return "not known: made elsewhere"
-    cost = _sum(timings) * float(price["number"])
-    return f"{'at least ' if missing else ''}{cost:.2f} {price['currency']}, at {text} an hour"
+    number, currency = price
+    return f"{'at least ' if missing else ''}{_sum(timings) * number:.2f} {currency}, at {number:g} {currency} an hour"
 
 
 def _change(workspace: Workspace) -> str:

@@ -13,6 +13,7 @@ from pvtt.report.collect import ReportInputs
 from pvtt.report.grid import markdown_text
 from pvtt.report.header import Facts
 
+FEW_PRODUCTS = 30  # below, Student's t is no longer close to the normal
 FEATURES = (  # a line of entries.jsonl: name, type on the Hub, what it is
     ("product_id", "string", "whose clip it is; splits share no product"),
     ("clip_id", "string", "which of the product's"),
@@ -154,8 +155,9 @@ def _gaps(inputs: ReportInputs) -> Iterator[str]:
             yield f"{split} has no product of: {', '.join(map(markdown_text, missing))}."
         if untrained := sorted(there - known):
             yield f"train has no product of categories that {split} has: {', '.join(map(markdown_text, untrained))}."
-        if inputs.counts[split][0] < 30:
-            yield f"{split} has {inputs.counts[split][0]} products: intervals over products are wide."
+        products = inputs.counts[split][0]
+        if products < FEW_PRODUCTS:
+            yield f"{split} has {products} product{'' if products == 1 else 's'}: intervals over products are wide."
     without = sum(not entry.photo_paths for entry in inputs.entries)
     if without:
         yield f"{without} clips have no photo; the product in its other clips stands in."

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pvtt.evaluation.contenders.all import measured_routes
-from pvtt.evaluation.scores import all_scores
+from pvtt.evaluation.metrics.all import METRICS
 from pvtt.records.evaluation import Part
 from pvtt.report.cards.data import dataset_name, licences_of
 from pvtt.report.cards.licence import ASKS_NOTHING
@@ -76,9 +75,9 @@ def _results(inputs: ReportInputs, part: Part) -> Iterator[EvalResult]:
     """The model's own metrics on a part that have a number, each with its interval and number of samples."""
     from huggingface_hub import EvalResult
 
-    for score in all_scores(part, measured_routes(inputs.metrics)):
+    for score in METRICS:
         value = inputs.metrics.get(part, score.name)
-        if score.subject is None and score.difference is None and value is not None and value.value is not None:
+        if value is not None and value.value is not None:
             yield EvalResult(
                 task_type=PIPELINE_TAG,
                 task_name="product transfer" if part == "transfer" else "product reconstruction",

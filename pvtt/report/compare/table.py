@@ -144,13 +144,11 @@ def _difference(score: Metric, part: Part, run: Run, first: Run) -> TwoLevelEsti
     of_others = _others_differ(run, first)
     if any(score.name.endswith((f"_{name}", f"{name}_gain")) for name in of_others):
         return None
-    least = run.params.get("evaluate.min_n"), run.params.get("evaluate.min_products")
     rows = [_measurements(one, part, score) for one in (run, first)]
     estimate = paired_difference(*rows, resamples=RESAMPLES)
-    if estimate is None or any(
-        isinstance(need, int) and have < need
-        for need, have in zip(least, (estimate.n, estimate.num_products), strict=True)
-    ):
+    protocol = run.run.fingerprint.protocol
+    least = int(protocol.get("min_n") or 0), int(protocol.get("min_products") or 0)
+    if estimate is None or estimate.n < least[0] or estimate.num_products < least[1]:
         return None
     return estimate
 
