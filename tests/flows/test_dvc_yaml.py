@@ -108,7 +108,7 @@ def test_a_change_of_learning_rate_leaves_the_data_stages_alone(dvc_yaml: dict[s
         if key == "train.stage1.lr" or "train.stage1.lr".startswith(f"{key}.")
     }
 
-    assert readers == {"train_stage1", "decide"}
+    assert readers == {"train_stage1", "decide", "report"}
 
 
 def test_plots_can_be_drawn(checkout: Path) -> None:

@@ -8,16 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-OUTCOME = ("metrics", "outs/evaluate", "params.yaml")
+OUTCOME = ("metrics", "outs/evaluate")
 
 
 def copy_run(root: Path, destination: Path, project_root: Path) -> Path:
-    """What a comparison reads of a workspace, with the project's params where it has none."""
+    """What a comparison reads of a workspace, with the project's params."""
     for name in OUTCOME:
-        source = root / name if (root / name).exists() else project_root / name
-        target = destination / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+        shutil.copytree(root / name, destination / name)
+    shutil.copy(project_root / "params.yaml", destination)
     return destination
 
 
