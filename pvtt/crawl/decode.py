@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import codecs
 import re
-import zlib
 
-GZIP = b"\x1f\x8b"
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _MAX_BAD = 0.02  # share of the characters beyond ASCII that may be broken in a page of UTF-8
 _MIN_PAIRED = 0.9  # share of the bytes beyond ASCII that stand beside another: text of two-byte characters
 
 
-def page_text(body: bytes, content_type: str | None = None, max_bytes: int = 8_000_000) -> str:
+def page_text(body: bytes, content_type: str | None = None) -> str:
     """The text of a page.
 
     UTF-8 that decodes is UTF-8. Otherwise an encoding counts that the page or its header names and that decodes it;
     then GB18030, which covers GBK and GB2312, where the bytes look like it.
 
     Args:
-        body: As served or saved; unpacked where it is gzip and the server did not say so.
+        body: As served, unpacked, or as saved.
         content_type: The header, such as `text/html; charset=gbk`.
-        max_bytes: Where unpacking stops.
     """
     from w3lib.encoding import html_body_declared_encoding, http_content_type_encoding, resolve_encoding
 
-    if body.startswith(GZIP):
-        body = _unpacked(body, max_bytes)
     for mark, encoding in _BOMS:
         if body.startswith(mark):
             return body[len(mark) :].decode(encoding, "replace")
@@ -64,10 +59,3 @@ def _looks_paired(body: bytes) -> bool:
     runs = re.findall(rb"[\x81-\xfe]+", body)
     total = sum(map(len, runs))
     return total > 0 and sum(len(run) for run in runs if len(run) > 1) >= _MIN_PAIRED * total
-
-
-def _unpacked(body: bytes, max_bytes: int) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=31).decompress(body, max_bytes)
-    except zlib.error:
-        return body

@@ -303,7 +303,7 @@ class ShopSpider(scrapy.Spider):
 
     def _page_record(self, response: TextResponse, is_start: bool) -> PageRecord:
         content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
-        text = page_text(response.body, content_type, MAX_PAGE_BYTES)
+        text = page_text(response.body, content_type)
         record = read_json_page(text, response.url)
         if record is not None:
             return record
