@@ -29,10 +29,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml infra/install
 run: setup  ## Run the whole pipeline: crawl to report
 	@$(BIN)/python -m flows.pipeline
 
-test: setup system-packages checks unit  ## Run every check
+test: setup system-packages  ## Run every check
+	@$(MAKE) --no-print-directory -j2 checks unit
 
-checks: setup  # side by side
-	@$(MAKE) --no-print-directory --output-sync=target -j2 types lint layers
+checks: lint layers types
 
 lint: setup
 	$(BIN)/ruff check .

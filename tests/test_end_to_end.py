@@ -26,6 +26,7 @@ FILM_S = 4.5  # of each product's film: its first shot, and a piece of the secon
 SMALLEST: dict[str, dict[str, Any]] = {
     "clip": {"width": 240, "height": 160},
     "segment": {"key_frame_every": 48},
+    "photos": {"size": 256},
     "validate": {"min_products": 8},
     "encode": {"variants": 1, "width": 96, "height": 64, "photo_size": 64},
     "evaluate": {
