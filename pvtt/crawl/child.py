@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pvtt.crawl.forget import Tombstones
 from pvtt.crawl.job import CrawlJob, CrawlProgress, CrawlResult
 from pvtt.crawl.pace import Pace
 from pvtt.crawl.publish import held_contents
@@ -23,6 +24,7 @@ from pvtt.files.storage import storage_fault
 from pvtt.files.workspace import Workspace
 from pvtt.params.crawl import CrawlParams
 from pvtt.records.catalog import read_catalog
+from pvtt.records.tombstones import read_tombstones
 
 REPORT_EVERY_S = 0.3
 USER_AGENT = f"{PRODUCT_TOKEN}/0.1 (product video crawler; obeys robots.txt)"
@@ -88,6 +90,7 @@ def _crawl(job_path: Path) -> CrawlResult:
     state.attach()
     workspace = Workspace(Path(job.root))
     held = held_contents(workspace, read_catalog(workspace.data))
+    tombstones = Tombstones.of(read_tombstones(workspace.data))
 
     from scrapy.crawler import AsyncCrawlerProcess
     from scrapy.utils.reactor import install_reactor
@@ -101,7 +104,7 @@ def _crawl(job_path: Path) -> CrawlResult:
     own = {PARAMS: job.params, POLICY: job.policy(), PACE: Pace()}
     process = AsyncCrawlerProcess({**settings(job.params, state.log), **own})
     crawler = process.create_crawler(ShopSpider)
-    process.crawl(crawler, job=job, state=state, held=held, report=_reporter())
+    process.crawl(crawler, job=job, state=state, held=held, tombstones=tombstones, report=_reporter())
     process.start()
     spider = crawler.spider
     assert isinstance(spider, ShopSpider), "Scrapy did not start its spider"

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pvtt.crawl.decode import page_text
 from pvtt.crawl.drafts import UNCATEGORISED, MediaRef, ProductDraft, product_id_of
-from pvtt.crawl.publish import STAGE, local_url
+from pvtt.crawl.origin import local_url
+from pvtt.crawl.publish import STAGE
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.params.crawl import FeedField
 from pvtt.records.base import first_fault

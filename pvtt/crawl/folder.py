@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pvtt.crawl.content import HEAD_BYTES, sniff
 from pvtt.crawl.drafts import UNCATEGORISED, MediaRef, ProductDraft, product_id_of
-from pvtt.crawl.publish import STAGE, local_url
+from pvtt.crawl.origin import local_url
+from pvtt.crawl.publish import STAGE
 from pvtt.crawl.saved import files_of, read_saved_page, saved_pages
 from pvtt.errors import MissingInputError
 from pvtt.files.storage import raise_storage_fault

@@ -13,19 +13,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
 
 from pvtt.crawl.drafts import MediaKind, MediaRecord, MediaRef, ProductDraft
+from pvtt.crawl.forget import Tombstones, in_words
+from pvtt.crawl.origin import origin_of
 from pvtt.crawl.state import Refusal
 from pvtt.files.atomic import atomic_path, atomic_write_text, remove
 from pvtt.files.storage import TEMPORARY_PREFIX, storage_errors
 from pvtt.files.workspace import Workspace
 from pvtt.params.crawl import CrawlParams
 from pvtt.records.catalog import PRODUCT_FILE, REJECTS_FILE, MediaFile, Product, Reject, SourceKind, read_catalog
+from pvtt.records.tombstones import read_tombstones
 
 STAGE = "crawl"
-_WITHIN = "//"  # between a place and a name in it: no resolved path has it
 _SHORT_HASH = 16  # hexadecimal digits of the SHA-256 in a media file's name
 
 
@@ -78,31 +78,6 @@ class Published:
     foreign: list[str] = field(default_factory=list)  # of other sources
 
 
-def local_url(kind: Literal["folder", "feed"], place: Path, name: str) -> str:
-    """The `page_url` of a product of a folder or a feed: where that is, and the product's name in it."""
-    path = os.fsencode(place.resolve()).decode("utf-8", "backslashreplace")
-    return f"{kind}:{path}{_WITHIN}{name}"
-
-
-def origin_of(page_url: str) -> str:
-    """What a product's `page_url` says of its source: a shop's host and port, or a folder's or feed's whole path.
-
-    >>> origin_of("https://Shop.example:443/rings/1")
-    'shop.example'
-    >>> origin_of("folder:/disks/autumn/catalogue//RING1")
-    'folder:/disks/autumn/catalogue'
-    """
-    if page_url.startswith(("folder:", "feed:")):
-        return page_url.partition(_WITHIN)[0]
-    parts = urlsplit(page_url)
-    host = parts.hostname or ""
-    try:
-        port = parts.port
-    except ValueError:  # no number, or too large a one
-        return host
-    return host if port in (None, 80, 443) else f"{host}:{port}"
-
-
 def held_contents(workspace: Workspace, catalog: dict[str, Product]) -> dict[str, Path]:
     """SHA-256 → file, for the media of `data/` that are there with their recorded size."""
     held = {}
@@ -123,7 +98,8 @@ def publish(workspace: Workspace, harvest: Harvest) -> Published:
 def _publish(workspace: Workspace, harvest: Harvest) -> Published:
     for leftover in list(workspace.data.rglob(f"{TEMPORARY_PREFIX}*")):
         remove(leftover)
-    before = read_catalog(workspace.data)
+    tombstones = Tombstones.of(read_tombstones(workspace.data))
+    before = _without_forgotten(workspace, tombstones)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     published = Published(rejects=list(harvest.refused))
     own = {
@@ -132,7 +108,7 @@ def _publish(workspace: Workspace, harvest: Harvest) -> Published:
         if product.source == harvest.source and origin_of(product.page_url) in harvest.origins
     }
     published.foreign = [product_id for product_id in before if product_id not in own]
-    products = _accept(harvest, before, own, now, published, workspace.data)
+    products = _accept(harvest, before, own, now, published, workspace.data, tombstones)
 
     for product, files in products:
         old = before.get(product.product_id)
@@ -185,8 +161,24 @@ def _gone(harvest: Harvest, lost: Sequence[str], rejects: Sequence[Reject]) -> l
     ]
 
 
+def _without_forgotten(workspace: Workspace, tombstones: Tombstones) -> dict[str, Product]:
+    """What `data/` holds, less what a `forget` that was killed had still to remove."""
+    before = read_catalog(workspace.data)
+    for product in list(before.values()):
+        if tombstones.of_product(product.product_id, product.page_url) is not None:
+            remove(workspace.data / "products" / product.product_id)
+            del before[product.product_id]
+    return before
+
+
 def _accept(
-    harvest: Harvest, before: dict[str, Product], own: set[str], now: str, published: Published, data: Path
+    harvest: Harvest,
+    before: dict[str, Product],
+    own: set[str],
+    now: str,
+    published: Published,
+    data: Path,
+    tombstones: Tombstones,
 ) -> list[tuple[Product, list[Stored]]]:
     """Turn drafts into products with their files; writes the others into `published.rejects`."""
 
@@ -223,6 +215,10 @@ def _accept(
             message = f"data/ holds another product with this id: {before[product_id].page_url}"
             reject(draft.page_url, product_id, Refusal("duplicate_product", message))
             continue
+        tombstone = tombstones.of_product(product_id, draft.page_url)
+        if tombstone is not None:
+            reject(draft.page_url, product_id, Refusal("forgotten", in_words(tombstone)))
+            continue
         if not draft.videos:
             reject(draft.page_url, product_id, Refusal("no_video", "the product has no video"))
             continue
@@ -233,7 +229,9 @@ def _accept(
                 reject(ref.url, product_id, refusal)
             if stored is None and refusal is not None and refusal.failed:
                 stored = _held_before(before.get(product_id), ref, data)
-            if stored is not None:
+            if stored is not None and stored.record.sha256 in tombstones.contents:
+                reject(ref.url, product_id, Refusal("forgotten", in_words(tombstones.contents[stored.record.sha256])))
+            elif stored is not None:
                 sha256 = stored.record.sha256
                 found[kind].setdefault(sha256, (_media_file(draft, ref, stored, harvest.params.license), stored))
         if not found["video"]:

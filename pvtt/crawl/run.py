@@ -8,10 +8,12 @@ from pathlib import Path
 from pvtt.crawl.drafts import CrawlSummary, MediaKind, MediaRef
 from pvtt.crawl.feed import read_feed
 from pvtt.crawl.folder import BAD_DETAILS, read_folder
+from pvtt.crawl.forget import LOCK_FILE
 from pvtt.crawl.guard import HostPolicy
 from pvtt.crawl.job import CrawlResult
 from pvtt.crawl.local import LocalMedia
-from pvtt.crawl.publish import STAGE, Harvest, Published, Resolved, held_contents, local_url, origin_of, publish
+from pvtt.crawl.origin import local_url, origin_of
+from pvtt.crawl.publish import STAGE, Harvest, Published, Resolved, held_contents, publish
 from pvtt.crawl.state import CrawlState
 from pvtt.crawl.web import WebMedia, collected_drafts, fetch
 from pvtt.errors import FailureBudgetError, ParamsError, PvttError
@@ -41,7 +43,7 @@ def crawl(workspace: Workspace, params: CrawlParams) -> CrawlSummary:
         LockedError: Another crawl runs.
         StorageError: The machine's storage failed; the next crawl continues.
     """
-    with hold_lock(workspace.state / f"{STAGE}.lock", "pvtt crawl"):
+    with hold_lock(workspace.state / LOCK_FILE, "pvtt crawl"):
         name = LOCAL_STATE if params.source == "folder" else sha256_json([params.source, params.start])[:16]
         state = CrawlState(workspace.state / STAGE / name)
         try:

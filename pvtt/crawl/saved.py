@@ -10,8 +10,8 @@ from urllib.parse import quote, unquote, urlsplit
 from pvtt.crawl.decode import page_text
 from pvtt.crawl.drafts import MediaRef, PageRecord, ProductDraft
 from pvtt.crawl.marketplaces import UNKNOWN_HOST
+from pvtt.crawl.origin import local_url
 from pvtt.crawl.pages import read_html_page
-from pvtt.crawl.publish import local_url
 
 PAGE_SUFFIXES = (".html", ".htm")
 NOWHERE = f"https://{UNKNOWN_HOST}/"

@@ -19,6 +19,7 @@ from pvtt.crawl.bodies import as_page
 from pvtt.crawl.decode import page_text
 from pvtt.crawl.download import GOOD, KIND, SAVE_AS, SAVED, URL
 from pvtt.crawl.drafts import MediaKind, MediaRecord, PageRecord, ProductDraft
+from pvtt.crawl.forget import Tombstones
 from pvtt.crawl.job import MAX_PAGE_BYTES, CrawlJob, CrawlProgress, CrawlResult
 from pvtt.crawl.pages import read_html_page
 from pvtt.crawl.refusals import refusal_of
@@ -39,6 +40,7 @@ class ShopSpider(scrapy.Spider):
         job: The start page or the products, and the params of the crawl.
         state: The database that results are kept in.
         held: Contents that `data/` holds: SHA-256 → file.
+        tombstones: Of products whose media are not asked for.
         report: Called as the crawl goes on.
     """
 
@@ -49,6 +51,7 @@ class ShopSpider(scrapy.Spider):
         job: CrawlJob,
         state: CrawlState,
         held: dict[str, Path],
+        tombstones: Tombstones,
         report: Callable[[CrawlProgress], None],
         **kwargs: Any,
     ) -> None:
@@ -64,6 +67,7 @@ class ShopSpider(scrapy.Spider):
         self._job = job
         self._state = state
         self._held = held
+        self._tombstones = tombstones
         self._report = report
         self._seen: set[tuple[str, str]] = set()
         self._products: set[str] = set()
@@ -244,7 +248,7 @@ class ShopSpider(scrapy.Spider):
 
     def _media(self, draft: ProductDraft) -> Iterator[Request]:
         """Requests for a draft's media that this run has no answer on; a product without video needs no photos."""
-        if not draft.videos:
+        if not draft.videos or self._tombstones.of_product(draft.product_id, draft.page_url) is not None:
             return
         for kind, ref in draft.refs():
             url = ref.url

@@ -38,7 +38,7 @@ def rejects(workspace: Workspace) -> list[Reject]:
 def check_catalog(workspace: Workspace) -> None:
     """Every record is where it says, every file is what its record says, and there is nothing else."""
     catalog = read_catalog(workspace.data)
-    expected = {"rejects.jsonl"}
+    expected = {"rejects.jsonl"} | {path.name for path in workspace.data.glob("tombstones.jsonl")}
     for product_id, product in catalog.items():
         expected.add(f"products/{product_id}/product.json")
         for medium in (*product.videos, *product.photos):
