@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test checks lint types layers unit end-to-end benchmarks faults system-packages lock dvc-deps docs clean
+.PHONY: help setup run test checks lint types layers unit proofs end-to-end benchmarks faults system-packages lock dvc-deps docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,10 @@ layers: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 25 --ignore=tests/benchmarks
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 25 --ignore=tests/benchmarks -m "not proof"
+
+proofs: setup system-packages  ## Long proofs, of which `make test` runs smaller versions (minutes)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 25 --ignore=tests/benchmarks -m proof
 
 end-to-end: setup  ## The whole pipeline on nine products, in a clone (minutes)
 	$(BIN)/python -m pytest tests/test_end_to_end.py

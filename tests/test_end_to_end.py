@@ -120,6 +120,7 @@ def test_crawl_to_report_then_nothing_to_do(checkout: Path) -> None:
         assert not (f"{stage} " in second and "done  " in second.split(f"{stage} ", 1)[1].splitlines()[0]), second
 
 
+@pytest.mark.proof  # evaluation/test_places.py is the smaller version
 @pytest.mark.timeout(1500)
 def test_a_second_clone_makes_the_same_bytes(
     project_root: Path, checkout: Path, source: Path, tmp_path_factory: pytest.TempPathFactory

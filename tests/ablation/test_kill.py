@@ -1,4 +1,4 @@
-"""A real ablation of two rows: kill -9 in the middle of one, run again: the same table to the byte."""
+"""A real ablation, killed by -9 in the middle of a training, and run again."""
 
 from __future__ import annotations
 
@@ -56,6 +56,36 @@ def states_of(printed: str) -> dict[str, str]:
     return {state["row"]: state["status"] for state in json.loads(printed)["experiments"]}
 
 
+def kill_in_the_second_training(process: subprocess.Popen[str], experiment: Path) -> None:
+    """With a checkpoint behind it."""
+    until(lambda: list((experiment / ".pvtt" / "checkpoints" / "train_stage2").glob("*.pt")), process)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+
+
+def check_it_went_on(experiment: Path) -> None:
+    assert "continuing at step" in (experiment / ".pvtt" / "logs" / "train_stage2.log").read_text()
+    assert not list((experiment / ".pvtt" / "checkpoints").glob("*/*.pt"))
+
+
+def test_a_killed_row_goes_on_and_stands_in_the_table(tmp_path: Path) -> None:
+    file = build_project(tmp_path)
+    write_spec(tmp_path, seeds=[0])
+    experiment = tmp_path / ".pvtt" / "ablations" / "two" / "experiments" / "frames" / "seed-0"
+    kill_in_the_second_training(start(file, "run", "--only", "frames"), experiment)
+    assert states_of(ablate(file, "status", "--json")) == {"frames": "waiting", "tokens": "waiting"}
+
+    process = start(file, "run", "--only", "frames", "--json")
+    printed, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert states_of(printed) == {"frames": "done"}
+    check_it_went_on(experiment)
+    table = json.loads(ablate(file, "table", "--no-time", "--format", "json"))
+    assert (table["num_done"], table["num_experiments"]) == (1, 2)
+    assert ablate(file, "run", "--only", "frames").startswith("done ")  # nothing is left to do
+
+
+@pytest.mark.proof
 @pytest.mark.timeout(1500)
 def test_a_killed_ablation_goes_on_and_ends_in_the_same_table(tmp_path: Path) -> None:
     file = build_project(tmp_path / "whole")
@@ -83,9 +113,7 @@ def test_a_killed_ablation_goes_on_and_ends_in_the_same_table(tmp_path: Path) ->
     for stage in ("train_stage2", "evaluate"):
         (experiment / ".pvtt" / "finished" / f"{stage}.json").unlink()
     process = start(other, "run")
-    until(lambda: list((experiment / ".pvtt" / "checkpoints" / "train_stage2").glob("*.pt")), process)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    kill_in_the_second_training(process, experiment)
     assert states_of(ablate(other, "status", "--json")) == {"frames": "waiting", "tokens": "done"}
 
     process = start(other, "run", "--json")
@@ -94,8 +122,7 @@ def test_a_killed_ablation_goes_on_and_ends_in_the_same_table(tmp_path: Path) ->
     assert states_of(printed) == {"frames": "done", "tokens": "done"}
     assert "frames seed 0 begins" in errors
     assert "tokens" not in errors
-    assert "continuing at step" in (experiment / ".pvtt" / "logs" / "train_stage2.log").read_text()
-    assert not list((experiment / ".pvtt" / "checkpoints").glob("*/*.pt"))
+    check_it_went_on(experiment)
 
     ablate(other, "table", "--no-time", "--out", "table")
     for name in FILES:

@@ -90,6 +90,7 @@ def test_a_build_keeps_what_is_there_and_lists_it(tmp_path: Path) -> None:
     assert read_bench(folder).bench == bench
 
 
+@pytest.mark.proof  # shop/test_render.py is the smaller version
 def test_the_renderer_makes_the_same_again(renderer: Renderer) -> None:
     plan = plan_triplet(SHORTEST)
     shots = list(film_shots(renderer, plan))

@@ -76,6 +76,7 @@ def test_they_are_small_and_not_served() -> None:
     assert not TRUTHS.is_relative_to(SITE)
 
 
+@pytest.mark.proof  # shop/test_render.py is the smaller version
 def test_the_renderer_makes_the_same_again(renderer: Renderer, truths: list[TransferTruth]) -> None:
     shortest = min(transfers(), key=lambda one: one.part.num_frames)
     assert isinstance(shortest, Transfer)
