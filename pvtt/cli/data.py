@@ -187,9 +187,9 @@ def _find(workspace: Workspace, product_ids: Sequence[str]) -> list[ProductState
     from pvtt.dataset.inventory import read_states
     from pvtt.records.catalog import read_products
 
-    if not product_ids:
-        read_products(workspace.data)  # says what to do where there are none
     states = read_states(workspace)
+    if not states:
+        read_products(workspace.data)  # says what to do
     catalog = {product_id: state.product for product_id, state in states.items()}
     wanted = [find_product(product_id, catalog).product_id for product_id in product_ids] or list(states)
     return [states[product_id] for product_id in wanted]

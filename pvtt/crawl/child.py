@@ -90,7 +90,7 @@ def _crawl(job_path: Path) -> CrawlResult:
     state.attach()
     workspace = Workspace(Path(job.root))
     held = held_contents(workspace, read_catalog(workspace.data))
-    tombstones = Tombstones.of(read_tombstones(workspace.data))
+    tombstones = Tombstones(read_tombstones(workspace.data))
 
     from scrapy.crawler import AsyncCrawlerProcess
     from scrapy.utils.reactor import install_reactor

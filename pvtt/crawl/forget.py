@@ -1,13 +1,12 @@
 """Taking products and files out of `data/` for good, and letting them in again.
 
-A tombstone is written before anything is removed: what a kill left is removed by the next `forget` or crawl.
+A tombstone is written before anything is removed: what a kill left goes with the same call again, or the next crawl.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import PurePosixPath
@@ -25,33 +24,33 @@ from pvtt.records.tombstones import TOMBSTONES_FILE, Tombstone, read_tombstones
 LOCK_FILE = "crawl.lock"  # below .pvtt: whoever changes data/ holds it
 
 
-@dataclass(frozen=True)
 class Tombstones:
     """What must not come back, for a crawl to ask.
 
     Args:
-        products: Those of whole products.
-        contents: SHA-256 → the tombstone that it went with.
+        tombstones: All lines of the file.
     """
 
-    products: tuple[Tombstone, ...]
-    contents: Mapping[str, Tombstone]
-
-    @classmethod
-    def of(cls, tombstones: Iterable[Tombstone]) -> Tombstones:
-        """Of all lines of the file."""
-        known = list(tombstones)
-        contents = {sha256: tombstone for tombstone in known for sha256 in tombstone.sha256s}
-        return cls(tuple(tombstone for tombstone in known if tombstone.path is None), contents)
+    def __init__(self, tombstones: Iterable[Tombstone]) -> None:
+        self._products: dict[_Name, Tombstone] = {}
+        self._contents: dict[str, Tombstone] = {}  # of whole products
+        self._files: dict[tuple[_Name, str], Tombstone] = {}  # a product's name, and a content
+        for tombstone in tombstones:
+            names = _names(tombstone.product_id, tombstone.page_url)
+            if tombstone.path is None:
+                self._products |= dict.fromkeys(names, tombstone)
+                self._contents |= dict.fromkeys(tombstone.sha256s, tombstone)
+            else:
+                self._files |= {(name, sha256): tombstone for name in names for sha256 in tombstone.sha256s}
 
     def of_product(self, product_id: str, page_url: str) -> Tombstone | None:
         """The tombstone of a product: its page's, or its id's at the same source."""
-        for tombstone in self.products:
-            if tombstone.page_url == page_url or (
-                tombstone.product_id == product_id and origin_of(tombstone.page_url) == origin_of(page_url)
-            ):
-                return tombstone
-        return None
+        return next((self._products[name] for name in _names(product_id, page_url) if name in self._products), None)
+
+    def of_file(self, product_id: str, page_url: str, sha256: str) -> Tombstone | None:
+        """The tombstone of one of a product's files: that file's, or a forgotten product's that it was."""
+        found = (self._files.get((name, sha256)) for name in _names(product_id, page_url))
+        return next((one for one in found if one is not None), self._contents.get(sha256))
 
 
 def in_words(tombstone: Tombstone) -> str:
@@ -83,7 +82,8 @@ def forget(workspace: Workspace, product_ids: Sequence[str], reason: str) -> lis
     with _changing(workspace):
         catalog = read_catalog(workspace.data)
         old = read_tombstones(workspace.data)
-        products = [find_product(product_id, catalog) for product_id in dict.fromkeys(product_ids)]
+        gone = {one.product_id for one in old if one.path is None} - catalog.keys()  # by a call that was killed
+        products = [find_product(name, catalog) for name in dict.fromkeys(product_ids) if name not in gone]
         leaving = {product.product_id for product in products}
         kept = {
             medium.sha256
@@ -91,13 +91,14 @@ def forget(workspace: Workspace, product_ids: Sequence[str], reason: str) -> lis
             if product.product_id not in leaving
             for medium in _media(product)
         }
+        now = _now()
         new = [
             Tombstone(
                 product_id=product.product_id,
                 page_url=product.page_url,
                 sha256s=tuple(sorted({medium.sha256 for medium in _media(product)} - kept)),
-                reason=reason,
-                forgotten_at=_now(),
+                reason=_one_line(reason),
+                forgotten_at=now,
             )
             for product in products
         ]
@@ -129,6 +130,10 @@ def reject_files(workspace: Workspace, paths: Sequence[str], reason: str) -> lis
         old = read_tombstones(workspace.data)
         names = dict.fromkeys(str(PurePosixPath(path)).removeprefix("data/") for path in paths)
         owners = {medium.path: product for product in catalog.values() for medium in _media(product)}
+        gone = {one.path for one in old} - owners.keys()  # from their records, by a call that was killed
+        for name in [name for name in names if name in gone]:
+            remove(workspace.data / name)
+            del names[name]
         for name in names:
             if name not in owners:
                 raise MissingInputError(
@@ -143,7 +148,7 @@ def reject_files(workspace: Workspace, paths: Sequence[str], reason: str) -> lis
                 page_url=owners[name].page_url,
                 path=name,
                 sha256s=tuple(medium.sha256 for medium in _media(owners[name]) if medium.path == name),
-                reason=reason,
+                reason=_one_line(reason),
                 forgotten_at=now,
             )
             for name in names
@@ -207,6 +212,18 @@ def find_product(product_id: str, catalog: Mapping[str, Product]) -> Product:
         f"data/ holds no product {product_id}",
         f"did you mean {', '.join(near)}?" if near else "`pvtt data ls` lists the products",
     )
+
+
+_Name = tuple[str, str]
+
+
+def _names(product_id: str, page_url: str) -> tuple[_Name, _Name]:
+    """What a product is known by: its page, and its id at its source."""
+    return ("", page_url), (product_id, origin_of(page_url))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _media(product: Product) -> tuple[MediaFile, ...]:

@@ -98,7 +98,7 @@ def publish(workspace: Workspace, harvest: Harvest) -> Published:
 def _publish(workspace: Workspace, harvest: Harvest) -> Published:
     for leftover in list(workspace.data.rglob(f"{TEMPORARY_PREFIX}*")):
         remove(leftover)
-    tombstones = Tombstones.of(read_tombstones(workspace.data))
+    tombstones = Tombstones(read_tombstones(workspace.data))
     before = _without_forgotten(workspace, tombstones)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     published = Published(rejects=list(harvest.refused))
@@ -229,10 +229,12 @@ def _accept(
                 reject(ref.url, product_id, refusal)
             if stored is None and refusal is not None and refusal.failed:
                 stored = _held_before(before.get(product_id), ref, data)
-            if stored is not None and stored.record.sha256 in tombstones.contents:
-                reject(ref.url, product_id, Refusal("forgotten", in_words(tombstones.contents[stored.record.sha256])))
-            elif stored is not None:
+            if stored is not None:
                 sha256 = stored.record.sha256
+                tombstone = tombstones.of_file(product_id, draft.page_url, sha256)
+                if tombstone is not None:
+                    reject(ref.url, product_id, Refusal("forgotten", in_words(tombstone)))
+                    continue
                 found[kind].setdefault(sha256, (_media_file(draft, ref, stored, harvest.params.license), stored))
         if not found["video"]:
             continue  # the rows of its videos say why

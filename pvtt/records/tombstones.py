@@ -18,7 +18,7 @@ class Tombstone(Record):
     product_id: ProductId
     page_url: str  # the product's
     path: str | None = None  # of the file, relative to data/; None: the whole product
-    sha256s: tuple[Sha256, ...]  # the contents that went with it: those that no other product has
+    sha256s: tuple[Sha256, ...]  # the file's; or the product's, but for those that another product has too
     reason: str  # in a person's words
     forgotten_at: str  # ISO 8601, UTC
 

@@ -9,6 +9,7 @@ import pytest
 from pvtt.crawl import crawl
 from pvtt.crawl.forget import forget, reject_files, restore
 from pvtt.errors import LockedError, MissingInputError, PvttError, StorageError
+from pvtt.files.atomic import remove
 from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace
 from pvtt.params.crawl import CrawlParams
@@ -207,3 +208,41 @@ def test_a_disk_that_fails_is_told_and_the_same_again_ends_the_work(
     forget(workspace, ["mug"], "asked to")
     assert [one.name for one in read_tombstones(workspace.data)] == ["mug"]
     check_catalog(workspace)
+
+
+def test_a_file_that_two_products_have_goes_from_one(tmp_path: Path, workspace: Workspace) -> None:
+    params = write_folder(tmp_path / "mine")
+    crawl(workspace, params)
+    chart = next(medium for medium in read_catalog(workspace.data)["ring"].photos if medium.url == "ring/chart.jpg")
+    reject_files(workspace, [chart.path], "a table,\n not the ring")
+    assert [one.reason for one in read_tombstones(workspace.data)] == ["a table, not the ring"]
+    crawl(workspace, params)
+    check_catalog(workspace)
+    photos = {name: [medium.url for medium in product.photos] for name, product in read_catalog(workspace.data).items()}
+    assert photos == {"mug": ["mug/chart.jpg", "mug/front.jpg"], "ring": ["ring/front.jpg"]}
+
+
+@pytest.mark.parametrize("num_removed", [0, 1])
+def test_the_same_call_ends_what_a_kill_began(
+    num_removed: int, tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crawl(workspace, write_folder(tmp_path / "mine"))
+    catalog = read_catalog(workspace.data)
+    films = [catalog[name].videos[0].path for name in ("mug", "ring")]
+    calls = (lambda: reject_files(workspace, films, "x"), lambda: forget(workspace, ["mug", "ring"], "x"))
+    for call in calls:
+        left = [num_removed]
+
+        def killed(path: Path, left: list[int] = left) -> None:
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            remove(path)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("pvtt.crawl.forget.remove", killed)
+            with pytest.raises(KeyboardInterrupt):
+                call()
+        call()
+        check_catalog(workspace)
+    assert list(read_catalog(workspace.data)) == []
