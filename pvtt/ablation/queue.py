@@ -245,11 +245,12 @@ class Queue:
             time.sleep(POLL_EVERY_S)
 
     def _environment(self, experiment: Experiment) -> dict[str, str]:
-        """One thread in the stage's own process, unless a Slurm profile says otherwise, and the project's cache."""
-        place = os.environ.get(DISPATCH_VARIABLE, "")
+        """One thread in the stage's own process, and work on items there too, unless `PVTT_DISPATCH` says otherwise;
+        the project's cache."""
+        place = os.environ.get(DISPATCH_VARIABLE) or "inline"
         on_slurm = place.endswith((".yaml", ".yml"))
         return dict.fromkeys(THREAD_VARIABLES, "1") | {
-            DISPATCH_VARIABLE: str((self.project.root / place).resolve()) if on_slurm else "inline",
+            DISPATCH_VARIABLE: str((self.project.root / place).resolve()) if on_slurm else place,
             CACHE_VARIABLE: str(self.project.cache.resolve()),
             CODE_VARIABLE: str(code_folder(experiment.folder, experiment.basis)),
         }

@@ -160,8 +160,8 @@ def summarise_run(
     reason = read_transfers(job.workspace.out("validate")).reason
     if settings.max_transfers == 0:
         reason = "evaluate.max_transfers is 0"
-    unmeasured: dict[Part, str] = {}
-    if not of_part["transfer"]:
+    unmeasured: dict[Part, str] = {part: "evaluate.parts leaves it out" for part in PARTS if part not in settings.parts}
+    if "transfer" in settings.parts and not of_part["transfer"]:
         unmeasured["transfer"] = reason or "no transfer could be encoded: see outs/encode/rejects.jsonl"
     return EvaluationMetrics(
         run_id=run_id,
@@ -190,6 +190,7 @@ def _asked_films(chosen: Sequence[Chosen], params: Params) -> list[AskedFilm]:
             fps=one.entry.fps / encode.frame_stride,
         )
         for one in chosen
+        if one.part in params.evaluate.parts
     ]
 
 
@@ -254,7 +255,7 @@ def run_id(model_hash: str, dataset_hash: str, params: Params) -> str:
         params: All of params.yaml.
     """
     code = code_of(Generator, Windows, Sampled)
-    selected = params.evaluate.max_clips_per_split
+    selected = [params.evaluate.max_clips_per_split, sorted(params.evaluate.parts)]
     identity = [model_hash, dataset_hash, shown_samples(params), sampling(params), selected, code]
     return sha256_json(identity)[:12]
 
@@ -301,8 +302,9 @@ class Evaluation:
         features = {part: FvdFeatures(self._networks.fvd) for part in PARTS}
         samples = []
         file = self._workspace.progress / f"{STAGE}.json"
-        with Progress(STAGE, len(self._chosen), file, unit="samples") as progress:
-            for part in PARTS:
+        parts = [part for part in PARTS if part in self._params.evaluate.parts]
+        with Progress(STAGE, sum(one.part in parts for one in self._chosen), file, unit="samples") as progress:
+            for part in parts:
                 for sample in self._run_part(part, settings, features[part]):
                     samples.append(sample)
                     progress.advance(note=f"{sample.part} {sample.key}")

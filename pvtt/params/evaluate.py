@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pvtt.params.base import Fraction, Positive
 from pvtt.records.base import Record
+from pvtt.records.parts import PARTS, Part
 
 
 class TargetParams(Record):
@@ -51,6 +52,7 @@ class EvaluateParams(Record):
     text_guidance: float = Field(default=1.0, ge=0)  # the same for the caption
     strength: float = Field(default=1.0, gt=0, le=1)  # noise to start from; below 1 a pasted photo has so much noise
     place_strength: float = Field(default=0.0, ge=0)  # how firmly the product is drawn into the hole's box; 0: not
+    parts: tuple[Part, ...] = Field(default=PARTS, min_length=1)  # that are measured; the others read not measured
     max_clips_per_split: int = Field(default=64, ge=1)  # one of every product before a second of any
     max_transfers: int = Field(default=8, ge=0)  # samples of the track transfer: one into every product before a second
     min_n: int = Field(default=4, ge=1)  # with fewer samples a metric is too_few
@@ -65,6 +67,16 @@ class EvaluateParams(Record):
     save_videos: int = Field(default=8, ge=0)  # videos a split kept for the report and for rating
     targets: TargetParams = TargetParams()
     routes: RoutesParams = RoutesParams()
+
+    @field_validator("parts")
+    @classmethod
+    def _each_part_once(cls, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        twice = sorted({part for part in parts if parts.count(part) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} more than once")
+        if "transfer" in parts and "test" not in parts:
+            raise ValueError("transfer without test, among whose products a transfer's is sought")
+        return parts
 
     @model_validator(mode="after")
     def _fvd_can_be_measured(self) -> EvaluateParams:

@@ -12,14 +12,13 @@ from pvtt.files.atomic import atomic_write_text
 from pvtt.records.base import Record, read_output, read_output_jsonl
 from pvtt.records.catalog import ProductId, Sha256
 from pvtt.records.clips import ClipRecord
-from pvtt.records.dataset import SPLITS, Split, Track
+from pvtt.records.dataset import Split, Track
+from pvtt.records.parts import PARTS, Part
 
 EVALUATED_FILE = "evaluated.jsonl"  # in outs/evaluate: an `EvaluatedSample` a line
 
 EvaluationRunId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
 # What has figures of its own: each split of the track *reconstruct*, and the track *transfer*, all of test products.
-Part = Literal["train", "val", "test", "transfer"]
-PARTS: tuple[Part, ...] = (*SPLITS, "transfer")
 MetricStatus = Literal["pass", "fail", "measured", "not_measured", "too_few"]
 
 

@@ -104,6 +104,17 @@ def test_each_stage_runs_once_in_order_one_thread_and_the_first_seed_of_all_rows
     assert case.ran() == []
 
 
+def test_samples_are_encoded_where_the_environment_says(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PVTT_DISPATCH", "local:3")
+    case.run()
+    assert set(case.ran()) == {
+        f"{row} seed-{seed} {stage} 1 local:3"
+        for seed in (0, 1)
+        for row in ("frames", "tokens")
+        for stage in STAGE_NAMES
+    }
+
+
 def test_a_failed_experiment_stops_no_other_and_is_tried_again_from_where_it_failed(case: Case) -> None:
     case.does(tokens__train_stage2="1")
     with pytest.raises(FailureBudgetError, match="2 of 4 experiments failed: tokens seed 0: train_stage2: it broke"):

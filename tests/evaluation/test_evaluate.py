@@ -119,6 +119,22 @@ def test_without_truths_the_transfers_are_not_measured_and_a_reason_stands(
     assert (metrics.train, metrics.val, metrics.test) == (before.train, before.val, before.test)
 
 
+def test_parts_that_are_not_asked_for_are_not_measured_and_a_reason_stands(
+    evaluated_project: EvaluatedProject, tmp_path: Path
+) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(evaluated_project.workspace.root, root)
+    workspace, params = Workspace(root), evaluated_project.params
+    asked = params.model_copy(update={"evaluate": params.evaluate.model_copy(update={"parts": ("test",)})})
+    evaluate.run(workspace, asked, InlineDispatcher())
+    metrics = read_metrics(workspace.metrics / "evaluate.json")
+    assert metrics.unmeasured == dict.fromkeys(("train", "val", "transfer"), "evaluate.parts leaves it out")
+    assert {value.status for value in (*metrics.train.values(), *metrics.transfer.values())} == {"not_measured"}
+    # The mean fill has the training products' colour in it, whether or not they are measured.
+    assert metrics.test == read_metrics(evaluated_project.workspace.metrics / "evaluate.json").test
+    assert {path.name for path in (workspace.out("evaluate") / "videos").iterdir()} == {"test"}
+
+
 def test_samples_carry_their_own_metrics(samples: list[EvaluatedSample]) -> None:
     assert {(sample.split, sample.product_id) for sample in samples} == {
         (split, product) for split, products in PRODUCTS.items() for product in products

@@ -34,6 +34,8 @@ def test_the_committed_file_fits(project_root: Path) -> None:
         ("clip", "fps", "fast", "clip.fps: Input should be a valid number, got 'fast'"),
         ("clip", "crf", 99, "clip.crf: Input should be less than or equal to 51, got 99"),
         ("encode", "num_frames", 72, "num_frames 72 is not 4n+1; the nearest legal length is 73"),
+        ("evaluate", "parts", ["test", "test"], "evaluate.parts: test more than once"),
+        ("evaluate", "parts", ["transfer"], "evaluate.parts: transfer without test"),
         ("validate", "split_ratios", [0.8, 0.1, 0.2], "split_ratios [0.8, 0.1, 0.2] add up to 1.1, not 1"),
     ],
 )
