@@ -31,6 +31,7 @@ from pvtt.files.code import PACKAGE
 from pvtt.files.hashing import sha256_json
 from pvtt.files.lock import hold_lock, is_held
 from pvtt.files.workspace import Workspace
+from pvtt.params.file import parse_params
 from pvtt.params.overrides import Values, overridden, value_of
 from pvtt.records.base import Record, read_appended
 from pvtt.records.process import Failure, ProgressState, read_left
@@ -114,6 +115,15 @@ class Experiment:
             read = {key: value_of(self.values, key) for key in stage.params}
             before = keys[stage.name] = sha256_json([stage.name, self.basis.code[stage.name], read, before])
         return keys
+
+    @cached_property
+    def samples_key(self) -> str:
+        """A hash of what its samples depend on: rows with equal samples encode them once."""
+        params = parse_params(self.values)
+        encode, model = params.encode, params.model
+        seed = params.seed if encode.seed is None else encode.seed
+        read = [encode.model_copy(update={"seed": None}).to_json(), model.base, model.encoded_extras, seed]
+        return sha256_json([self.basis.code["encode"], self.basis.inputs, read])
 
     # -- what it is now
 

@@ -90,7 +90,7 @@ class Queue:
     def __post_init__(self) -> None:
         self._waiting = [one for one in self.experiments if one.status() != "done"]
         self._changed = threading.Condition()
-        self._encoding: set[str] = set()
+        self._encoding: dict[str, Experiment] = {}  # by what their samples depend on
         self._working: dict[str, str] = {}  # experiment → what it does, for people
         self._fault: PvttError | None = None
         self._stopped = threading.Event()
@@ -161,17 +161,18 @@ class Queue:
         with self._changed:
             while self._waiting and not self._stopped.is_set():
                 for experiment in self._waiting:
-                    key = experiment.stage_keys["encode"]
+                    key = experiment.samples_key
                     if key not in self._encoding:
                         self._waiting.remove(experiment)
-                        self._encoding.add(key)
+                        self._encoding[key] = experiment
                         return experiment
                 self._changed.wait()
             return None
 
     def _encoded(self, experiment: Experiment) -> None:
         with self._changed:
-            self._encoding.discard(experiment.stage_keys["encode"])
+            if self._encoding.get(experiment.samples_key) is experiment:
+                del self._encoding[experiment.samples_key]
             self._changed.notify_all()
 
     def _run(self, experiment: Experiment) -> None:

@@ -65,6 +65,7 @@ class EncodeParams(Record):
     image_features: Literal["vae", "clip", "clip_dino"] = "vae"  # what tokens are made of
     image_encoder: str | None = None  # local folder of Wan2.1-I2V-14B's CLIP ViT-H/14, for `clip` and `clip_dino`
     dino_encoder: str | None = None  # local folder of DINOv2 in transformers' layout, for `clip_dino`
+    seed: int | None = Field(default=None, ge=0, le=2**32 - 1)  # of its draws, to be shared by trainings; null: `seed`
     variants: int = Field(default=1, ge=1)  # of each training clip: colour change, window and mask shape
     transfer: Fraction = 0.3  # share of the variants after the first that start from the sample's `template`
     colour_augment: bool = True  # the same colour change on video and photos, in variants after the first

@@ -97,7 +97,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
             name=entry.key,
             payload=EncodeJob(
                 entry=entry,
-                seed=params.seed,
+                seed=params.seed if params.encode.seed is None else params.encode.seed,
                 extras=extras,
                 gap=gaps.get(entry.key),
                 others=others[entry.key],
@@ -110,7 +110,8 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         for entry in entries
     ]
     films = foreign_items(workspace, params.encode.preservation_clips, base, networks[: len(ENCODER_PARTS)])
-    of_samples = params.encode.model_copy(update={"preservation_clips": None})  # which no sample depends on
+    # No sample depends on the clips, and each names its seed.
+    of_samples = params.encode.model_copy(update={"preservation_clips": None, "seed": None})
     outcome: Outcome[EncodedSample] = STAGE.work_on(items, of_samples, workspace, dispatcher)
     foreign: Outcome[ForeignSample] = Outcome([], [], 0, 0)
     if films:

@@ -35,6 +35,11 @@ row = root.parent.name
 with (root.parents[5] / "ran.txt").open("a") as file:
     file.write(f"{row} {root.name} {stage} {os.environ['OMP_NUM_THREADS']} {os.environ['PVTT_DISPATCH']}\\n")
 assert json.loads((root / "params.yaml").read_text())["seed"] == int(root.name.removeprefix("seed-"))
+if stage == "encode" and plan.get("encodes"):
+    alone = root.parents[5] / "encoding"
+    alone.mkdir()  # fails where another is at it
+    time.sleep(0.2)
+    alone.rmdir()
 what = plan.get(f"{row} {stage}")
 if what == "wait":
     (root.parents[5] / "waiting").touch()
@@ -113,6 +118,20 @@ def test_samples_are_encoded_where_the_environment_says(case: Case, monkeypatch:
         for row in ("frames", "tokens")
         for stage in STAGE_NAMES
     }
+
+
+def test_equal_samples_are_encoded_by_one_experiment_at_a_time_and_then_come_from_the_cache(tmp_path: Path) -> None:
+    frames = {"name": "frames", "label": "frames", "set": ["model.conditioning=[mask_channels,reference_frames]"]}
+    case = Case(tmp_path, seeds=[0, 1, 2], fixed=["encode.seed=5"], reference=frames)
+    assert len({one.samples_key for one in case.experiments}) == 1
+    assert len({one.stage_keys["train_stage1"] for one in case.experiments}) == len(case.experiments)
+    case.does(encodes="one at a time")
+    case.run(jobs=6)
+    assert set(case.statuses().values()) == {"done"}
+
+
+def test_samples_differ_by_seed_and_by_what_the_conditioning_reads_of_them(case: Case) -> None:
+    assert len({one.samples_key for one in case.experiments}) == 4  # a collage in one row's
 
 
 def test_a_failed_experiment_stops_no_other_and_is_tried_again_from_where_it_failed(case: Case) -> None:

@@ -72,6 +72,10 @@ def test_samples_are_encoded_once_and_the_short_one_is_turned_away(tmp_path: Pat
     assert sha256_tree(out) == before
     assert {path: path.stat().st_ino for path in (out / "samples").iterdir()} == files  # from the item cache
 
+    shared = params.encode.model_copy(update={"seed": params.seed})
+    encode.run(workspace, params.model_copy(update={"seed": params.seed + 1, "encode": shared}), InlineDispatcher())
+    assert {path: path.stat().st_ino for path in (out / "samples").iterdir()} == files  # of the same draws
+
 
 def test_no_sample_is_given_a_moment_of_its_own_clip(
     tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]
