@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -118,7 +118,9 @@ def make_table(ablation: Ablation, basis: Basis, folder: Path, *, timed: bool = 
     def line(row: Row, label: str, against: str | None) -> Line:
         others = None if against is None or against == row.name else measured[against]
         cells = {
-            score.name: _cell(measured[row.name][score.name], None if others is None else others[score.name], least)
+            score.name: _cell(
+                score, measured[row.name][score.name], None if others is None else others[score.name], least
+            )
             for score in columns
         }
         return _line(ablation, row, label, by_row[row.name], cells, timed)
@@ -180,18 +182,24 @@ def _measurements(experiments: Sequence[Experiment], split: Split, score: Metric
     return found
 
 
-def _cell(row: Sequence[Measurement], against: Sequence[Measurement] | None, least: _Least) -> Cell:
+def _cell(score: Metric, row: Sequence[Measurement], against: Sequence[Measurement] | None, least: _Least) -> Cell:
     if not row:
         return Cell(status="not_measured")
     per_seed = [sum(one.seed == seed for one in row) for seed in {one.seed for one in row}]
     if min(per_seed) < least.samples or len({one.product for one in row}) < least.products:
         return Cell(status="too_few")
+    mean = two_level_mean(row, seed=BOOTSTRAP_SEED)
     difference = None if against is None else paired_difference(row, against, seed=BOOTSTRAP_SEED)
     return Cell(
         status="measured",
-        mean=two_level_mean(row, seed=BOOTSTRAP_SEED),
+        mean=as_share(mean) if score.chance else mean,
         difference=None if difference is None or difference.num_products < least.products else difference,
     )
+
+
+def as_share(estimate: TwoLevelEstimate) -> TwoLevelEstimate:
+    """A share's interval ends at 0 and 1, which Student's t knows nothing of."""
+    return replace(estimate, low=max(0.0, estimate.low), high=min(1.0, estimate.high))
 
 
 def _line(

@@ -65,12 +65,14 @@ def run(file: Path, jobs: int, only: tuple[str, ...], renew: bool, dry_run: bool
     from pvtt.ablation.experiment import plan
     from pvtt.ablation.queue import run_experiments
     from pvtt.ablation.spec import check_rows, load_ablation
+    from pvtt.ablation.trainable import check_trainable
     from pvtt.errors import PvttError
     from pvtt.files.workspace import find_workspace
 
     project, ablation, folder = find_workspace(), load_ablation(file), _folder(file)
     ablation.require_rows(only)
     check_rows(ablation, project_values(project), read_keys())
+    check_trainable(ablation, project_values(project), project)
     if dry_run:
         experiments = plan(ablation, describe_basis(ablation, project), folder, only)
         _show(experiments, as_json, jobs, with_changes=True)

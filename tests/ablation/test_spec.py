@@ -10,6 +10,7 @@ import pytest
 
 from pvtt.ablation.basis import project_values, read_keys
 from pvtt.ablation.spec import check_rows, load_ablation, row_params
+from pvtt.ablation.trainable import check_trainable
 from pvtt.errors import MissingInputError, ParamsError
 from pvtt.files.workspace import Workspace
 from pvtt.params.file import load_params
@@ -30,7 +31,17 @@ def check(folder: Path, **changes: Any) -> None:
 @pytest.mark.parametrize("name", [path.name for path in sorted(ABLATIONS.glob("*.yaml"))])
 def test_the_projects_own_files_fit_its_params(project_root: Path, name: str) -> None:
     ablation = load_ablation(project_root / "infra" / "ablations" / name)
-    check_rows(ablation, project_values(Workspace(project_root)), read_keys())
+    values = project_values(Workspace(project_root))
+    check_rows(ablation, values, read_keys())
+    check_trainable(ablation, values, Workspace(project_root))
+
+
+def test_a_row_that_would_train_nothing_is_named_before_any_runs(project_root: Path, tmp_path: Path) -> None:
+    ablation = load_ablation(write_spec(tmp_path, **with_row(set=["model.conditioning=[context_blocks]"])))
+    with pytest.raises(
+        ParamsError, match=r"row other: train\.stage1\.trainable: 'blocks\.\*\.parts\.\*' matches no parameter"
+    ):
+        check_trainable(ablation, project_values(Workspace(project_root)), Workspace(project_root))
 
 
 def test_every_way_of_conditioning_has_three_seeds_in_the_papers_table(project_root: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pvtt.ablation.plot import draw_plot
-from pvtt.ablation.table import Block, Cell, Column, Line, Table
+from pvtt.ablation.table import Block, Cell, Column, Line, Table, as_share
 from pvtt.ablation.text import to_latex, to_markdown
 from pvtt.stats.two_level import TwoLevelEstimate
 
@@ -77,6 +77,11 @@ def a_table() -> Table:
         num_experiments=10,
         basis="0123456789ab",
     )
+
+
+def test_a_shares_interval_ends_at_0_and_1() -> None:
+    assert (as_share(interval(0.2, 0.5)).low, as_share(interval(0.9, 0.5)).high) == (0.0, 1.0)
+    assert as_share(interval(0.5, 0.2)) == interval(0.5, 0.2)
 
 
 def test_markdown() -> None:
