@@ -50,7 +50,7 @@ unit: setup
 proofs: setup system-packages  ## Long proofs, of which `make test` runs smaller versions (minutes)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 25 --ignore=tests/benchmarks -m proof
 
-end-to-end: setup  ## The whole pipeline on nine products, in a clone (minutes)
+end-to-end: setup  ## The whole pipeline on six products, in a clone (minutes)
 	$(BIN)/python -m pytest tests/test_end_to_end.py
 
 benchmarks: setup  ## Measure against the usual way

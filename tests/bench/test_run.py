@@ -44,6 +44,13 @@ def finished(bench: BenchSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def with_controls(finished: Path, out: Path) -> Path:
+    """A run's folder that has the controls' films and figures already, which the same command keeps."""
+    for name in ("ground_truth", "source_copy"):
+        shutil.copytree(finished / "films" / name, out / "films" / name)
+    return out
+
+
 @pytest.fixture(scope="module")
 def table(finished: Path) -> BenchTable:
     return make_table(finished)
@@ -142,8 +149,10 @@ def test_unknown_names_are_refused(bench: BenchSet) -> None:
         bench.only(["999"])
 
 
-def test_what_cannot_be_made_stands_in_the_table_as_the_template(bench: BenchSet, tmp_path: Path) -> None:
-    films, out = tmp_path / "films", tmp_path / "run"
+def test_what_cannot_be_made_stands_in_the_table_as_the_template(
+    finished: Path, bench: BenchSet, tmp_path: Path
+) -> None:
+    films, out = tmp_path / "films", with_controls(finished, tmp_path / "run")
     films.mkdir()
     shutil.copyfile(bench.place(bench.triplets[0]) / "truth.mp4", films / f"{bench.triplets[0].name}.mp4")
     (films / f"{bench.triplets[1].name}.mp4").write_bytes(b"no film at all")
@@ -159,11 +168,11 @@ def test_what_cannot_be_made_stands_in_the_table_as_the_template(bench: BenchSet
 
 
 def test_the_model_makes_whole_films_and_swaps_photos(
-    bench: BenchSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, bench: BenchSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PVTT_CACHE_DIR", str(tmp_path / "cache"))
     torch.set_num_threads(1)
-    model, out = write_model(tmp_path), tmp_path / "run"
+    model, out = write_model(tmp_path), with_controls(finished, tmp_path / "run")
     made = run(bench, out, "model_masked", "swapped", model=model, only=[ONE_SHOT])
     assert made.contenders == ("ground_truth", "source_copy", "swapped", "model_masked")
     assert made.controls == ("ground_truth", "source_copy", "swapped")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from pvtt.records.base import write_jsonl
 from pvtt.records.catalog import Reject, read_catalog
 from pvtt.records.clips import Clip
 from tests.crawl.site import photo_bytes, video_bytes
+from tests.run_dvc import run_dvc
 
 
 def crawl_folder(workspace: Workspace, folder: Path, products: dict[str, int]) -> None:
@@ -136,8 +136,8 @@ def test_versions_are_compared_product_by_product(project: Path, tmp_path: Path)
     run("git", "init", "-q")
     run("git", "config", "user.email", "a@b.c")
     run("git", "config", "user.name", "a")
-    run(sys.executable, "-m", "dvc", "init", "-q")
-    run(sys.executable, "-m", "dvc", "add", "-q", "data")
+    run_dvc(project, "init", "-q")
+    run_dvc(project, "add", "-q", "data")
     run("git", "add", "-A", ":!outs")
     run("git", "commit", "-qm", "data")
     assert data(project, "diff") == ""

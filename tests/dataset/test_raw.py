@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from pvtt.dataset.raw import check_raw_data
 from pvtt.errors import MissingInputError, ValidationFailedError
 from pvtt.files.workspace import Workspace
 from pvtt.records.catalog import MediaFile, Product
+from tests.run_dvc import run_dvc
 
 
 def add_product(workspace: Workspace, product_id: str) -> Path:
@@ -107,7 +106,7 @@ def test_a_change_after_a_good_check_is_seen(workspace: Workspace) -> None:
 
 def test_data_that_dvc_keeps_in_its_cache_behind_links_is_sound(workspace: Workspace) -> None:
     for arguments in (["init", "-q", "--no-scm"], ["config", "cache.type", "symlink"], ["add", "-q", "data"]):
-        subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=workspace.root, check=True, capture_output=True)
+        run_dvc(workspace.root, *arguments)
     photos = list(workspace.data.glob("products/*/media/*"))
     assert len(photos) == 2
     assert all(photo.is_symlink() for photo in photos)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 from pvtt.files.links import lies_within
-
-
-def run_dvc(root: Path, *arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root, check=True, capture_output=True)
+from tests.run_dvc import run_dvc
 
 
 def test_files_and_links_within_a_folder_are_its_own_and_links_out_of_it_are_not(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from pvtt.records.evaluation import EvaluatedSample, read_evaluated, read_metric
 from pvtt.stages import decide
 from pvtt.stages.all import STAGES
 from tests.promotion.successful import build_successful_project
+from tests.run_dvc import run_dvc
 
 ROOT = Path(__file__).resolve().parents[2]
 INFRA = ("slurm/h800.yaml", "accelerate/fsdp2.yaml", "profiles/poc.yaml", "profiles/prod.yaml")
@@ -54,8 +54,8 @@ class Gated:
     def git(self, *arguments: str) -> str:
         return self.run("git", *arguments)
 
-    def dvc(self, *arguments: str) -> str:
-        return self.run(sys.executable, "-m", "dvc", *arguments)
+    def dvc(self, *arguments: str) -> None:
+        run_dvc(self.root, *arguments)
 
     def commit(self, *stages: str) -> None:
         """Make what lies there the recorded result, by force, and commit all of it."""

@@ -315,14 +315,13 @@ def _wait_until_paused(run: UUID, seconds: float = 300) -> None:
 
 
 def approve(project: Gated, run: str, approver: tuple[str, str, str]) -> None:
-    """Answer a promotion that waits, as another person would."""
+    """Answer a promotion that waits, in another person's login and Git identity."""
     login, name, email = approver
     person = {"LOGNAME": login, "GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": email}
-    environment = clean_environment() | person | {"PREFECT_API_URL": prefect_address()}
     words = ["approve", run, "--person", name, "--reason", "the videos convince me"]
-    command = [sys.executable, "-m", "flows.promote", *words]
-    done = subprocess.run(command, cwd=project.root, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    with working_in(project.root):
+        done = CliRunner().invoke(main, words, env=person)
+    assert done.exit_code == 0, done.output
 
 
 def prefect_address() -> str:

@@ -22,6 +22,7 @@ from pvtt.files.code import code_files, code_of, package_files
 from pvtt.stages.all import STAGES
 from pvtt.stages.dvc_yaml import describe, with_stages
 from pvtt.stages.stage import Stage
+from tests.run_dvc import run_dvc
 
 ITEM_STAGES = [stage for stage in STAGES if stage.name in ("clip", "segment", "photos", "encode")]
 
@@ -117,7 +118,7 @@ def checkout(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text("{}" if path.suffix == ".json" else name)
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
-    dvc(root, "commit", "--force", "--quiet")
+    run_dvc(root, "commit", "--force", "--quiet")
     return root
 
 
