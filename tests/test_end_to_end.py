@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,18 +71,6 @@ def run(checkout: Path, *command: str, **environment: str) -> str:
     return result.stdout + result.stderr
 
 
-@pytest.fixture(scope="module", autouse=True)
-def on_one_core() -> Iterator[None]:
-    """Beside the other tests it has one core: workers for other cores would cost their start and gain nothing."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(cores)})  # which the processes that it starts inherit
-    yield
-    os.sched_setaffinity(0, cores)
-
-
 @pytest.fixture(scope="module")
 def source(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the first products of the sample shop."""
@@ -138,8 +125,8 @@ def test_crawl_to_report_then_nothing_to_do(checkout: Path) -> None:
 def test_a_second_clone_makes_the_same_bytes(
     project_root: Path, checkout: Path, source: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A colleague pulls the data and reproduces, in one process a stage, without a worker's beside it: the same run
-    id, and the same DVC objects in `dvc.lock`."""
+    """A colleague pulls the data and reproduces, in one process a stage instead of one a core: the same run id, and the
+    same DVC objects in `dvc.lock`."""
     remote = tmp_path_factory.mktemp("remote")
     second = clone(project_root, tmp_path_factory.mktemp("second") / "another" / "place" / "pvtt", source)
     shutil.copy(checkout / "data.dvc", second)
