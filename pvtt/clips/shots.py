@@ -1,6 +1,8 @@
 """One video into clips, in one pass: each frame is decoded once, looked at for cuts, and encoded into its shot.
 
 decode ──► CutDetector ──► a few frames of delay ──► shot by shot: resample by time, resize, crop ──► H.264
+
+A frame that has the clip's size and colours already goes to the encoder as it was decoded.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pvtt.clips.cuts import ANALYSIS_WIDTH, CutDetector
 from pvtt.files.hashing import sha256_file
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.framing import fit
-from pvtt.media.video import VideoError, VideoReader, VideoWriter, display_size, to_rgb
+from pvtt.media.video import VideoError, VideoReader, VideoWriter, display_size, stored_planes, to_rgb
 from pvtt.params.clip import ClipParams
 from pvtt.records.base import Record
 from pvtt.records.catalog import Sha256
@@ -136,13 +138,18 @@ def _write_shot(
     fps = Fraction(params.fps).limit_denominator(1001)
     max_frames = int(Fraction(params.max_seconds).limit_denominator(1000) * fps)
     on_screen = begin
-    with VideoWriter(path, params.fps, params.crf) as writer:
+    with VideoWriter(path, params.fps, params.crf, decodes_fast=True) as writer:
         for marked in following:
             due = min(ceil((marked.time - TIME_TOLERANCE - begin.time) * fps), max_frames)
             if due > writer.num_frames and on_screen.frame is not None:
-                image = fit(on_screen.frame, sample_aspect_ratio, params.width, params.height)
-                while writer.num_frames < due:
-                    writer.write(image)
+                planes = stored_planes(on_screen.frame, sample_aspect_ratio)
+                if planes is not None and planes.shape == (params.height * 3 // 2, params.width):
+                    while writer.num_frames < due:
+                        writer.write_planes(planes)
+                else:
+                    image = fit(on_screen.frame, sample_aspect_ratio, params.width, params.height)
+                    while writer.num_frames < due:
+                        writer.write(image)
             on_screen = marked
             if marked.begins_shot:
                 break

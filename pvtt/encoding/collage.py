@@ -260,7 +260,7 @@ def _hole_of(
     height, width = product.shape
     hole = np.asarray(cv2.dilate(product, disc), np.uint8)
     if shape.kind == "grid" and cell > 1:
-        padded = np.pad(hole, ((0, -height % cell), (0, -width % cell)))
+        padded = cv2.copyMakeBorder(hole, 0, -height % cell, 0, -width % cell, cv2.BORDER_CONSTANT, value=0)
         rows = padded.reshape(-1, cell, padded.shape[1]).max(axis=1)
         cells = rows.reshape(len(rows), -1, cell).max(axis=2)
         hole = np.asarray(cv2.resize(cells, padded.shape[::-1], interpolation=cv2.INTER_NEAREST))[:height, :width]

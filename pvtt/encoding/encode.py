@@ -57,7 +57,7 @@ from pvtt.models.conditioning.photo_features import (
 )
 from pvtt.models.loading import load_text_encoder, load_vae
 from pvtt.models.text import encode_text
-from pvtt.models.vae import encode_video, to_unit_range
+from pvtt.models.vae import encode_video, quicken_encoder, to_unit_range
 from pvtt.params.encode import EncodeParams
 from pvtt.params.model import EncodedExtra
 from pvtt.records.base import Record
@@ -166,7 +166,7 @@ def load_encoders(
         MissingInputError: `clip` or `clip_dino` without its folder; otherwise as `pvtt.models.loading`.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    vae = load_vae(base).to(device)
+    vae = quicken_encoder(load_vae(base).to(device))
     tokenizer, text_encoder = load_text_encoder(base)
     networks = load_photo_networks(image_features, image_encoder, dino_encoder, device)
     return Encoders(vae, tokenizer, text_encoder.to(device), networks)

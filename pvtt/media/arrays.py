@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 Frame: TypeAlias = npt.NDArray[np.uint8]  # (H, W, 3) RGB
+GreyFrame: TypeAlias = npt.NDArray[np.uint8]  # (H, W) brightness
 Video: TypeAlias = npt.NDArray[np.uint8]  # (F, H, W, 3) RGB
+Planes: TypeAlias = npt.NDArray[np.uint8]  # (3H/2, W): a frame in yuv420p, Y above U and V, each of a quarter
 Rgba: TypeAlias = npt.NDArray[np.uint8]  # (H, W, 4) RGB and straight alpha: a product photo
 
 # Where the product is. As stored:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.errors import PvttError
-from pvtt.media.arrays import Frame, Video
+from pvtt.media.arrays import Frame, Planes, Video
 
 if TYPE_CHECKING:
     import av
@@ -280,6 +280,29 @@ def to_rgb(frame: av.VideoFrame, width: int | None = None, height: int | None = 
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
+def to_grey(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
+    """One decoded frame's brightness, (H, W), upright: of YUV its Y, for a twentieth of what `to_rgb` takes."""
+    image = frame.reformat(format="gray", threads=1).to_ndarray().astype(np.uint8, copy=False)
+    turns = frame.rotation // 90 % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def stored_planes(frame: av.VideoFrame, sample_aspect_ratio: Fraction) -> Planes | None:
+    """One decoded frame's planes where they are what `VideoWriter` stores, else None: yuv420p in BT.709, of limited
+    range, upright, with square pixels."""
+    from av.video.reformatter import ColorRange, Colorspace
+
+    is_stored_so = (
+        frame.format.name == "yuv420p"
+        and frame.colorspace == Colorspace.ITU709
+        and frame.color_range == ColorRange.MPEG
+        and frame.rotation % 360 == 0
+        and sample_aspect_ratio == 1
+        and frame.width % 2 == frame.height % 2 == 0
+    )
+    return frame.to_ndarray().astype(np.uint8, copy=False) if is_stored_so else None
+
+
 def _exact_conversion() -> int:
     """swscale's flags. Its fast default darkens each RGB-YUV round trip by 1.2 of 255; these keep it within 0.3."""
     from av.video.reformatter import Interpolation
@@ -372,13 +395,13 @@ class StreamWriter:
             self._container = av.open(str(self._path), "w", container_options=container_options)
         return self
 
-    def _open(self, frame: Frame) -> None:
+    def _open(self, height: int, width: int) -> None:
         from av.codec.context import Flags
         from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
         assert self._container is not None, "use it in a `with` block"
         self._stream = self._container.add_stream(self._codec, rate=self._fps)
-        self._stream.height, self._stream.width = frame.shape[:2]
+        self._stream.height, self._stream.width = height, width
         self._stream.pix_fmt = self._pixel_format
         context = self._stream.codec_context
         context.thread_count = 1
@@ -396,7 +419,7 @@ class StreamWriter:
         from av.video.reformatter import ColorRange, Colorspace
 
         if self._stream is None:
-            self._open(frame)
+            self._open(*frame.shape[:2])
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=self._array_format)
         if self._array_format == "rgb24":
             picture = picture.reformat(
@@ -406,6 +429,17 @@ class StreamWriter:
                 interpolation=_exact_conversion(),
                 threads=1,  # as the encoder: whoever writes many at once has a process for each
             )
+        self._append(picture)
+
+    def write_planes(self, planes: Planes) -> None:
+        """Append one frame that is in the file's own pixel format already, so that no conversion rounds it again."""
+        import av
+
+        if self._stream is None:
+            self._open(planes.shape[0] * 2 // 3, planes.shape[1])
+        self._append(av.VideoFrame.from_ndarray(np.ascontiguousarray(planes), format="yuv420p"))
+
+    def _append(self, picture: av.VideoFrame) -> None:
         picture.pts = self.num_frames
         picture.time_base = 1 / self._fps
         self._mux(picture)
@@ -444,10 +478,12 @@ class VideoWriter(StreamWriter):
         path: The .mp4 to write.
         fps: Frames a second.
         crf: x264's quality, 0 (lossless) to 51.
+        decodes_fast: For a file that is read again and again: a tenth larger at the same PSNR, in half the time.
     """
 
-    def __init__(self, path: Path, fps: float, crf: int = 12) -> None:
-        super().__init__(path, fps, "libx264", {"crf": str(crf), "preset": "superfast"}, "yuv420p", "rgb24")
+    def __init__(self, path: Path, fps: float, crf: int = 12, decodes_fast: bool = False) -> None:
+        options = {"crf": str(crf), "preset": "superfast"} | ({"tune": "fastdecode"} if decodes_fast else {})
+        super().__init__(path, fps, "libx264", options, "yuv420p", "rgb24")
 
 
 def write_video(path: Path, frames: Iterable[Frame], fps: float, crf: int = 12) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 SPATIAL_FACTOR = 8
 TEMPORAL_FACTOR = 4
@@ -69,6 +71,40 @@ def decode_latents(vae: Any, latents: Tensor, batch_size: int = BATCH_SIZE) -> T
         batch_size,
         _is_slow_alone(vae, SPATIAL_FACTOR * latents.shape[-2]),
     )
+
+
+def quicken_encoder(vae: Any) -> Any:
+    """Make a frozen VAE's encoder a quarter to a third cheaper on a CPU; what it gives changes in the last bits.
+
+    The first frame has only zeros before it, which two thirds of each causal convolution are spent on: it is convolved
+    in two dimensions. The others get weights in the layout that they are computed in. Other devices are left alone.
+
+    Args:
+        vae: An `AutoencoderKLWan`; it is changed in place.
+
+    Returns:
+        The same.
+    """
+    from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
+
+    if vae.device.type != "cpu":
+        return vae
+    for module in vae.encoder.modules():
+        if isinstance(module, WanCausalConv3d):
+            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last_3d)
+            module.forward = partial(_causal_convolution, module)
+    return vae
+
+
+def _causal_convolution(conv: Any, frames: Tensor, before: Tensor | None = None) -> Tensor:
+    """What `conv`, a `WanCausalConv3d`, gives for `frames`, (B, C, F, H, W), and those that came `before`."""
+    num_before = conv.kernel_size[0] - 1
+    if before is not None or frames.shape[2] != 1 or num_before == 0 or conv.stride[0] != 1:
+        result: Tensor = type(conv).forward(conv, frames, before)
+        return result
+    columns, _, rows, *_ = conv._padding
+    weight = conv.weight[:, :, -1].contiguous(memory_format=torch.channels_last)
+    return functional.conv2d(frames[:, :, 0], weight, conv.bias, conv.stride[1:], (rows, columns))[:, :, None]
 
 
 def _in_batches(work: Callable[[Tensor], Tensor], given: Tensor, batch_size: int, is_slow_alone: bool) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,13 +51,53 @@ def clean(mask: FrameRegion, min_component: float) -> FrameRegion:
     Larger holes stay: a ring and a handle have one.
     """
     smallest = min_component * float(mask.sum())
-    return _drop_small(~_drop_small(~mask, smallest), smallest)
+    return _drop_small(_fill_small(mask, smallest), smallest)
+
+
+def _fill_small(mask: FrameRegion, smallest: float) -> FrameRegion:
+    """Looks inside the mask's bounding box only, since what reaches its sides goes on outside, where that is large."""
+    rows, columns = _extent(mask)
+    height, width = mask.shape
+    outside = (
+        rows.start * width,
+        (height - rows.stop) * width,
+        columns.start * height,
+        (width - columns.stop) * height,
+    )
+    if any(0 < area < smallest for area in outside):
+        return ~_kept(~mask, smallest)
+    open_sides = [
+        side for side, area in zip((np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]), outside, strict=True) if area
+    ]
+    filled = mask.copy()
+    if filled[rows, columns].size:
+        filled[rows, columns] = ~_kept(~mask[rows, columns], smallest, open_sides)
+    return filled
 
 
 def _drop_small(mask: FrameRegion, smallest: float) -> FrameRegion:
+    rows, columns = _extent(mask)
+    kept = np.zeros_like(mask)
+    if mask[rows, columns].size:
+        kept[rows, columns] = _kept(mask[rows, columns], smallest)
+    return kept
+
+
+def _extent(mask: FrameRegion) -> tuple[slice, slice]:
+    """The rows and columns of a mask's bounding box; empty where it is."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _kept(mask: FrameRegion, smallest: float, open_sides: Sequence[Any] = ()) -> FrameRegion:
+    """A mask's components that are large enough, or that reach one of its `open_sides`."""
     import cv2
 
-    num_labels, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     keep = stats[:, cv2.CC_STAT_AREA] >= smallest
+    for side in open_sides:
+        keep[labels[side]] = True
     keep[0] = False  # label 0 is everything outside the mask
-    return np.asarray(keep[labels], np.bool_) if num_labels > 1 else mask
+    return np.asarray(keep[labels], np.bool_)

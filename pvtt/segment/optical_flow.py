@@ -17,26 +17,26 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.media.arrays import Frame, SoftMask
+from pvtt.media.arrays import Frame, GreyFrame, SoftMask
 from pvtt.segment.protocols import Detection
 
 FLOW_LINES = 240  # height at which flow is computed
 FlowField: TypeAlias = npt.NDArray[np.float32]  # (h, w, 2): x and y displacement in pixels
-Grey: TypeAlias = npt.NDArray[np.uint8]  # (h, w)
 
 
 class OpticalFlowTracker:
     """See the module. Needs a detector whose detections carry masks."""
 
     name = "dis-1"
+    sees_colour = False
 
-    def track(self, frames: Iterable[tuple[Frame, Detection | None]]) -> Iterator[SoftMask]:
+    def track(self, frames: Iterable[tuple[Frame | GreyFrame, Detection | None]]) -> Iterator[SoftMask]:
         """See `Tracker.track`."""
         import cv2
 
         cv2.setNumThreads(1)  # DIS cuts a frame into one stripe a thread, so the result would depend on the machine
         engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        greys: list[Grey] = []  # from the last key frame on, or from the start where there was none yet
+        greys: list[GreyFrame] = []  # from the last key frame on, or from the start where there was none yet
         key_mask: SoftMask | None = None
         size = (0, 0)
         for frame, detection in frames:
@@ -62,18 +62,18 @@ def _mask_of(detection: Detection) -> SoftMask:
     return detection.mask
 
 
-def _reduce(frame: Frame) -> Grey:
+def _reduce(frame: Frame | GreyFrame) -> GreyFrame:
     import cv2
 
     height, width = frame.shape[:2]
     scale = min(1.0, FLOW_LINES / height)
-    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    grey = frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)
 
 
 def _between(
-    engine: Any, greys: list[Grey], first: SoftMask, last: SoftMask, size: tuple[int, int]
+    engine: Any, greys: list[GreyFrame], first: SoftMask, last: SoftMask, size: tuple[int, int]
 ) -> Iterator[SoftMask]:
     """Masks of the frames strictly between two key frames."""
     forward = _carry(engine, greys, first)
@@ -84,7 +84,7 @@ def _between(
         yield _enlarge((1 - nearness) * forward[index] + nearness * backward[index], size)
 
 
-def _carry(engine: Any, greys: list[Grey], mask: SoftMask) -> list[SoftMask]:
+def _carry(engine: Any, greys: list[GreyFrame], mask: SoftMask) -> list[SoftMask]:
     """The first frame's mask, seen in every frame of a sequence; at flow's size."""
     import cv2
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pvtt.media.arrays import Frame, SoftMask
+from pvtt.media.arrays import Frame, GreyFrame, SoftMask
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,17 @@ class Tracker(Protocol):
         """Name and version, recorded with every mask."""
         ...
 
-    def track(self, frames: Iterable[tuple[Frame, Detection | None]]) -> Iterator[SoftMask]:
+    @property
+    def sees_colour(self) -> bool:
+        """Whether it must be given RGB; else brightness alone, (H, W), does, which is cheaper to decode."""
+        ...
+
+    def track(self, frames: Iterable[tuple[Frame | GreyFrame, Detection | None]]) -> Iterator[SoftMask]:
         """Yield a soft mask, (H, W) in [0, 1], for each frame, in order.
 
         Args:
-            frames: The clip's frames, (H, W, 3) RGB, in order; key frames come with their detection. They are
-                consumed as masks are asked for, and no more of them are held than lie between two key frames.
+            frames: The clip's frames, (H, W, 3) RGB or, as `sees_colour` says, (H, W), in order; key frames come with
+                their detection. They are consumed as masks are asked for, and no more of them are held than lie
+                between two key frames.
         """
         ...

@@ -43,6 +43,7 @@ class Sam2Tracker:
     """
 
     name = "sam2-1"
+    sees_colour = True
 
     def __init__(self, folder: Path) -> None:
         import torch

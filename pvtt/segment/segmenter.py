@@ -14,9 +14,9 @@ from pvtt.errors import MissingInputError
 from pvtt.files.hashing import sha256_file
 from pvtt.foreground.saliency import weights_sha256
 from pvtt.items.runner import ItemRejectedError
-from pvtt.media.arrays import Frame, FrameRegion
+from pvtt.media.arrays import Frame, FrameRegion, GreyFrame
 from pvtt.media.masks import MaskWriter
-from pvtt.media.video import iter_frames
+from pvtt.media.video import VideoReader, to_grey, to_rgb
 from pvtt.models.origin import model_sha256
 from pvtt.params.segment import SegmentParams
 from pvtt.records.base import Record
@@ -49,7 +49,7 @@ def segment_clip(clip: ClipSource, directory: Path, params: SegmentParams) -> Ma
     detector, tracker = load_models(params)
     judge = Judge(params)
     keys = set(key_frames(clip.num_frames, params.key_frame_every))
-    frames = judge.watch(_with_detections(iter_frames(clip.path), keys, detector))
+    frames = judge.watch(_with_detections(clip.path, keys, detector, tracker.sees_colour))
     binary = (soft >= params.threshold for soft in tracker.track(frames))
     path = directory / MASK_FILE
     with MaskWriter(path, clip.fps) as writer:
@@ -86,10 +86,13 @@ def key_frames(num_frames: int, every: int) -> list[int]:
 
 
 def _with_detections(
-    frames: Iterable[Frame], keys: set[int], detector: Detector
-) -> Iterator[tuple[Frame, Detection | None]]:
-    for index, frame in enumerate(frames):
-        yield frame, detector.detect(frame) if index in keys else None
+    path: Path, keys: set[int], detector: Detector, in_colour: bool
+) -> Iterator[tuple[Frame | GreyFrame, Detection | None]]:
+    """All frames, in colour or grey; the detector sees its own in colour."""
+    show = to_rgb if in_colour else to_grey
+    with VideoReader(path) as reader:
+        for index, (_, frame) in enumerate(reader):
+            yield show(frame), detector.detect(to_rgb(frame)) if index in keys else None
 
 
 @dataclass

@@ -59,6 +59,49 @@ def test_a_clip_holds_frames_of_its_own_shot_only(tmp_path: Path) -> None:
         assert clip[:, :8].mean(axis=(1, 2, 3)) == pytest.approx([backdrop] * 18, abs=8)
 
 
+def test_a_frame_that_fits_already_is_encoded_as_it_was_decoded(tmp_path: Path) -> None:
+    frames = draw_shot(0, 18)[0][:, :112, :160]
+    write_video(tmp_path / "fits.mp4", frames, fps=12, crf=0)
+    (shot,) = split(tmp_path / "fits.mp4", tmp_path / "out", PARAMS.model_copy(update={"crf": 0}))
+    np.testing.assert_array_equal(
+        read_video(tmp_path / "out" / str(shot.file)), read_video(tmp_path / "fits.mp4")
+    )  # without any loss, so nothing was converted on the way
+
+
+@pytest.mark.parametrize("change", ["matrix", "range", "format", "turned", "stretched"])
+def test_a_frame_in_other_colours_or_turned_is_converted(tmp_path: Path, change: str) -> None:
+    arguments = {
+        "matrix": ("-vf", "scale=out_color_matrix=bt601,setparams=colorspace=smpte170m", "-pix_fmt", "yuv420p"),
+        "range": ("-vf", "scale=out_range=full", "-color_range", "pc", "-pix_fmt", "yuv420p"),
+        "format": ("-pix_fmt", "yuv444p"),
+        "turned": (),
+        "stretched": (
+            "-vf",
+            "setsar=2",
+        ),
+    }[change]
+    frames = draw_shot(0, 18)[0][:, :112, :160]
+    write_video(tmp_path / "plain.mp4", frames, fps=12, crf=0)
+    how = (
+        ("-c", "copy", "-metadata:s:v", "rotate=180")
+        if change == "turned"
+        else (*arguments, "-c:v", "libx264", "-qp", "0")
+    )
+    subprocess.run(
+        [require_program("ffmpeg"), "-v", "error", "-i", tmp_path / "plain.mp4", *how, tmp_path / "other.mp4"],
+        check=True,
+    )
+    (shot,) = split(tmp_path / "other.mp4", tmp_path / "out", PARAMS)
+    clip = read_video(tmp_path / "out" / str(shot.file)).astype(int)
+    expected = read_video(tmp_path / "plain.mp4").astype(int)
+    if change == "turned":
+        expected = expected[:, ::-1, ::-1]
+    if change == "stretched":
+        assert abs(clip - expected).mean() > 3  # scaled to twice the width, and cropped
+    else:
+        assert abs(clip - expected).mean() < 3
+
+
 def test_a_wide_video_is_scaled_and_cropped_at_its_centre(tmp_path: Path) -> None:
     frame = np.zeros((224, 640, 3), np.uint8)
     frame[:, 320 - 160 : 320 + 160] = 255  # what is left after the crop to 160 by 112 at half size

@@ -8,7 +8,7 @@ from diffusers import WanPipeline
 
 from pvtt.models.loading import load_scheduler, load_text_encoder, load_vae
 from pvtt.models.text import encode_text
-from pvtt.models.vae import decode_latents, encode_video, latent_frames, to_pixels, to_unit_range
+from pvtt.models.vae import decode_latents, encode_video, latent_frames, quicken_encoder, to_pixels, to_unit_range
 from tests.tiny_wan import VaeKind, build_tiny_base
 
 
@@ -32,6 +32,18 @@ def test_video_and_text_are_encoded_as_wans_pipeline_does(tmp_path: Path, kind: 
     embeddings = encode_text(["a silver ring", ""], *load_text_encoder(base), max_tokens=8)
     expected, _ = wan.encode_prompt(["a silver ring", ""], do_classifier_free_guidance=False, max_sequence_length=8)
     assert torch.allclose(embeddings, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_frames", [1, 5, 9])
+@pytest.mark.parametrize("kind", ["wan2.1", "wan2.2"])
+@torch.no_grad()
+def test_a_quickened_encoder_gives_what_it_gave(tmp_path: Path, kind: VaeKind, num_frames: int) -> None:
+    torch.set_num_threads(1)
+    vae = load_vae(build_tiny_base(tmp_path, kind))
+    video = torch.rand(2, 3, num_frames, 32, 48) * 2 - 1
+    latents = encode_video(vae, video)
+    assert torch.allclose(encode_video(quicken_encoder(vae), video), latents, atol=1e-4, rtol=1e-4)
+    assert torch.equal(encode_video(vae, video), encode_video(vae, video))
 
 
 @torch.no_grad()

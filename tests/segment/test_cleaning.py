@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from pvtt.media.arrays import FrameRegion
 from pvtt.segment.cleaning import clean, temporal_median
@@ -60,3 +61,31 @@ def test_pinholes_are_filled_and_specks_dropped_but_a_rings_hole_stays() -> None
 def test_an_empty_and_a_full_mask_stay_as_they_are() -> None:
     assert not clean(constant(False), 0.02).any()
     assert clean(constant(True), 0.02).all()
+
+
+def cleaned_whole(mask: FrameRegion, min_component: float) -> FrameRegion:
+    """`clean` as it is defined: components of the whole frame, by another library."""
+    smallest = min_component * mask.sum()
+
+    def large(region: FrameRegion) -> FrameRegion:
+        labels, num_labels = ndimage.label(region, np.ones((3, 3)))
+        keep = np.bincount(labels.ravel(), minlength=num_labels + 1) >= smallest
+        keep[0] = False
+        return np.asarray(keep[labels])
+
+    return large(~large(~mask))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_looking_inside_the_box_alone_changes_nothing(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for _ in range(60):
+        height, width = (int(side) for side in random.integers(1, 40, 2))
+        blobs = ndimage.zoom(random.random(random.integers(1, 9, 2)), 8, order=1)[:height, :width]
+        mask = np.zeros((height, width), np.bool_)
+        top, left = random.integers(0, height), random.integers(0, width)
+        part = blobs[: height - top, : width - left] > random.random()
+        mask[top : top + part.shape[0], left : left + part.shape[1]] = part
+        mask ^= random.random(mask.shape) > random.choice([0.9, 0.98, 1.0])
+        for min_component in (0.02, 0.1, 0.5, 1.2):
+            np.testing.assert_array_equal(clean(mask, min_component), cleaned_whole(mask, min_component))
