@@ -36,6 +36,7 @@ from pvtt.evaluation.metrics.metric import Appearance, Networks, Scene, Values
 from pvtt.evaluation.samples import Chosen, Windows, choose, photos_of, shown_samples
 from pvtt.evaluation.scores import require_own_names
 from pvtt.evaluation.summary import summarise, summarise_categories
+from pvtt.evaluation.vbench import with_vbench
 from pvtt.evaluation.videos import mask_video, masked_video, write_videos
 from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.files.code import code_of
@@ -127,6 +128,7 @@ def run_evaluation(job: EvaluateJob) -> None:
                 workspace, params, chosen, samplers, networks, windows, out, routes=routes.contenders
             )
             samples, fvd = evaluation.run()
+        samples = with_vbench(samples, out, workspace.root, params.evaluate.vbench)
         samples = _keep_videos(samples, out)
         records = [record_of(route) for route in routes.contenders]
         metrics = summarise_run(run.run_id, samples, fvd, job, routes.contenders, records)
