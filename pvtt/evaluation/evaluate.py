@@ -42,7 +42,7 @@ from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_file, sha256_json
 from pvtt.files.workspace import Workspace
-from pvtt.generation.composite import composite
+from pvtt.generation.composite import Compositor
 from pvtt.items.cache import ItemCache
 from pvtt.items.progress import Progress
 from pvtt.media.arrays import Rgba, Video
@@ -370,7 +370,8 @@ class Evaluation:
         gallery: Mapping[str, Appearance],
     ) -> Scene:
         """What metrics see of a sample, given each contender's video, (F, H, W, 3), before compositing."""
-        outputs = {name: composite(video, window.template, window.mask) for name, video in videos.items()}
+        compositor = Compositor(window.template, window.mask)
+        outputs = {name: compositor.put(video) for name, video in videos.items()}
         return Scene(
             truth=window.pixels,
             template=window.template,
