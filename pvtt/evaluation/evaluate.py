@@ -36,12 +36,13 @@ from pvtt.evaluation.metrics.metric import Appearance, Networks, Scene, Values
 from pvtt.evaluation.samples import Chosen, Windows, choose, photos_of, shown_samples
 from pvtt.evaluation.scores import require_own_names
 from pvtt.evaluation.summary import summarise, summarise_categories
+from pvtt.evaluation.vbench import with_vbench
 from pvtt.evaluation.videos import mask_video, masked_video, write_videos
 from pvtt.files.atomic import atomic_directory, atomic_write_text
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_file, sha256_json
 from pvtt.files.workspace import Workspace
-from pvtt.generation.composite import composite
+from pvtt.generation.composite import Compositor
 from pvtt.items.cache import ItemCache
 from pvtt.items.progress import Progress
 from pvtt.media.arrays import Rgba, Video
@@ -127,6 +128,7 @@ def run_evaluation(job: EvaluateJob) -> None:
                 workspace, params, chosen, samplers, networks, windows, out, routes=routes.contenders
             )
             samples, fvd = evaluation.run()
+        samples = with_vbench(samples, out, workspace.root, params.evaluate.vbench)
         samples = _keep_videos(samples, out)
         records = [record_of(route) for route in routes.contenders]
         metrics = summarise_run(run.run_id, samples, fvd, job, routes.contenders, records)
@@ -370,7 +372,8 @@ class Evaluation:
         gallery: Mapping[str, Appearance],
     ) -> Scene:
         """What metrics see of a sample, given each contender's video, (F, H, W, 3), before compositing."""
-        outputs = {name: composite(video, window.template, window.mask) for name, video in videos.items()}
+        compositor = Compositor(window.template, window.mask)
+        outputs = {name: compositor.put(video) for name, video in videos.items()}
         return Scene(
             truth=window.pixels,
             template=window.template,

@@ -8,6 +8,7 @@ from pathlib import Path
 from pvtt.errors import MissingInputError
 from pvtt.evaluation.generate import sampling
 from pvtt.evaluation.samples import shown_samples
+from pvtt.evaluation.vbench import vbench_version
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_file
 from pvtt.generation.composite import FEATHER, RING
@@ -58,6 +59,7 @@ def fingerprint(
         num_threads: Of torch.
     """
     evaluate = params.evaluate
+    vbench = vbench_version(root, evaluate.vbench)
     weights: dict[str, str | None] = {}
     for name in ("lpips", "clip", "dino", "fvd"):
         path = weights_path(root, name, getattr(evaluate, f"{name}_weights"))
@@ -93,6 +95,7 @@ def fingerprint(
             "identity": "colour histogram and thirds, against photos of the split's evaluated products, of test's for "
             "transfers",
             "lpips": "AlexNet, v0.1, spatial, RGB in [-1, 1], whole frame, then the region",
+            "vbench": None if vbench is None else f"{vbench}: {', '.join(evaluate.vbench.dimensions)}",
             "fvd": "I3D TorchScript, RGB in [-1, 1], whole frame stretched to 224x224 bilinearly",
             "interval": f"95 %, bootstrap over products, {evaluate.bootstrap} resamples, widened for few products; of "
             "shares Clopper-Pearson at the samples' worth",

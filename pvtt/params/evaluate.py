@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -44,6 +44,29 @@ class RoutesParams(Record):
         return self
 
 
+VbenchDimension = Literal[
+    "subject_consistency",
+    "background_consistency",
+    "motion_smoothness",
+    "temporal_flickering",
+    "imaging_quality",
+    "aesthetic_quality",
+]
+
+
+class VbenchParams(Record):
+    """VBench, in an environment of its own."""
+
+    python: str | None = None  # the Python of an environment with VBench 0.1.5 and a GPU; null: not measured
+    dimensions: tuple[VbenchDimension, ...] = get_args(VbenchDimension)  # what it measures
+
+    @model_validator(mode="after")
+    def _each_once(self) -> VbenchParams:
+        if len(set(self.dimensions)) < len(self.dimensions):
+            raise ValueError("dimensions has one more than once")
+        return self
+
+
 class EvaluateParams(Record):
     num_steps: int = Field(default=50, ge=1)  # sampling steps
     seeds: int = Field(default=3, ge=1)  # generations a sample, from other noise each; how much they differ is reported
@@ -67,6 +90,7 @@ class EvaluateParams(Record):
     save_videos: int = Field(default=8, ge=0)  # videos a split kept for the report and for rating
     targets: TargetParams = TargetParams()
     routes: RoutesParams = RoutesParams()
+    vbench: VbenchParams = VbenchParams()
 
     @field_validator("parts")
     @classmethod

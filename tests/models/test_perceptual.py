@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import lpips
+import numpy as np
 import pytest
 import torch
 
 from pvtt.errors import MissingInputError, PvttError
-from pvtt.models.perceptual import NETWORKS, DecodedDistance
-from pvtt.models.vae import decode_latents
+from pvtt.evaluation.metrics.perceptual import Lpips
+from pvtt.models.perceptual import NETWORKS, DecodedDistance, Trunk, load_lpips
+from pvtt.models.vae import decode_latents, to_unit_range
 from tests.random_trunks import save_trunk
 from tests.tiny_wan import tiny_vae
 
@@ -29,6 +32,74 @@ def test_a_distance_is_zero_for_equal_frames_rises_with_noise_and_has_a_gradient
     distance(frames, truth).sum().backward()
     assert frames.grad is not None
     assert frames.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("trunk", ["alex", "vgg"])
+def test_both_metrics_are_the_packages_own_figure_of_the_same_trunk(tmp_path: Path, trunk: Trunk) -> None:
+    """The package is given the trunk through its own place for one, torchvision's model, and reads pictures itself."""
+    path = save_trunk(trunk, tmp_path)
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 256, (2, 40, 56, 3), dtype=np.uint8)
+    video = np.clip(truth + random.integers(-60, 60, truth.shape), 0, 255).astype(np.uint8)
+    pairs = [
+        tuple(lpips.im2tensor(frame, cent=1.0, factor=255.0 / 2) for frame in pair)
+        for pair in zip(video, truth, strict=True)
+    ]
+    frame, pixel = (packages_own(trunk, path, spatial) for spatial in (False, True))
+    with torch.inference_mode():
+        expected = torch.stack([frame(*pair).flatten()[0] for pair in pairs])
+        maps = torch.cat([pixel(*pair)[:, 0] for pair in pairs])
+        unscaled = torch.stack([frame(*((1 + one) / 2 for one in pair)).flatten()[0] for pair in pairs])
+    given = [to_unit_range(torch.from_numpy(frames)[None])[0].transpose(0, 1) for frames in (video, truth)]
+    torch.testing.assert_close(NETWORKS[f"lpips_{trunk}"](path, KEY, CPU)(*given), expected, rtol=1e-4, atol=1e-6)
+    assert not torch.allclose(unscaled, expected, rtol=0.05)  # so the range is seen
+    metric = Lpips(load_lpips(trunk, path, KEY, spatial=True))
+    torch.testing.assert_close(metric.map(video, truth), maps, rtol=1e-4, atol=1e-6)
+    region = random.random(truth.shape[:3]) < 0.3
+    assert metric(video, truth) == pytest.approx(float(maps.mean()), rel=1e-5)
+    assert metric(video, truth, region) == pytest.approx(float(maps.numpy()[region].mean()), rel=1e-5)
+
+
+def packages_own(trunk: Trunk, path: Path, spatial: bool) -> torch.nn.Module:
+    """`lpips.LPIPS` as the package makes it with its trunk, which it takes from torchvision."""
+    from torchvision import models
+
+    name = {"alex": "alexnet", "vgg": "vgg16"}[trunk]
+    with torch.device("meta"):
+        whole = getattr(models, name)(weights=None)
+    whole.load_state_dict(torch.load(path, weights_only=True), strict=False, assign=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(models, name, lambda **_: whole)
+        return lpips.LPIPS(net=trunk, spatial=spatial, verbose=False)
+
+
+@pytest.mark.parametrize("trunk", ["alex", "vgg"])
+def test_the_package_is_the_papers_formula(tmp_path: Path, trunk: Trunk) -> None:
+    """Equation 1 of the paper over torchvision's layers, with the package's own linear weights."""
+    from torchvision import models
+
+    path = save_trunk(trunk, tmp_path)
+    with torch.device("meta"):
+        whole = {"alex": models.alexnet, "vgg": models.vgg16}[trunk](weights=None)
+    whole.load_state_dict(torch.load(path, weights_only=True), strict=False, assign=True)
+    taps = {"alex": (1, 4, 7, 9, 11), "vgg": (3, 8, 15, 22, 29)}[trunk]  # after the ReLU of each level
+    package = Path(lpips.__file__).parent
+    linear = torch.load(package / f"weights/v0.1/{trunk}.pth", map_location="cpu", weights_only=True)
+    generator = torch.Generator().manual_seed(1)
+    pair = torch.rand(2, 3, 40, 56, generator=generator) * 2 - 1
+    mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])  # ImageNet's, of [0, 1]
+    seen = (((pair + 1) / 2) - mean.view(3, 1, 1)) / deviation.view(3, 1, 1)
+    total = torch.zeros(())
+    with torch.inference_mode():
+        for number, layer in enumerate(whole.features[: max(taps) + 1]):
+            seen = layer(seen)
+            if number in taps:
+                unit = seen / (seen.square().sum(1, keepdim=True).sqrt() + 1e-10)
+                weights = linear[f"lin{taps.index(number)}.model.1.weight"].flatten()
+                total = total + ((unit[0] - unit[1]).square() * weights.view(-1, 1, 1)).sum(0).mean()
+    found = NETWORKS[f"lpips_{trunk}"](path, KEY, CPU)(pair[:1], pair[1:])
+    # The package's constants of the range are ImageNet's, rounded to three digits.
+    assert float(found) == pytest.approx(float(total), rel=5e-3)
 
 
 def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from pvtt.evaluation.metrics import (
     seam,
     similarity,
     smoothness,
+    vbench,
 )
 from pvtt.evaluation.metrics.metric import Metric
 
@@ -33,4 +34,5 @@ METRICS: tuple[Metric, ...] = (
     *similarity.METRICS,
     *consistency.METRICS,
     *change.METRICS,
+    *vbench.METRICS,
 )

@@ -28,6 +28,7 @@ Group = Literal[
     "Motion",
     "Is it that product?",
     "Does it use the photos?",
+    "By VBench",
     "The model's lead over other contenders",
     "The other contenders",
 ]
