@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from pvtt.records.evaluation import Part
+    from pvtt.records.parts import Part
 
 
 @click.command()

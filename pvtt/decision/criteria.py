@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 from pvtt.params.decide import DecideParams
 from pvtt.records.decision import Comparison, Criterion, CriterionStatus, LossTrend, Measurements, RatingSummary
-from pvtt.records.evaluation import MetricValue, Part
+from pvtt.records.evaluation import MetricValue
+from pvtt.records.parts import Part
 
 _COMPARE: dict[Comparison, Callable[[float, float], bool]] = {
     ">": operator.gt,

@@ -9,7 +9,8 @@ from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.metrics.all import METRICS
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import of_contender
-from pvtt.records.evaluation import PARTS, EvaluationMetrics, Part
+from pvtt.records.evaluation import EvaluationMetrics
+from pvtt.records.parts import PARTS, Part
 
 
 @dataclass(frozen=True)

@@ -54,14 +54,13 @@ from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import EncodedSample, read_transfers
 from pvtt.records.evaluation import (
     EVALUATED_FILE,
-    PARTS,
     EvaluatedSample,
     EvaluationMetrics,
     EvaluationRun,
-    Part,
     RouteRecord,
     write_metrics,
 )
+from pvtt.records.parts import PARTS, Part
 
 STAGE = "evaluate"
 MOST_THREADS = 4  # samples that are read or measured side by side; each holds all its contenders' videos

@@ -29,7 +29,8 @@ from pvtt.records.dataset import (
     read_entries,
     read_transfers,
 )
-from pvtt.records.evaluation import EvaluatedSample, Part
+from pvtt.records.evaluation import EvaluatedSample
+from pvtt.records.parts import Part
 
 
 @dataclass(frozen=True)

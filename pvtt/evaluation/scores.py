@@ -11,7 +11,7 @@ from pvtt.evaluation.contenders.all import others
 from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.metrics.all import METRICS
 from pvtt.evaluation.metrics.metric import Metric
-from pvtt.records.evaluation import Part
+from pvtt.records.parts import Part
 
 GROUND_TRUTH = "ground_truth"
 LEAD = "product_psnr"  # the metric whose difference is the model's lead over a contender

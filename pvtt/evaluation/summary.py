@@ -10,7 +10,8 @@ from pvtt.evaluation.metrics.fvd import FvdResult
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import all_scores
 from pvtt.params.evaluate import EvaluateParams, TargetParams
-from pvtt.records.evaluation import EvaluatedSample, MetricStatus, MetricValue, Part
+from pvtt.records.evaluation import EvaluatedSample, MetricStatus, MetricValue
+from pvtt.records.parts import Part
 from pvtt.stats.bootstrap import cluster_mean, cluster_share
 
 

@@ -169,7 +169,7 @@ def _of_metrics(
     from pvtt.evaluation.contenders.all import measured_routes
     from pvtt.evaluation.evaluate import as_csv, summarise_run
     from pvtt.evaluation.metrics.fvd import FvdResult
-    from pvtt.records.evaluation import PARTS
+    from pvtt.records.parts import PARTS
 
     fvd = {
         part: None if value is None or value.status == "not_measured" else FvdResult(value.value, value.n)

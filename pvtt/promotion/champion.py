@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pvtt.params.promote import PromoteParams
-from pvtt.records.evaluation import EvaluatedSample, EvaluationRun, Part
+from pvtt.records.evaluation import EvaluatedSample, EvaluationRun
+from pvtt.records.parts import Part
 from pvtt.records.promotion import ComparedFigure, Comparison, PromotedSample, Promotion
 from pvtt.stats.bootstrap import MIN_CLUSTERS
 from pvtt.stats.two_level import Measurement, paired_difference

@@ -9,7 +9,8 @@ from statistics import fmean
 from pvtt.ratings.agreement import krippendorff_alpha
 from pvtt.ratings.queue import samples_to_rate
 from pvtt.records.decision import RatingControls, RatingSummary
-from pvtt.records.evaluation import EvaluatedSample, Part
+from pvtt.records.evaluation import EvaluatedSample
+from pvtt.records.parts import Part
 from pvtt.records.ratings import Rating
 from pvtt.stats.bootstrap import MIN_CLUSTERS, cluster_mean
 

@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from pvtt.records.base import Record, read_output
-from pvtt.records.evaluation import MetricValue, Part
+from pvtt.records.evaluation import MetricValue
+from pvtt.records.parts import Part
 
 Verdict = Literal["success", "overfit", "conditioning", "capacity", "diverged", "flicker", "incomplete"]
 CriterionStatus = Literal["pass", "fail", "not_measured", "too_few"]

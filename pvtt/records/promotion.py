@@ -10,7 +10,8 @@ from pvtt.records.base import Record
 from pvtt.records.catalog import Sha256
 from pvtt.records.clips import ClipRecord
 from pvtt.records.decision import Verdict
-from pvtt.records.evaluation import EvaluationRun, Part
+from pvtt.records.evaluation import EvaluationRun
+from pvtt.records.parts import Part
 
 
 class TrainingPlan(Record):

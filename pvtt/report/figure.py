@@ -10,7 +10,8 @@ import numpy as np
 
 from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_path
-from pvtt.records.evaluation import EvaluatedSample, Part
+from pvtt.records.evaluation import EvaluatedSample
+from pvtt.records.parts import Part
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -8,7 +8,7 @@ from typing import get_args
 from pvtt.evaluation.contenders.contender import Contender
 from pvtt.evaluation.metrics.metric import Group, Metric
 from pvtt.evaluation.scores import all_scores
-from pvtt.records.evaluation import Part
+from pvtt.records.parts import Part
 
 
 def meanings(routes: Sequence[Contender] = ()) -> dict[str, Metric]:

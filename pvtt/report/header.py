@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pvtt.decision.text import LOWERED
 from pvtt.evaluation.contenders.all import measured_routes, others
-from pvtt.records.evaluation import PARTS, EvaluationMetrics, Part
+from pvtt.records.evaluation import EvaluationMetrics
+from pvtt.records.parts import PARTS, Part
 from pvtt.report.collect import ReportInputs
 from pvtt.report.sections import VERDICTS
 

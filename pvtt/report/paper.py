@@ -12,7 +12,8 @@ from pvtt.evaluation.contenders.model import MODEL
 from pvtt.evaluation.metrics.all import METRICS
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import all_scores, of_contender
-from pvtt.records.evaluation import PARTS, EvaluationMetrics, MetricValue, Part
+from pvtt.records.evaluation import EvaluationMetrics, MetricValue
+from pvtt.records.parts import PARTS, Part
 from pvtt.report.grid import NOTHING, Cell, Grid, Line
 
 NO_RIVAL = (Ceiling().name,)  # what no contender can pass: never the best

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from pvtt.evaluation.contenders.all import measured_routes, others
-from pvtt.records.evaluation import PARTS, EvaluationMetrics
+from pvtt.records.evaluation import EvaluationMetrics
+from pvtt.records.parts import PARTS
 from pvtt.report.collect import TrainingHistory
 
 if TYPE_CHECKING:

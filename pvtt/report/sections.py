@@ -12,7 +12,8 @@ from pvtt.evaluation.metrics.metric import Metric
 from pvtt.records.catalog import Reject
 from pvtt.records.dataset import SPLITS, Split
 from pvtt.records.decision import Criterion, Decision
-from pvtt.records.evaluation import EvaluatedSample, EvaluationMetrics, Fingerprint, MetricValue, Part, RouteRecord
+from pvtt.records.evaluation import EvaluatedSample, EvaluationMetrics, Fingerprint, MetricValue, RouteRecord
+from pvtt.records.parts import Part
 from pvtt.report.collect import ReportInputs
 from pvtt.report.glossary import groups, meanings
 from pvtt.report.media import photo_uri, video_uri

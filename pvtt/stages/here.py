@@ -13,7 +13,8 @@ from pvtt.errors import ParamsError, PvttError
 from pvtt.files.git import commit_time, commits_of, committed_bytes, head_commit, uncommitted
 from pvtt.files.workspace import Workspace, require_output
 from pvtt.params.file import Params
-from pvtt.records.evaluation import EvaluationMetrics, Part
+from pvtt.records.evaluation import EvaluationMetrics
+from pvtt.records.parts import Part
 from pvtt.stages.all import STAGES
 from pvtt.stages.timing import StageTiming, read_timing
 

@@ -20,7 +20,8 @@ from pvtt.generation.conditioned import ConditionedPipeline
 from pvtt.media.video import probe, read_video
 from pvtt.records.base import read_jsonl
 from pvtt.records.dataset import TransferSet
-from pvtt.records.evaluation import PARTS, EvaluatedSample, read_metrics, read_run
+from pvtt.records.evaluation import EvaluatedSample, read_metrics, read_run
+from pvtt.records.parts import PARTS
 from pvtt.stages import evaluate
 from tests.evaluated import PRODUCTS, EvaluatedProject, build_project
 

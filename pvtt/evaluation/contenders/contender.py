@@ -15,7 +15,8 @@ from pvtt.media.arrays import Region, Rgba, Video
 if TYPE_CHECKING:  # what the model's videos do not depend on
     from pvtt.evaluation.contenders.motion import TemplateMotion
     from pvtt.media.flow import FlowFields
-    from pvtt.records.evaluation import FilmSource, Part
+    from pvtt.records.evaluation import FilmSource
+    from pvtt.records.parts import Part
 
 Network: TypeAlias = Literal["model", "champion", "base", "ip_adapter", "two_branch"]
 ConditionedSample: TypeAlias = Any  # `pvtt.evaluation.generate`'s: saying what a contender is needs no torch

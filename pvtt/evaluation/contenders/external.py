@@ -29,7 +29,8 @@ from pvtt.media.arrays import Video
 from pvtt.media.video import MissingCodecError, VideoError, probe, read_video
 from pvtt.params.evaluate import RouteName
 from pvtt.records.base import Record, first_fault
-from pvtt.records.evaluation import PARTS, FilmSource, Part
+from pvtt.records.evaluation import FilmSource
+from pvtt.records.parts import PARTS, Part
 
 SHEETS = ("sources.csv", "sources.json")
 FILM_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")

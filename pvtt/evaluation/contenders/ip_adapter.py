@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pvtt.evaluation.contenders.contender import Route, Setting, Start, Task
 from pvtt.media.arrays import Video
-from pvtt.records.evaluation import PARTS
+from pvtt.records.parts import PARTS
 
 CONDITIONING = ("mask_channels", "product_tokens")
 

@@ -13,7 +13,7 @@ from pvtt.evaluation.contenders.contender import Route, Setting, Task
 from pvtt.evaluation.contenders.model import VACE
 from pvtt.evaluation.contenders.stock import StockPipeline
 from pvtt.media.arrays import Video
-from pvtt.records.evaluation import PARTS
+from pvtt.records.parts import PARTS
 
 GREY = np.uint8(128)  # what VACE is shown in the hole
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pvtt.evaluation.metrics.all import METRICS
-from pvtt.records.evaluation import Part
+from pvtt.records.parts import Part
 from pvtt.report.cards.data import dataset_name, licences_of
 from pvtt.report.cards.licence import ASKS_NOTHING
 from pvtt.report.collect import ReportInputs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pvtt.records.evaluation import PARTS
+from pvtt.records.parts import PARTS
 from pvtt.report.compare.pictures import PictureRow
 from pvtt.report.compare.record import RunComparison
 from pvtt.report.compare.text import READING, difference_text, facts_of, title_of, value_text

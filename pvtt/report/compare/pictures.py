@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pvtt.files.atomic import scratch_directory
-from pvtt.records.evaluation import EvaluatedSample, Part
+from pvtt.records.evaluation import EvaluatedSample
+from pvtt.records.parts import Part
 from pvtt.report.compare.record import RunComparison
 from pvtt.report.compare.sources import EVALUATED, Run
 

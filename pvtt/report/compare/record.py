@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pvtt.records.base import Record
 from pvtt.records.decision import Verdict
-from pvtt.records.evaluation import EvaluationRunId, MetricValue, Part
+from pvtt.records.evaluation import EvaluationRunId, MetricValue
+from pvtt.records.parts import Part
 from pvtt.stats.two_level import TwoLevelEstimate
 
 # Whether a run's figures compare with the first one's: `unknown` where it is not here how one of them was measured.

@@ -9,7 +9,8 @@ from pvtt.evaluation.contenders.all import measured_routes
 from pvtt.evaluation.contenders.model import CHAMPION, UNTRAINED
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import all_scores
-from pvtt.records.evaluation import PARTS, EvaluationMetrics, Fingerprint, Part
+from pvtt.records.evaluation import EvaluationMetrics, Fingerprint
+from pvtt.records.parts import PARTS, Part
 from pvtt.report.compare.record import ComparedCell, ComparedRow, ComparedRun, Compares, ParamRow, RunComparison
 from pvtt.report.compare.sources import Run
 from pvtt.report.paper import best_of

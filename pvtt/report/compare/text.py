@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from pvtt.decision.text import format_number
-from pvtt.records.evaluation import PARTS, Part
+from pvtt.records.parts import PARTS, Part
 from pvtt.report.compare.record import ComparedCell, ComparedRow, ComparedRun, RunComparison
 from pvtt.report.grid import NOTHING, Cell, Grid, Line, markdown_text, to_latex, to_markdown
 from pvtt.report.paper import missing_note, shown

@@ -24,7 +24,8 @@ from pvtt.media.video import write_video
 from pvtt.params.evaluate import RoutesParams
 from pvtt.params.file import Params, parse_params
 from pvtt.params.model import Conditioning
-from pvtt.records.evaluation import PARTS, read_evaluated, read_metrics
+from pvtt.records.evaluation import read_evaluated, read_metrics
+from pvtt.records.parts import PARTS
 from pvtt.report.glossary import meanings
 from pvtt.stages import decide, evaluate, report
 from tests.evaluated import EvaluatedProject

@@ -18,7 +18,7 @@ from pvtt.evaluation.generate import ConditionedSample, Generator, Pasting
 from pvtt.items.cache import ItemCache
 from pvtt.media.arrays import Video
 from pvtt.models.conditioning.conditions import Conditions
-from pvtt.records.evaluation import PARTS
+from pvtt.records.parts import PARTS
 from tests.encoding.samples import tiny_encode_params
 from tests.evaluation.contenders.pipelines import save_trained
 from tests.evaluation.contenders.scenes import Moving, filmed, task_of
