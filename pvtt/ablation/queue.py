@@ -250,10 +250,11 @@ class Queue:
         the project's cache."""
         place = os.environ.get(DISPATCH_VARIABLE) or "inline"
         on_slurm = place.endswith((".yaml", ".yml"))
+        code = code_folder(experiment.folder, experiment.basis)
         return dict.fromkeys(THREAD_VARIABLES, "1") | {
             DISPATCH_VARIABLE: str((self.project.root / place).resolve()) if on_slurm else place,
             CACHE_VARIABLE: str(self.project.cache.resolve()),
-            CODE_VARIABLE: str(code_folder(experiment.folder, experiment.basis)),
+            CODE_VARIABLE: os.pathsep.join(filter(None, (str(code), os.environ.get(CODE_VARIABLE)))),
         }
 
     def _say(self, text: str) -> None:

@@ -35,6 +35,9 @@ row = root.parent.name
 with (root.parents[5] / "ran.txt").open("a") as file:
     file.write(f"{row} {root.name} {stage} {os.environ['OMP_NUM_THREADS']} {os.environ['PVTT_DISPATCH']}\\n")
 assert json.loads((root / "params.yaml").read_text())["seed"] == int(root.name.removeprefix("seed-"))
+if plan.get("paths"):
+    with (root.parents[5] / "paths.txt").open("a") as file:
+        print(os.environ["PYTHONPATH"], file=file)
 if stage == "encode" and plan.get("encodes"):
     alone = root.parents[5] / "encoding"
     alone.mkdir()  # fails where another is at it
@@ -118,6 +121,17 @@ def test_samples_are_encoded_where_the_environment_says(case: Case, monkeypatch:
         for row in ("frames", "tokens")
         for stage in STAGE_NAMES
     }
+
+
+def test_an_experiment_finds_its_own_code_first_and_then_what_the_person_named(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "libraries"))
+    case.does(paths="told")
+    case.run()
+    code = code_folder(case.folder, case.basis)
+    told = set((tmp_path / "paths.txt").read_text().splitlines())
+    assert told == {os.pathsep.join((str(code), str(tmp_path / "libraries")))}
 
 
 def test_equal_samples_are_encoded_by_one_experiment_at_a_time_and_then_come_from_the_cache(tmp_path: Path) -> None:
