@@ -75,10 +75,11 @@ class Pace:
         limit = f"a crawl waits {MAX_WAIT_S:.0f} s at most: crawl again later"
         known.why = f"{host} asks to wait (status {status}, {said}), and {limit}"
 
-    def answered(self, host: str) -> None:
-        """Note an answer that does not ask to wait."""
+    def answered(self, host: str, now: float) -> None:
+        """Note an answer that does not ask to wait; while the host has us wait, it is to a request from before."""
         known = self._host(host)
-        known.busy_since, known.num_waits = None, 0
+        if now >= known.not_before:
+            known.busy_since, known.num_waits = None, 0
 
     def _host(self, host: str) -> _Host:
         return self._hosts.setdefault(host, _Host())

@@ -160,7 +160,7 @@ class Patience:
         host = authority_of(request.url)
         value = response.headers.get("Retry-After")
         if not asks_to_wait(response.status, value is not None):
-            self._pace.answered(host)
+            self._pace.answered(host, time.monotonic())
             return response
         seconds = retry_after_s(None if value is None else value.decode("latin-1"), _server_time(response))
         self._pace.asked_to_wait(host, time.monotonic(), response.status, seconds)

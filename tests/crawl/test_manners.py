@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -94,7 +96,7 @@ UNREACHABLE: dict[str, tuple[dict[str, Page], str]] = {
 WAITS: dict[str, dict[str, Page]] = {
     "once": {VIDEO: Page(b"", 429, {"Retry-After": "1"})},
     "always": {VIDEO: Page(b"", 429, {"Retry-After": "0"})},
-    "a day": {VIDEO: Page(b"", 429, {"Retry-After": "86400"})},
+    "a day": {VIDEO: Page(b"", 429, {"Retry-After": "86400"}), **text("User-agent: *\nCrawl-delay: 1\n")},
     "to a date": {VIDEO: Page(b"", 503, {"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"})},
     "to a date gone by": {VIDEO: Page(b"", 503, {"Retry-After": "Fri, 01 Jan 2021 00:00:00 GMT"})},
     "crawl delay": text("User-agent: *\nCrawl-delay: 0.5\n"),
@@ -119,6 +121,24 @@ def once(site: Site) -> Callable[[str], None]:
     return answer_well_next_time
 
 
+def photo_comes_last(site: Site) -> Callable[[str], None]:
+    """The film's answer, which asks to wait, comes between a photo's request and its answer."""
+
+    def keep_order(path: str) -> None:
+        end = time.monotonic() + 20
+        if path == VIDEO:
+            while not photo_asked.is_set() and time.monotonic() < end:
+                time.sleep(0.01)
+        elif path == PHOTO:
+            photo_asked.set()
+            while (VIDEO, 429) not in site.requests and time.monotonic() < end:
+                time.sleep(0.01)
+            time.sleep(0.2)
+
+    photo_asked = threading.Event()
+    return keep_order
+
+
 @pytest.fixture(scope="module")
 def crawled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawled]:
     workspace = Workspace(tmp_path_factory.mktemp("manners"))
@@ -140,6 +160,8 @@ def crawled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawled]:
                 photos = [f"/{n}.jpg" for n in range(3)]
                 for n, photo in enumerate(photos):
                     site.add(photo, photo_bytes(3000 + n))
+            elif name == "a day":
+                photos = [PHOTO, "/later.jpg"]  # the second one's turn is when the host has asked to wait
             elif name == "endless crawl delay":
                 photos = []
             for path, page in pages.items():
@@ -152,6 +174,7 @@ def crawled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawled]:
             media = {"videos": [site.url + VIDEO[1:]], "photos": [site.url + photo[1:] for photo in photos]}
             rows.append(json.dumps({"product_id": product_id, "title": name, **media}))
         sites["once"].before = once(sites["once"])
+        sites["a day"].before = photo_comes_last(sites["a day"])
         feed = workspace.root / "feed.jsonl"
         feed.write_text("\n".join(rows))
         hosts = [f"127.0.0.1:{site.port}" for site in (*sites.values(), elsewhere, closed)]

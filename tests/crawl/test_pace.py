@@ -85,7 +85,19 @@ def test_many_short_waits_without_a_good_answer_are_one_long_wait() -> None:
     for now in range(0, 1000, 60):  # a good answer between them begins anew
         pace.asked_to_wait(HOST, now, 429, 50.0)
         assert pace.claim(HOST, now + 50.0) == 0
-        pace.answered(HOST)
+        pace.answered(HOST, now + 50.0)
+
+
+def test_a_good_answer_to_an_earlier_request_does_not_take_back_what_a_host_asks_for() -> None:
+    pace = Pace()
+    pace.asked_to_wait(HOST, 0.0, 429, 86400.0)
+    pace.answered(HOST, 0.1)  # to a request that was under way
+    with pytest.raises(HostBusyError):
+        pace.claim(HOST, 0.2)
+    pace = Pace()
+    pace.asked_to_wait(HOST, 0.0, 429, 30.0)
+    pace.answered(HOST, 0.1)
+    assert pace.claim(HOST, 1.0) == 29.0
 
 
 @pytest.mark.parametrize(
