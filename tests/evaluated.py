@@ -11,6 +11,7 @@ import torch
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.files.workspace import Workspace
+from pvtt.items.dispatcher import Dispatcher
 from pvtt.params.file import Params, load_params
 from pvtt.records.base import write_jsonl
 from pvtt.records.catalog import Reject
@@ -94,8 +95,8 @@ def build_project(root: Path, products: Products = PRODUCTS) -> EvaluatedProject
     return EvaluatedProject(workspace, params)
 
 
-def build_evaluated_project(root: Path) -> EvaluatedProject:
-    """The same, after `evaluate`."""
+def build_evaluated_project(root: Path, dispatcher: Dispatcher | None = None) -> EvaluatedProject:
+    """The same, after `evaluate`, in this process or where `dispatcher` takes it."""
     project = build_project(root)
-    evaluate.run(project.workspace, project.params, InlineDispatcher())
+    evaluate.run(project.workspace, project.params, dispatcher or InlineDispatcher())
     return project

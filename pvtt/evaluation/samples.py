@@ -1,12 +1,9 @@
-"""The samples that are evaluated, and their pixels, each decoded once."""
+"""The samples that are evaluated, and their pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +13,6 @@ from pvtt.encoding.windows import EvaluationWindow, load_window
 from pvtt.evaluation.generations import averaged
 from pvtt.evaluation.metrics.metric import Values
 from pvtt.evaluation.selection import select, swap_partners
-from pvtt.files.atomic import scratch_directory
 from pvtt.files.workspace import Workspace
 from pvtt.media.arrays import Rgba
 from pvtt.params.file import Params
@@ -146,47 +142,28 @@ def shown_samples(params: Params) -> dict[str, str | int | float | None]:
 
 
 class Windows:
-    """The samples' pixels. Those that are needed a second time wait on the disk, so that memory stays bounded.
+    """The samples' pixels.
 
     Args:
         workspace: The project's folders.
         params: As the samples were encoded with.
-        folder: The directory that decoded windows are kept in.
     """
 
-    def __init__(self, workspace: Workspace, params: Params, folder: Path) -> None:
+    def __init__(self, workspace: Workspace, params: Params) -> None:
         self._workspace = workspace
         self._params = params
-        self._folder = folder
-
-    @classmethod
-    @contextmanager
-    def open(cls, workspace: Workspace, params: Params, folder: Path) -> Iterator[Self]:
-        """With a place for waiting windows in `folder`, which is removed at the end."""
-        with scratch_directory(folder) as place:
-            yield cls(workspace, params, place)
 
     def read(self, entry: DatasetEntry) -> EvaluationWindow:
-        """A sample's pixels, from the disk if they wait there. Raises as `load_window`."""
-        path = self._path(entry)
-        if not path.is_file():
-            from_template = "template" in self._params.model.encoded_extras
-            return load_window(entry, self._workspace.root, self._params.encode, from_template)
-        with np.load(path) as arrays:
-            window = EvaluationWindow(**arrays)
-        path.unlink()
-        return window
+        """A sample's pixels. Raises as `load_window`."""
+        from_template = "template" in self._params.model.encoded_extras
+        return load_window(entry, self._workspace.root, self._params.encode, from_template)
 
     def mean_product_colour(self, entries: Sequence[DatasetEntry]) -> npt.NDArray[np.uint8]:
-        """The mean colour of these reconstructions' products, (3,); mid-grey without. Leaves their windows waiting."""
+        """The mean colour of these reconstructions' products, (3,); mid-grey without."""
         sums, count = np.zeros(3), 0
         for entry in entries:
             window = self.read(entry)
             sums += window.pixels[window.product].sum(axis=0, dtype=np.float64)
             count += int(window.product.sum())
-            np.savez(self._path(entry), **vars(window))
         mean = sums / count if count else np.full(3, 127.5)
         return np.rint(mean).astype(np.uint8)
-
-    def _path(self, entry: DatasetEntry) -> Path:
-        return self._folder / f"{entry.key}.npz"

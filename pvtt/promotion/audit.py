@@ -123,7 +123,7 @@ def _shown(values: Mapping[str, Any], field: str) -> str:
 def _of_the_run(job: EvaluateJob, run: EvaluationRun, chosen: Sequence[Chosen]) -> list[str]:
     from pvtt.evaluation.evaluate import describe_run
 
-    computed = describe_run(job, chosen, "cpu", run.certified)
+    computed = describe_run(job, chosen, run.certified)
     found = differences(run, computed, "the model, the samples and the code give", but=OF_THE_MACHINE)
     return [f"outs/evaluate/run.json: {one}" for one in found]
 

@@ -62,11 +62,11 @@ def remeasure(
     drawn = sorted(kept, key=lambda one: sha256_bytes(f"{seed} {one.part} {one.key}".encode()))
     drawn = drawn[: params.promote.audited_videos]
     found: list[str] = []
-    with Windows.open(workspace, params, workspace.cache / "evaluate") as windows:
-        for sample in drawn:
-            window = windows.read(by_place[sample.part, sample.key].entry)
-            place = f"{sample.part} {sample.key}"
-            found += [f"{place}: {one}" for one in _of(sample, workspace, window.pixels, window.product)]
+    windows = Windows(workspace, params)
+    for sample in drawn:
+        window = windows.read(by_place[sample.part, sample.key].entry)
+        place = f"{sample.part} {sample.key}"
+        found += [f"{place}: {one}" for one in _of(sample, workspace, window.pixels, window.product)]
     return tuple(f"{sample.part} {sample.key}" for sample in drawn), found
 
 

@@ -1,7 +1,8 @@
 """evaluate: the trained pipeline, the base, samples and transfers → metrics/evaluate.json, outs/evaluate.
 
-Runs as one job with the profile's whole resources: generating is what takes the time. Finished batches of latents are
-kept in the item cache, so a killed evaluation continues.
+One item a batch of samples, generated and measured in the same place: a shard with one GPU, or with a share of the
+cores. Finished batches are kept in the item cache, and so are their latents, which are not made again where only the
+measuring changed.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ STAGE = Stage(
         "outs/evaluate/metrics.csv",
     ),
     metrics=("metrics/evaluate.json",),
-    work="pvtt.evaluation.evaluate:run_evaluation",
+    work="pvtt.evaluation.batch:evaluate_batch",
 )
 MODEL = "outs/train_stage2/model"
 
@@ -61,7 +62,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         MissingInputError: The model, the dataset or the encoded samples are missing.
         PvttError: They do not fit each other, or the evaluator fails its own checks.
     """
-    from pvtt.evaluation.evaluate import EvaluateJob
+    from pvtt.evaluation.evaluate import EvaluateJob, run_evaluation
     from pvtt.files.workspace import require_output
     from pvtt.records.dataset import ENCODED_FILE, ENTRIES_FILE
 
@@ -71,4 +72,4 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         (workspace.out("encode") / ENCODED_FILE, "encode"),
     ):
         require_output(path, stage)
-    dispatcher.run(STAGE.load_work(), EvaluateJob(workspace, MODEL, params), name=STAGE.name)
+    run_evaluation(EvaluateJob(workspace, MODEL, params), dispatcher)

@@ -6,12 +6,13 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from pvtt.dispatch.inline import InlineDispatcher
-from pvtt.errors import MissingInputError
+from pvtt.errors import MissingInputError, PvttError
 from pvtt.evaluation.contenders.all import others
 from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import all_scores
@@ -100,6 +101,32 @@ def test_transfers_have_figures_of_their_own(
     discs = metrics.categories["transfer"]["disc"]
     assert discs["product_psnr"] == metrics.get("transfer", "product_psnr")
     assert list(discs) == ["product_psnr", "product_delta_e", "identity_top1"]
+
+
+def test_a_batch_that_fails_is_named_and_the_others_are_kept(
+    evaluated_project: EvaluatedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(evaluated_project.workspace.root, root, ignore=shutil.ignore_patterns("cache"))
+    workspace = Workspace(root)
+    before = (workspace.metrics / "evaluate.json").read_bytes()
+    generate, num_calls = ConditionedPipeline.generate, 0
+
+    def once_not_finite(self: ConditionedPipeline, *arguments: Any) -> torch.Tensor:
+        nonlocal num_calls
+        num_calls += 1
+        latents = generate(self, *arguments)
+        return latents * float("nan") if num_calls == 1 else latents
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ConditionedPipeline, "generate", once_not_finite)
+        with pytest.raises(PvttError, match=r"evaluate: train-001: the model's output for .* is not finite"):
+            evaluate.run(workspace, evaluated_project.params, InlineDispatcher())
+    kept = num_calls
+    monkeypatch.setattr(ConditionedPipeline, "generate", once_not_finite)
+    evaluate.run(workspace, evaluated_project.params, InlineDispatcher())
+    assert 0 < num_calls - kept < kept  # only that batch's
+    assert (workspace.metrics / "evaluate.json").read_bytes() == before
 
 
 def test_without_truths_the_transfers_are_not_measured_and_a_reason_stands(
@@ -193,7 +220,7 @@ def test_run_and_plots(out: Path, evaluated_project: EvaluatedProject) -> None:
     assert {row["split"] for row in rows} == {"train", "test", "transfer"}
     assert ("test", "product_psnr") in {(row["split"], row["metric"]) for row in rows}
     progress = json.loads((evaluated_project.workspace.progress / "evaluate.json").read_text())
-    assert progress["done"] == progress["total"] == 13
+    assert progress["done"] == progress["total"] == 7  # batches of at most three samples of a part
 
 
 def test_a_second_run_generates_nothing_and_gives_the_same_bytes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pvtt.dispatch.local import LocalDispatcher
 from pvtt.files.workspace import Workspace
 from pvtt.records.evaluation import read_run
 from tests.evaluated import EvaluatedProject, build_evaluated_project
@@ -16,8 +17,11 @@ def made(workspace: Workspace) -> dict[str, bytes]:
     return {path.relative_to(workspace.root).as_posix(): path.read_bytes() for path in files if path.is_file()}
 
 
-def test_two_folders_make_one_run_id_and_the_same_bytes(evaluated_project: EvaluatedProject, tmp_path: Path) -> None:
-    one, other = evaluated_project.workspace, build_evaluated_project(tmp_path / "another" / "place").workspace
+def test_two_folders_and_two_processes_make_one_run_id_and_the_same_bytes(
+    evaluated_project: EvaluatedProject, tmp_path: Path
+) -> None:
+    one = evaluated_project.workspace
+    other = build_evaluated_project(tmp_path / "another" / "place", LocalDispatcher(2)).workspace
     assert read_run(one.out("evaluate") / "run.json").run_id == read_run(other.out("evaluate") / "run.json").run_id
     first, second = made(one), made(other)
     assert "metrics/evaluate.json" in first

@@ -40,7 +40,7 @@ def draw_videos(workspace: Workspace, params: Params, brighter: float, patch: py
 
     @cache
     def true_film(key: str) -> Video:
-        return Windows(workspace, params, workspace.cache).read(entries[key]).pixels
+        return Windows(workspace, params).read(entries[key]).pixels
 
     def videos(
         self: Generator,

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -31,6 +31,10 @@ from pvtt.params.evaluate import RouteName
 from pvtt.records.base import Record, first_fault
 from pvtt.records.evaluation import FilmSource
 from pvtt.records.parts import PARTS, Part
+
+if TYPE_CHECKING:
+    from pvtt.evaluation.samples import Chosen
+    from pvtt.params.file import Params
 
 SHEETS = ("sources.csv", "sources.json")
 FILM_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
@@ -67,6 +71,23 @@ class AskedFilm:
     width: int
     height: int
     fps: float
+
+
+def asked_films(chosen: Sequence[Chosen], params: Params) -> list[AskedFilm]:
+    """What the samples of an evaluation ask of films that were made elsewhere."""
+    encode = params.encode
+    return [
+        AskedFilm(
+            part=one.part,
+            key=one.entry.key,
+            num_frames=encode.num_frames,
+            width=encode.width,
+            height=encode.height,
+            fps=one.entry.fps / encode.frame_stride,
+        )
+        for one in chosen
+        if one.part in params.evaluate.parts
+    ]
 
 
 class External(Route):

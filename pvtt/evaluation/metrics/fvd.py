@@ -108,23 +108,33 @@ class FvdFeatures:
 
     def __init__(self, embedder: Callable[[Sequence[Video]], npt.NDArray[np.float64]] | None) -> None:
         self._embedder = embedder
-        self._features: list[npt.NDArray[np.float64]] = []  # (S + 1, D) each: outputs, ground truth
+        self.features: list[npt.NDArray[np.float64]] = []  # (S + 1, D) each: outputs, ground truth
 
     def add(self, outputs: Sequence[Video], truth: Video) -> None:
         """A sample's outputs, one a generation, and its ground truth."""
         if self._embedder is not None:
-            self._features.append(self._embedder([*outputs, truth]))
+            self.features.append(self._embedder([*outputs, truth]))
 
     def distance(self, min_n: int) -> FvdResult | None:
-        """FVD, the mean over generations, if there are at least `min_n` samples; None without the network."""
-        if self._embedder is None:
-            return None
-        n = len(self._features)
-        if n < min_n:
-            return FvdResult(None, n)
-        *outputs, truths = np.stack(self._features, axis=1)
-        values = [frechet_distance(features, truths) for features in outputs]
-        return FvdResult(float(np.mean(values)), n, float(np.std(values, ddof=1)) if len(values) > 1 else None)
+        """As `fvd_of`; None without the network."""
+        return fvd_of(None if self._embedder is None else self.features, min_n)
+
+
+def fvd_of(features: Sequence[npt.NDArray[np.float64]] | None, min_n: int) -> FvdResult | None:
+    """FVD, the mean over generations, if there are at least `min_n` samples.
+
+    Args:
+        features: Of each sample, (S + 1, D): of its generations, then of its ground truth; None: not measured.
+        min_n: Samples that it needs.
+    """
+    if features is None:
+        return None
+    n = len(features)
+    if n < min_n:
+        return FvdResult(None, n)
+    *outputs, truths = np.stack(features, axis=1)
+    values = [frechet_distance(of_generation, truths) for of_generation in outputs]
+    return FvdResult(float(np.mean(values)), n, float(np.std(values, ddof=1)) if len(values) > 1 else None)
 
 
 METRICS = (
