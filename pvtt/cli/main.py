@@ -125,3 +125,7 @@ def _leave_failure(exit_code: int, message: str, hint: str | None = None) -> Non
     from pvtt.records.process import Failure, leave_failure
 
     leave_failure(Failure(exit_code=exit_code, message=message, hint=hint))
+
+
+if __name__ == "__main__":
+    main()

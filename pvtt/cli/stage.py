@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import click
 
+from pvtt.errors import PvttError
 from pvtt.stages.all import STAGE_NAMES
 from pvtt.stages.stage import Stage
 
@@ -28,8 +30,14 @@ def stage_command(stage: Stage) -> click.Command:
 
 
 def run_stage(stage: Stage) -> None:
-    """Run a stage in the workspace around the working folder, under its lock."""
-    from pvtt.dispatch import from_environment
+    """Run a stage in the workspace around the working folder, under its lock.
+
+    Of several processes that a launcher started, which act as one, the first holds the lock.
+
+    Raises:
+        PvttError: A launcher started several processes, and the stage is no training.
+    """
+    from pvtt.dispatch import InlineDispatcher, from_environment
     from pvtt.files.atomic import sweep_temporaries, sweep_temporaries_of
     from pvtt.files.lock import hold_lock
     from pvtt.files.workspace import find_workspace
@@ -38,6 +46,15 @@ def run_stage(stage: Stage) -> None:
 
     workspace = find_workspace()
     params = load_params(workspace.params_file)
+    rank, num_processes = (int(os.environ.get(name) or default) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+    if num_processes > 1 and not stage.distributed:
+        raise PvttError(
+            f"{stage.name} was started as {num_processes} processes that act as one, which only a training is made for",
+            "start it without torchrun or accelerate; PVTT_DISPATCH says how many processes share its items",
+        )
+    if rank > 0:
+        stage.run(workspace, params, InlineDispatcher())
+        return
     with hold_lock(workspace.state / f"{stage.name}.lock", f"pvtt {stage.name}"):
         sweep_temporaries_of(workspace.out(stage.name))
         for folder in (workspace.metrics, workspace.state, workspace.checkpoints, workspace.cache / stage.name):

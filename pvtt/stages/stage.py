@@ -33,6 +33,7 @@ class Stage:
         writes: Files and folders that it makes, kept by DVC.
         metrics: Files that it makes, kept by Git.
         work: What one item, or the whole stage where it is one job, is worked on with: `module:function`.
+        distributed: Several processes may act as one: it may be started by `torchrun` and `accelerate launch`.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Stage:
     writes: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     work: str | None = None
+    distributed: bool = False
 
     @property
     def sections(self) -> tuple[str, ...]:

@@ -66,6 +66,7 @@ STAGE = Stage(
     ),
     metrics=("metrics/train_stage1.json",),
     work="pvtt.training.loop:train",
+    distributed=True,
 )
 
 

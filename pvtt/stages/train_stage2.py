@@ -55,6 +55,7 @@ STAGE = Stage(
     ),
     metrics=("metrics/train_stage2.json",),
     work="pvtt.training.loop:train",
+    distributed=True,
 )
 
 
