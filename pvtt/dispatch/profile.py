@@ -14,12 +14,14 @@ from pvtt.errors import MissingInputError, ParamsError
 from pvtt.records.base import Record, faults_of
 
 Count = Annotated[int, Field(ge=1)]
+# Handed on to sbatch as it stands; a line break would end its line in the job's script.
+Option = Annotated[str | None, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class ShardResources(Record):
     """What one shard of a stage's items gets; the shards are the tasks of one job array."""
 
-    parallel: Count = 8  # tasks that run at once; a stage makes as many shards as the largest of these in the profile
+    parallel: Count = 8  # shards of a stage, which are the tasks that run at once
     partition: str | None = None  # instead of the profile's
     gpus: int = Field(default=0, ge=0)
     cpus: Count = 1
@@ -67,19 +69,29 @@ class SlurmProfile(Record):
     """The whole file."""
 
     partition: str | None = None
-    account: str | None = None
-    qos: str | None = None
-    constraint: str | None = None
+    account: Option = None
+    qos: Option = None
+    constraint: Option = None
+    reservation: Option = None
+    nodelist: Option = None
+    exclude: Option = None
+    dependency: Option = None
+    comment: Option = None
+    wckey: Option = None
+    mail_user: Option = None
+    mail_type: Option = None
     gpu_type: str | None = None  # as in Slurm's gres, for example h800
     shards: ShardResources = ShardResources()
     stages: dict[str, ShardResources] = Field(default={})  # by stage name, instead of `shards`
     run: JobResources = JobResources()
+    runs: dict[str, JobResources] = Field(default={})  # by stage name, instead of `run`
     venv: str | None = None  # folder of a virtual environment that the nodes see; default: this process's Python
     container: Container | None = None
     setup: tuple[str, ...] = ()  # shell lines before the work, for example `module load cuda/12.8`
     env: dict[str, str] = Field(default={})
     requeue: Requeue = Requeue()
     file_system_lag_s: float = Field(default=15, ge=0)  # how late a node's files may appear on the submitting host
+    controller_patience_minutes: float = Field(default=120, ge=0)  # how long one that does not answer is asked again
 
     @model_validator(mode="after")
     def _one_environment(self) -> Self:

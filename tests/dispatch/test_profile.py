@@ -9,6 +9,7 @@ import pytest
 from pvtt.dispatch import InlineDispatcher, LocalDispatcher, from_environment
 from pvtt.dispatch.profile import SlurmProfile, load_profile
 from pvtt.dispatch.slurm import SlurmDispatcher
+from pvtt.dispatch.submission import python_of, srun_args
 from pvtt.errors import MissingInputError, ParamsError, PvttError
 from pvtt.stages.all import STAGE_NAMES
 
@@ -73,9 +74,8 @@ def test_without_slurm_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("apptainer", "apptainer exec --nv --bind=/shared:/shared --bind=/d:/d i.sqsh python", []),
     ],
 )
-def test_a_container_runs_the_work(runtime: str, python: str, srun: list[str], tmp_path: Path) -> None:
+def test_a_container_runs_the_work(runtime: str, python: str, srun: list[str]) -> None:
     container = {"runtime": runtime, "image": "i.sqsh", "mounts": ("/shared:/shared", "/d:/d")}
     profile = SlurmProfile.model_validate({"container": container})
-    dispatcher = SlurmDispatcher(profile, tmp_path)
-    assert dispatcher._python() == python
-    assert dispatcher._srun_args(4) == ["--cpus-per-task=4", "--kill-on-bad-exit=1", *srun]
+    assert python_of(profile) == python
+    assert srun_args(profile, 4) == ["--cpus-per-task=4", "--kill-on-bad-exit=1", *srun]

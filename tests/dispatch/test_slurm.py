@@ -30,7 +30,7 @@ def dispatcher(slurm_cluster: SlurmProfile, tmp_path: Path) -> SlurmDispatcher:
 def test_an_array_equals_inline_in_order(dispatcher: SlurmDispatcher, tmp_path: Path) -> None:
     numbers = [4, 1, 3]
     assert dispatcher.map(work.square, numbers, name="t") == InlineDispatcher().map(work.square, numbers, name="t")
-    (script,) = (tmp_path / "slurm" / "t").glob("*_submission.sh")
+    (script,) = (tmp_path / "slurm" / "t").glob("*/*_submission.sh")
     assert "#SBATCH --array=0-2%2" in script.read_text()
     assert dispatcher.map(work.square, [], name="t") == []
 
