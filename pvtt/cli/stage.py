@@ -30,6 +30,7 @@ def stage_command(stage: Stage) -> click.Command:
 def run_stage(stage: Stage) -> None:
     """Run a stage in the workspace around the working folder, under its lock."""
     from pvtt.dispatch import from_environment
+    from pvtt.dispatch.inputs import inputs_mark
     from pvtt.files.atomic import sweep_temporaries, sweep_temporaries_of
     from pvtt.files.lock import hold_lock
     from pvtt.files.workspace import find_workspace
@@ -43,5 +44,6 @@ def run_stage(stage: Stage) -> None:
         for folder in (workspace.metrics, workspace.state, workspace.checkpoints, workspace.cache / stage.name):
             sweep_temporaries(folder)
         at, started = time.time(), time.monotonic()
-        stage.run(workspace, params, from_environment(STAGE_NAMES))
+        dispatcher = from_environment(STAGE_NAMES, lambda: inputs_mark(workspace.root, stage.reads, params))
+        stage.run(workspace, params, dispatcher)
         note_timing(workspace, stage, at, time.monotonic() - started)

@@ -11,7 +11,7 @@ The place comes from the environment, never from `params.yaml`, so that changing
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.dispatch.local import LocalDispatcher, count_cores
@@ -23,13 +23,15 @@ from pvtt.items.dispatcher import Dispatcher
 __all__ = ["InlineDispatcher", "LocalDispatcher", "SlurmDispatcher", "from_environment"]
 
 VARIABLE = "PVTT_DISPATCH"
+SLURM_FOLDER = "slurm"  # below the workspace's state
 
 
-def from_environment(stage_names: Sequence[str]) -> Dispatcher:
+def from_environment(stage_names: Sequence[str], inputs: Callable[[], str] = str) -> Dispatcher:
     """The dispatcher that `PVTT_DISPATCH` names.
 
     Args:
         stage_names: What a Slurm profile may name.
+        inputs: Tells the state of the inputs apart, for a job that may already be at work on them.
 
     Raises:
         PvttError: It names none, or a profile that does not exist or does not fit its schema.
@@ -46,7 +48,9 @@ def from_environment(stage_names: Sequence[str]) -> Dispatcher:
         from pvtt.dispatch.profile import load_profile
 
         workspace = find_workspace()
-        return SlurmDispatcher(load_profile(workspace.root / choice, stage_names), workspace.state / "slurm")
+        return SlurmDispatcher(
+            load_profile(workspace.root / choice, stage_names), workspace.state / SLURM_FOLDER, inputs
+        )
     raise PvttError(
         f"{VARIABLE}={choice!r} is not a place to run",
         "set it to local, local:N, inline, or a Slurm profile such as infra/slurm/h800.yaml",

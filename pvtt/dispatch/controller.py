@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 ANSWER_WITHIN_S = 60.0
+LOOK_EVERY_S = 0.2
 # The work closes its files, or saves a checkpoint; a job that had only begun may not have heard the first.
 INTERRUPT_AFTER_S = (0.0, 4.0)
 KILL_AFTER_S = 12.0
@@ -68,43 +69,54 @@ def is_silence(text: str) -> bool:
     return _SILENT.search(text) is not None
 
 
-def ask(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of Slurm. One that hangs, or is not there, has failed."""
+def ask(
+    *command: str, within_s: float = ANSWER_WITHIN_S, given_up: Callable[[], bool] = lambda: False
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of Slurm. One that takes too long, or is not there, has failed.
+
+    Args:
+        command: Program and arguments.
+        within_s: How long it may take.
+        given_up: Asked meanwhile; true ends the command.
+    """
     # A group of its own: Ctrl-C in a terminal is for this process, which needs these commands to clean up.
     environment = os.environ | {"LC_ALL": "C", "SLURM_BITSTR_LEN": "0", "SLURM_TIME_FORMAT": "standard"}
+    end = time.monotonic() + within_s
+    pipe = subprocess.PIPE
     try:
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            env=environment,
-            timeout=ANSWER_WITHIN_S,
-            process_group=0,
+        process = subprocess.Popen(
+            command, stdout=pipe, stderr=pipe, text=True, errors="replace", env=environment, process_group=0
         )
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 1, "", "Socket timed out: no answer")
     except OSError as error:
         return subprocess.CompletedProcess(command, 127, "", str(error))
+    with process:
+        while True:
+            try:
+                output, errors = process.communicate(timeout=LOOK_EVERY_S)
+                return subprocess.CompletedProcess(command, process.returncode, output, errors)
+            except subprocess.TimeoutExpired:
+                if given_up() or time.monotonic() > end:
+                    process.kill()
+                    return subprocess.CompletedProcess(command, 1, "", "Socket timed out: no answer")
 
 
-def show(job_id: str, job_name: str) -> dict[str, TaskState] | None:
+def show(job_id: str, job_name: str, given_up: Callable[[], bool] = lambda: False) -> dict[str, TaskState] | None:
     """The states of a job, or of an array's tasks, by job id; empty where it is not known any more.
 
     A job of another name is not known: a controller that lost its state gives numbers again. None where the controller
-    does not answer.
+    does not answer, or `given_up` says that nobody waits for its answer.
     """
-    answer = ask("scontrol", "show", "job", "--oneliner", job_id)
+    answer = ask("scontrol", "show", "job", "--oneliner", job_id, given_up=given_up)
     if answer.returncode != 0:
         return {} if _UNKNOWN.search(answer.stderr + answer.stdout) else None
     lines = [line for line in answer.stdout.splitlines() if f" JobName={job_name} " in line]
     return {state.job_id: state for line in lines for state in _parse(line)}
 
 
-def queued(job_name: str) -> set[str] | None:
+def queued(job_name: str, within_s: float = ANSWER_WITHIN_S) -> set[str] | None:
     """Ids of this user's jobs of a name that are in the queue or at work; None where the controller does not answer."""
-    answer = ask("squeue", "--me", "--noheader", "--array", "--format=%i", f"--name={job_name}")
+    command = ["squeue", "--me", "--noheader", "--array", "--format=%i", f"--name={job_name}"]
+    answer = ask(*command, within_s=within_s)
     return set(answer.stdout.split()) if answer.returncode == 0 else None
 
 
@@ -122,22 +134,26 @@ def cancel(job_name: str, jobs: Sequence[str] = (), sleep: Callable[[float], Non
     scancel = ["scancel", "--quiet", "--me", f"--name={job_name}", *jobs]
     start = time.monotonic()
     interrupts = list(INTERRUPT_AFTER_S)
+
+    def left_s() -> float:
+        return max(1.0, start + CANCEL_WITHIN_S - time.monotonic())
+
     while True:
-        active = queued(job_name)
+        active = queued(job_name, left_s())
         if active is not None and jobs:
             active = {job for job in active if job.partition("_")[0] in jobs or job in jobs}
         waited = time.monotonic() - start
         if active == set() or waited > CANCEL_WITHIN_S:
             return {"?"} if active is None else active
         if active is not None:
-            ask(*scancel, "--state=PENDING")
+            ask(*scancel, "--state=PENDING", within_s=left_s())
             if waited >= KILL_AFTER_S:
-                ask(*scancel, "--signal=KILL", "--full")
-                ask(*scancel)
+                ask(*scancel, "--signal=KILL", "--full", within_s=left_s())
+                ask(*scancel, within_s=left_s())
             elif interrupts and waited >= interrupts[0]:
                 interrupts.pop(0)
                 # submitit ignores the SIGTERM of a plain scancel; SIGINT is a KeyboardInterrupt in the work.
-                ask(*scancel, "--signal=INT")
+                ask(*scancel, "--signal=INT", within_s=left_s())
         sleep(0.5)
 
 

@@ -102,7 +102,7 @@ class Leftovers:
             )
 
     def _states(self, submission: Submission) -> dict[str, TaskState]:
-        while (states := controller.show(str(submission.job_id), self._job_name)) is None:
+        while (states := controller.show(str(submission.job_id), self._job_name, self._stop.is_received)) is None:
             self._patience.wait("`scontrol show job` failed")
         return states
 

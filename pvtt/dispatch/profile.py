@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -125,12 +125,37 @@ def load_profile(path: Path, stage_names: Sequence[str]) -> SlurmProfile:
             f"{path} is not YAML: {' '.join(str(error).split())}", "compare infra/slurm/h800.yaml"
         ) from None
     except ValidationError as error:
-        raise ParamsError(f"{path}: {'; '.join(faults_of(error))}", "the schema is pvtt/dispatch/profile.py") from None
-    for name in profile.stages:
-        if name not in stage_names:
-            (near,) = difflib.get_close_matches(name, stage_names, n=1, cutoff=0.0)
-            raise ParamsError(
-                f"{path}: stages.{name}: there is no such stage; the nearest name is {near}",
-                f"the stages are {', '.join(stage_names)}",
-            )
+        faults = [f"{fault}{_nearest_key(fault)}" for fault in faults_of(error)]
+        raise ParamsError(f"{path}: {'; '.join(faults)}", "the schema is pvtt/dispatch/profile.py") from None
+    for part, named in (("stages", profile.stages), ("runs", profile.runs)):
+        for name in named:
+            if name not in stage_names:
+                raise ParamsError(
+                    f"{path}: {part}.{name}: there is no such stage; the nearest name is {_nearest(name, stage_names)}",
+                    f"the stages are {', '.join(stage_names)}",
+                )
     return profile
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    (near,) = difflib.get_close_matches(name, list(names), n=1, cutoff=0.0)
+    return near
+
+
+def _nearest_key(fault: str) -> str:
+    """What may have been meant by an unknown key; empty for another fault."""
+    place, _, what = fault.partition(": ")
+    if not what.startswith("Extra inputs"):
+        return ""
+    *parts, key = place.split(".")
+    known = SlurmProfile.model_fields
+    match parts:
+        case ["shards"] | ["stages", _]:
+            known = ShardResources.model_fields
+        case ["run"] | ["runs", _]:
+            known = JobResources.model_fields
+        case ["container"]:
+            known = Container.model_fields
+        case ["requeue"]:
+            known = Requeue.model_fields
+    return f"; the nearest name is {_nearest(key, known)}"

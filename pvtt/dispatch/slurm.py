@@ -41,9 +41,11 @@ class SlurmDispatcher:
     Args:
         profile: What the jobs ask for.
         folder: For the ledger, job scripts, logs and pickles, on a file system that the nodes share.
+        inputs: Tells states of the inputs of `run` apart; an item of `map` names its own.
     """
 
-    def __init__(self, profile: SlurmProfile, folder: Path) -> None:
+    def __init__(self, profile: SlurmProfile, folder: Path, inputs: Callable[[], str] = str) -> None:
+        self._inputs = inputs
         self._profile = profile
         self._folder = folder.resolve()
         self._ledger = Ledger(self._folder / LEDGER_FILE)
@@ -141,7 +143,8 @@ class SlurmDispatcher:
                 "run on a login node, or unset PVTT_DISPATCH to run here",
             )
         calls = send(function, arguments)
-        place = f"{self._profile.to_json()} {python_of(self._profile) or sys.executable}"
+        python = python_of(self._profile) or sys.executable
+        place = f"{self._profile.to_json()} {python} {self._inputs() if kind == 'run' else ''}"
         key = call_key(kind, name, function, arguments, calls[0], place)
         with StopSignals() as stop:
             submission: Submission | None = None
@@ -199,7 +202,7 @@ class SlurmDispatcher:
         if isinstance(error, SystemExit):
             why = "this process was told to end"
         job_name = self._job_name(name)
-        if controller.queued(job_name) != set():
+        if submission is not None:
             print(f"{name}: {why}: cancelling its Slurm jobs", file=sys.stderr, flush=True)
         left = controller.cancel(job_name)
         if left:

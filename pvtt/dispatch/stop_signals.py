@@ -39,6 +39,10 @@ class StopSignals:
         if kind is None and self.received is not None:  # it came when there was nothing more to wait for
             signal.raise_signal(self.received)
 
+    def is_received(self) -> bool:
+        """Whether a signal has come."""
+        return self.received is not None
+
     def check(self) -> None:
         """Raise `KeyboardInterrupt` after SIGINT; `SystemExit`, with a shell's status, after SIGTERM or SIGHUP."""
         if self.received is signal.SIGINT:

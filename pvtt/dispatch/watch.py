@@ -104,7 +104,8 @@ class Watch:
 
     def _ask(self, quiet: bool = False) -> None:
         """Ask the controller how the tasks are; keep it in the ledger, and say what changed."""
-        states = controller.show(str(self._submission.job_id), self._submission.job_name)
+        submission = self._submission
+        states = controller.show(str(submission.job_id), submission.job_name, self._stop.is_received)
         if states is None:
             if self._silent_since is None:
                 self._silent_since = datetime.now(UTC)

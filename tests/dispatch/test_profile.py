@@ -32,6 +32,12 @@ def test_h800_asks_for_whole_nodes_of_eight_gpus(project_root: Path) -> None:
         ("venv: /a\ncontainer: {runtime: pyxis, image: b}", "venv and container exclude each other"),
         ("shards: [", "is not YAML"),
         ("stages: {clips: {cpus: 2}}", "stages.clips: there is no such stage; the nearest name is clip"),
+        ("runs: {evaluation: {nodes: 1}}", "runs.evaluation: there is no such stage; the nearest name is evaluate"),
+        ("shards: {gpu: 1}", "shards.gpu: Extra inputs are not permitted; the nearest name is gpus"),
+        ("runs: {evaluate: {minute: 1}}", "runs.evaluate.minute: .*; the nearest name is minutes"),
+        ("stages: {clip: {memory: 1}}", "stages.clip.memory: .*; the nearest name is memory_gb"),
+        ("reservations: urgent", "reservations: .*; the nearest name is reservation"),
+        ('comment: "one\\nuid"', "comment: String should match pattern"),
     ],
 )
 def test_a_wrong_profile_says_what_is_wrong(text: str, message: str, tmp_path: Path) -> None:
