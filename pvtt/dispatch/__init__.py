@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.dispatch.local import LocalDispatcher, count_cores
-from pvtt.dispatch.slurm import SlurmDispatcher
+from pvtt.dispatch.slurm import FOLDER, SlurmDispatcher
 from pvtt.errors import PvttError
 from pvtt.files.workspace import find_workspace
 from pvtt.items.dispatcher import Dispatcher
@@ -23,7 +23,6 @@ from pvtt.items.dispatcher import Dispatcher
 __all__ = ["InlineDispatcher", "LocalDispatcher", "SlurmDispatcher", "from_environment"]
 
 VARIABLE = "PVTT_DISPATCH"
-SLURM_FOLDER = "slurm"  # below the workspace's state
 
 
 def from_environment(stage_names: Sequence[str], inputs: Callable[[], str] = str) -> Dispatcher:
@@ -48,9 +47,7 @@ def from_environment(stage_names: Sequence[str], inputs: Callable[[], str] = str
         from pvtt.dispatch.profile import load_profile
 
         workspace = find_workspace()
-        return SlurmDispatcher(
-            load_profile(workspace.root / choice, stage_names), workspace.state / SLURM_FOLDER, inputs
-        )
+        return SlurmDispatcher(load_profile(workspace.root / choice, stage_names), workspace.state / FOLDER, inputs)
     raise PvttError(
         f"{VARIABLE}={choice!r} is not a place to run",
         "set it to local, local:N, inline, or a Slurm profile such as infra/slurm/h800.yaml",

@@ -62,10 +62,7 @@ def died(stage: str, paths: JobPaths, state: TaskState | None, place: str) -> Wo
     )
     what = state.state if state is not None else ""
     if what in ("CANCELLED", "REVOKED"):
-        return WorkStoppedError(
-            f"{job} was cancelled ({known}): nothing is sent again on its own",
-            "finished work is kept; run the same command again to go on",
-        )
+        return cancelled(stage, f"{paths.job_id}{node}", f" ({known})")
     if what in ("TIMEOUT", "DEADLINE"):
         return TimeLimitError(
             f"{job} was ended by its time limit ({known})",
@@ -91,6 +88,13 @@ def died(stage: str, paths: JobPaths, state: TaskState | None, place: str) -> Wo
     if number == _KILLED or code == str(128 + int(_KILLED)) or "oom" in lines.lower():
         return MemoryLimitError(f"{message} (out of memory?)", f"read {log}")
     return WorkerDiedError(message, f"read {log}")
+
+
+def cancelled(stage: str, job: str, known: str = "") -> WorkStoppedError:
+    """The error of a job that a person cancelled: it is never sent again on its own."""
+    return WorkStoppedError(
+        f"{stage}: Slurm job {job} was cancelled{known}", "finished work is kept; run the same command again to go on"
+    )
 
 
 def out_of_gpu_memory(stage: str, error: BaseException, log: Path) -> MemoryLimitError | None:

@@ -149,6 +149,12 @@ class Ledger:
                 "UPDATE attempt SET ended_at = ? WHERE submission = ? AND ended_at IS NULL", (now, submission.id)
             )
 
+    def is_cancelled(self, submission: Submission) -> bool:
+        """Whether somebody has cancelled it since."""
+        with self._open() as database:
+            (state,) = database.execute("SELECT state FROM submission WHERE id = ?", (submission.id,)).fetchone()
+        return bool(state == SubmissionState.CANCELLED)
+
     def adopt(self, submission: Submission) -> None:
         """Note that this process waits for it now."""
         with self._open() as database:

@@ -18,6 +18,10 @@ Count = Annotated[int, Field(ge=1)]
 Option = Annotated[str | None, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
+# Keys of a profile that are about the process that waits; jobs are the same whatever they say.
+WAITING = ("ask_every_s", "controller_patience_minutes", "file_system_lag_s")
+
+
 class ShardResources(Record):
     """What one shard of a stage's items gets; the shards are the tasks of one job array."""
 
@@ -91,6 +95,7 @@ class SlurmProfile(Record):
     env: dict[str, str] = Field(default={})
     requeue: Requeue = Requeue()
     file_system_lag_s: float = Field(default=15, ge=0)  # how late a node's files may appear on the submitting host
+    ask_every_s: float = Field(default=30, ge=1)  # how often the controller is asked, at most
     controller_patience_minutes: float = Field(default=120, ge=0)  # how long one that does not answer is asked again
 
     @model_validator(mode="after")

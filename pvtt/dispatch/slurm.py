@@ -23,7 +23,7 @@ from pvtt.dispatch.call_result import CallResult
 from pvtt.dispatch.endings import out_of_gpu_memory
 from pvtt.dispatch.ledger import Ledger, Submission, SubmissionState, this_driver, timestamp
 from pvtt.dispatch.left import Leftovers
-from pvtt.dispatch.profile import SlurmProfile
+from pvtt.dispatch.profile import WAITING, SlurmProfile
 from pvtt.dispatch.sent_call import send
 from pvtt.dispatch.stop_signals import StopSignals
 from pvtt.dispatch.submission import JobRequest, prune, python_of, submit
@@ -31,6 +31,7 @@ from pvtt.dispatch.watch import Task, Watch, paths_of
 from pvtt.errors import PvttError, first_line
 from pvtt.items.dispatcher import ArgumentT, ResultT, WorkerLostError, WorkStoppedError
 
+FOLDER = "slurm"  # below the workspace's state
 LEDGER_FILE = "jobs.sqlite"
 MAX_LOSSES = 10  # how often a job that was taken away is sent again
 
@@ -144,7 +145,8 @@ class SlurmDispatcher:
             )
         calls = send(function, arguments)
         python = python_of(self._profile) or sys.executable
-        place = f"{self._profile.to_json()} {python} {self._inputs() if kind == 'run' else ''}"
+        asked = self._profile.model_dump_json(exclude=set(WAITING))
+        place = f"{asked} {python} {self._inputs() if kind == 'run' else ''}"
         key = call_key(kind, name, function, arguments, calls[0], place)
         with StopSignals() as stop:
             submission: Submission | None = None
@@ -155,10 +157,7 @@ class SlurmDispatcher:
                     prune(self._ledger, name)
                     submission = self._ledger.begin(self._new(kind, name, key, len(calls), request))
                     submission = submit(self._profile, request, calls, submission, self._ledger, stop)
-                one_fails_all = kind == "run"
-                watch = Watch(
-                    submission, self._ledger, stop, self._profile.file_system_lag_s, request.place, one_fails_all
-                )
+                watch = Watch(submission, self._ledger, stop, self._profile, request.place, kind == "run")
                 found = watch.results()
             except BaseException as error:
                 self._clean_up(name, submission, error)

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from pvtt.dispatch import controller
 from pvtt.dispatch.call_result import CallResult
 from pvtt.dispatch.controller import TaskState
-from pvtt.dispatch.endings import died, word_for
+from pvtt.dispatch.endings import cancelled, died, word_for
 from pvtt.dispatch.ledger import Attempt, Ledger, Submission, timestamp
+from pvtt.dispatch.profile import SlurmProfile
 from pvtt.dispatch.reasons import explain
 from pvtt.dispatch.stop_signals import StopSignals
 from pvtt.errors import ForeignCodeError
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from submitit.core.utils import JobPaths
 
 LOOK_EVERY_S = (0.1, 1.0)  # at a job's files: at first, and at most
-ASK_EVERY_S = (1.0, 30.0)  # the controller
+FIRST_ASK_S = 1.0
 REMIND_EVERY_S = 900.0  # of a job that waits
 
 Task = tuple[str, int]  # job id, rank
@@ -41,16 +42,22 @@ class Watch:
         submission: With its job id.
         ledger: Gets every attempt as it is seen.
         stop: Ends the wait.
-        lag_s: How late a node's files may appear here.
+        profile: For how often to ask the controller, and how late a node's files may appear here.
         place: The part of the profile that sets the job's limits.
         stop_at_error: The first error ends the wait: the other ranks of a job would wait for this one for ever.
     """
 
     def __init__(
-        self, submission: Submission, ledger: Ledger, stop: StopSignals, lag_s: float, place: str, stop_at_error: bool
+        self,
+        submission: Submission,
+        ledger: Ledger,
+        stop: StopSignals,
+        profile: SlurmProfile,
+        place: str,
+        stop_at_error: bool,
     ) -> None:
         self._submission, self._ledger, self._stop = submission, ledger, stop
-        self._lag_s, self._place, self._stop_at_error = lag_s, place, stop_at_error
+        self._profile, self._place, self._stop_at_error = profile, place, stop_at_error
         self._states: dict[str, TaskState] = {}
         self._gone: dict[str, float] = {}  # job id -> when it was first seen to have ended
         self._seen: dict[str, datetime] = {}  # what was said of waiting and working tasks -> since when
@@ -68,14 +75,14 @@ class Watch:
         tasks = [(job_id, rank) for job_id in submission.task_ids for rank in range(submission.num_ranks)]
         pending = list(tasks)
         found: dict[Task, CallResult] = {}
-        look_s, ask_s = LOOK_EVERY_S[0], ASK_EVERY_S[0]
+        look_s, ask_s = LOOK_EVERY_S[0], FIRST_ASK_S
         asked = time.monotonic()
         while pending:
             self._stop.sleep(look_s)
             look_s = min(2 * look_s, LOOK_EVERY_S[1])
             if time.monotonic() - asked >= ask_s:
                 self._ask()
-                asked, ask_s = time.monotonic(), min(2 * ask_s, ASK_EVERY_S[1])
+                asked, ask_s = time.monotonic(), min(2 * ask_s, self._profile.ask_every_s)
             for task in list(pending):
                 result = self._look(*task)
                 if result is None:
@@ -96,9 +103,11 @@ class Watch:
         if paths.result_pickle.exists():
             return load(paths, self._submission.stage)
         gone_at = self._gone.get(job_id)
-        if gone_at is None or time.monotonic() - gone_at <= self._lag_s:
+        if gone_at is None or time.monotonic() - gone_at <= self._profile.file_system_lag_s:
             return None
         error = died(self._submission.stage, paths, self._states.get(job_id), self._place)
+        if self._ledger.is_cancelled(self._submission):  # by `pvtt jobs cancel`, which interrupts the work first
+            error = cancelled(self._submission.stage, job_id)
         self._write_ending(job_id, error)
         return CallResult(error=error)
 

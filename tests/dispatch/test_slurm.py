@@ -85,6 +85,31 @@ def test_the_profile_sets_the_jobs_environment(slurm_cluster: SlurmProfile, tmp_
     assert dispatcher.map(work.environment, names, name="t") == ["a 'quoted' $value", "yes", "1"]
 
 
+def test_a_job_has_its_own_threads_and_what_the_profile_hands_on(
+    slurm_cluster: SlurmProfile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")  # of the login shell
+    profile = slurm_cluster.model_copy(update={"comment": "two words", "mail_type": "NONE"})
+    assert SlurmDispatcher(profile, tmp_path / "slurm").map(work.threads, [0, 1], name="t") == [("1", "1")] * 2
+    (script,) = (tmp_path / "slurm").rglob("*_submission.sh")
+    text = script.read_text()
+    assert "#SBATCH --comment='two words'\n#SBATCH" in text
+    assert "#SBATCH --mail-type=NONE\n" in text
+    assert "wckey" not in text
+    elsewhere = slurm_cluster.model_copy(update={"reservation": "of_nobody"})
+    with pytest.raises(PvttError, match=r"Slurm refused the job: .*reservation"):
+        SlurmDispatcher(elsewhere, tmp_path / "slurm").map(work.threads, [0], name="t")
+
+
+def test_shards_and_runs_are_a_stage_s_own(slurm_cluster: SlurmProfile, tmp_path: Path) -> None:
+    many = slurm_cluster.shards.model_copy(update={"parallel": 9})
+    two = slurm_cluster.run.model_copy(update={"processes_per_node": 2})
+    profile = slurm_cluster.model_copy(update={"stages": {"clip": many}, "run": two, "runs": {"t": slurm_cluster.run}})
+    dispatcher = SlurmDispatcher(profile, tmp_path / "slurm")
+    assert [dispatcher.workers_for(name) for name in ("clip", "photos")] == [9, slurm_cluster.shards.parallel]
+    assert dispatcher.run(work.environment, "SLURM_NTASKS", name="t") in (None, "1")
+
+
 def test_a_preempted_job_starts_again(slurm_cluster: SlurmProfile, tmp_path: Path) -> None:
     with _run_elsewhere(slurm_cluster, tmp_path, "count_starts") as parent:
         (job,) = _queued(tmp_path)
