@@ -49,8 +49,7 @@ def ls_command(every: bool, as_json: bool) -> None:
     if not views:
         click.echo("no Slurm job is open" if not every else "no Slurm job was ever sent from this checkout")
         return
-    rows = [("#", "STAGE", "JOB", "STATE", "GPU-H", "SENT", "WHY")]
-    rows += [_row(view) for view in views]
+    rows = [("#", "STAGE", "JOB", "STATE", "GPU-H", "SENT", "WHY"), *(_row(view) for view in views)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
@@ -58,7 +57,7 @@ def ls_command(every: bool, as_json: bool) -> None:
         click.echo("Slurm's controller did not answer for those that are open: this is what was known last", err=True)
 
 
-def _row(view: JobView) -> tuple[str, ...]:
+def _row(view: JobView) -> tuple[str, str, str, str, str, str, str]:
     submission = view.submission
     return (
         f"#{submission.id}",

@@ -120,13 +120,19 @@ def queued(job_name: str, within_s: float = ANSWER_WITHIN_S) -> set[str] | None:
     return set(answer.stdout.split()) if answer.returncode == 0 else None
 
 
-def cancel(job_name: str, jobs: Sequence[str] = (), sleep: Callable[[float], None] = time.sleep) -> set[str]:
+def cancel(
+    job_name: str,
+    jobs: Sequence[str] = (),
+    sleep: Callable[[float], None] = time.sleep,
+    say: Callable[[str], None] = lambda jobs: None,
+) -> set[str]:
     """End this user's jobs of a name and wait for it: those that work are interrupted first, and killed later.
 
     Args:
         job_name: Their name.
         jobs: Only these jobs, or arrays; by default all of the name.
         sleep: What waits.
+        say: Called once with the ids of the jobs, if there are any.
 
     Returns:
         Ids of those that did not end within `CANCEL_WITHIN_S`; `?` where the controller does not answer.
@@ -134,6 +140,7 @@ def cancel(job_name: str, jobs: Sequence[str] = (), sleep: Callable[[float], Non
     scancel = ["scancel", "--quiet", "--me", f"--name={job_name}", *jobs]
     start = time.monotonic()
     interrupts = list(INTERRUPT_AFTER_S)
+    said = False
 
     def left_s() -> float:
         return max(1.0, start + CANCEL_WITHIN_S - time.monotonic())
@@ -146,6 +153,9 @@ def cancel(job_name: str, jobs: Sequence[str] = (), sleep: Callable[[float], Non
         if active == set() or waited > CANCEL_WITHIN_S:
             return {"?"} if active is None else active
         if active is not None:
+            if not said:
+                said = True
+                say(", ".join(sorted(active)))
             ask(*scancel, "--state=PENDING", within_s=left_s())
             if waited >= KILL_AFTER_S:
                 ask(*scancel, "--signal=KILL", "--full", within_s=left_s())

@@ -79,6 +79,11 @@ def died(stage: str, paths: JobPaths, state: TaskState | None, place: str) -> Wo
         )
     lines = " | ".join(_last_lines(log))
     if not begun_file(paths).exists():
+        if not log.exists():
+            return EnvironmentFaultError(
+                f"{job} ended and none of its files is here ({known})",
+                f"let the nodes see {paths.folder}: it must be on a file system that they share",
+            )
         return EnvironmentFaultError(
             f"{job} ended before its work began ({known}): {lines}",
             f"mend `venv`, `container` or `setup` of the Slurm profile, or that node; read {log}",

@@ -199,11 +199,18 @@ class Ledger:
                 database = self._connect()
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError):
+                    if "locked" in str(error) or "protocol" in str(error):
+                        raise self._busy(error) from error
                     raise
                 self._put_aside()
                 database = self._connect()
             with closing(database), database:
                 yield database
+
+    def _busy(self, error: sqlite3.OperationalError) -> PvttError:
+        return PvttError(
+            f"{self._path}: {error}", "another process of this checkout holds it, on this machine or on another: end it"
+        )
 
     def _connect(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, timeout=WAIT_S)

@@ -201,9 +201,11 @@ class SlurmDispatcher:
         if isinstance(error, SystemExit):
             why = "this process was told to end"
         job_name = self._job_name(name)
-        if submission is not None:
-            print(f"{name}: {why}: cancelling its Slurm jobs", file=sys.stderr, flush=True)
-        left = controller.cancel(job_name)
+
+        def say(jobs: str) -> None:
+            print(f"{name}: {why}: cancelling Slurm job {jobs}", file=sys.stderr, flush=True)
+
+        left = controller.cancel(job_name, say=say)
         if left:
             print(
                 f"{name}: Slurm does not say that they have ended ({', '.join(sorted(left))}): "

@@ -148,7 +148,7 @@ class Watch:
             if known and states[0].state == "PENDING":  # another reason than before: not since it was sent
                 first = now
             since = self._seen[words] = known.get(words, first)
-            number = f"{len(states)} tasks " if self._submission.num_tasks > 1 else ""
+            number = f"{len(states)} task{'s' * (len(states) > 1)} " if self._submission.num_tasks > 1 else ""
             parts.append(f"{number}{words} since {_clock(since)}")
         line = "; ".join(parts)
         waits = any(state.state == "PENDING" for state in active)

@@ -106,6 +106,14 @@ class Project:
         return said
 
 
+def scancel(*arguments: str) -> None:
+    subprocess.run(["scancel", *arguments], check=True)
+
+
+def scontrol(*arguments: str) -> None:
+    subprocess.run(["scontrol", *arguments], check=True)
+
+
 def main(arguments: Sequence[str]) -> None:
     from pvtt.dispatch import SlurmDispatcher
 

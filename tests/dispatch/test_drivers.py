@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from pvtt.dispatch.profile import SlurmProfile
-from tests.dispatch.drivers import Project
+from tests.dispatch.drivers import Project, scontrol
 
 
 @pytest.fixture
@@ -33,6 +32,7 @@ def test_a_killed_driver_s_array_is_taken_over_though_half_of_it_is_done(project
     assert "does this very work: waiting for it" in said
 
 
+@pytest.mark.proof
 def test_an_array_that_ended_unseen_is_taken_as_it_is(project: Project) -> None:
     hold = project.hold(3)
     driver = project.start()
@@ -44,17 +44,28 @@ def test_an_array_that_ended_unseen_is_taken_as_it_is(project: Project) -> None:
     assert len(project.began) == 4
 
 
-def test_a_pending_job_of_a_killed_driver_waits_on_and_is_taken_over(project: Project) -> None:
-    with drained():
+def test_a_pending_job_of_a_killed_driver_is_taken_over_and_says_that_it_is_held(project: Project) -> None:
+    scontrol("update", "PartitionName=main", "State=DOWN")
+    try:
         driver = project.start()
         project.until(lambda: project.submissions and project.submissions[0].job_id, driver)
         project.kill(driver, signal.SIGKILL)
-        assert project.queued()
-    result, _ = project.finish()
+        job = str(project.submissions[0].job_id)
+        scontrol("uhold", job)
+    finally:
+        scontrol("update", "PartitionName=main", "State=UP")
+    second = project.start()
+    project.until(lambda: any(attempt.reason == "JobHeldUser" for attempt in project.attempts), second)
+    scontrol("release", job)
+    result, said = project.finish(second)
     assert result == project.undisturbed()
     assert len(project.submissions) == 1
+    assert (
+        f"clip: Slurm job {job}: 2 tasks PENDING (JobHeldUser: held: `scontrol release {job}` lets it go) since" in said
+    )
 
 
+@pytest.mark.proof
 def test_other_work_than_the_killed_driver_s_cancels_its_jobs_in_words(project: Project) -> None:
     hold = project.hold(3)
     driver = project.start()
@@ -71,29 +82,16 @@ def test_other_work_than_the_killed_driver_s_cancels_its_jobs_in_words(project: 
     assert f"job {first.job_id} of an earlier run (sent {first.submitted_at}, other work" in said
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, *(pytest.param(each, marks=pytest.mark.proof) for each in (signal.SIGHUP, signal.SIGINT))],
+)
 def test_a_driver_that_is_told_to_end_leaves_nothing(project: Project, number: signal.Signals) -> None:
     project.hold(3)
     driver = project.start()
     project.until(lambda: len(project.began) == 4, driver)
     said = project.kill(driver, number)
     assert driver.returncode == (-number if number is signal.SIGINT else 128 + number)
-    assert "cancelling its Slurm jobs" in said
+    assert f"cancelling Slurm job {project.submissions[0].job_id}_" in said
     assert project.queued() == []
     assert [each.state for each in project.submissions] == ["cancelled"]
-
-
-def drained() -> _Drained:
-    """No job starts during the block."""
-    return _Drained()
-
-
-class _Drained:
-    def __enter__(self) -> None:
-        self._set("DOWN")
-
-    def __exit__(self, *_: object) -> None:
-        self._set("UP")
-
-    def _set(self, state: str) -> None:
-        subprocess.run(["scontrol", "update", "PartitionName=main", f"State={state}"], check=True)

@@ -10,21 +10,13 @@ from pathlib import Path
 import pytest
 
 from pvtt.dispatch.profile import Requeue, SlurmProfile
-from tests.dispatch.drivers import Project
+from tests.dispatch.drivers import Project, scancel, scontrol
 from tests.slurm_cluster import SLURM_FOLDER
 
 
 @pytest.fixture
 def project(slurm_cluster: SlurmProfile, tmp_path: Path) -> Project:
     return Project(tmp_path, slurm_cluster)
-
-
-def scancel(*arguments: str) -> None:
-    subprocess.run(["scancel", *arguments], check=True)
-
-
-def scontrol(*arguments: str) -> None:
-    subprocess.run(["scontrol", *arguments], check=True)
 
 
 def local_cluster(action: str, program: str) -> None:
@@ -52,6 +44,7 @@ def test_a_wrong_venv_stops_at_the_first_array(project: Project, tmp_path: Path)
     assert wrong.queued() == []
 
 
+@pytest.mark.proof
 def test_a_package_that_the_node_lacks_is_no_item_s_failure(project: Project) -> None:
     need = project.folder / "need-1"
     need.touch()
@@ -62,6 +55,7 @@ def test_a_package_that_the_node_lacks_is_no_item_s_failure(project: Project) ->
     assert project.finish()[0] == project.undisturbed()
 
 
+@pytest.mark.proof
 def test_a_task_that_a_person_cancels_stops_the_stage_after_the_others(project: Project) -> None:
     hold = project.hold(3)
     driver = project.start()
@@ -74,24 +68,6 @@ def test_a_task_that_a_person_cancels_stops_the_stage_after_the_others(project: 
     hold.unlink()
     assert project.finish()[0] == project.undisturbed()
     assert project.began.count(0) == 1  # what was finished is kept
-
-
-def test_a_held_job_says_so(project: Project) -> None:
-    scontrol("update", "PartitionName=main", "State=DOWN")
-    try:
-        driver = project.start()
-        project.until(lambda: project.submissions and project.submissions[0].job_id, driver)
-        job = str(project.submissions[0].job_id)
-        scontrol("uhold", job)
-    finally:
-        scontrol("update", "PartitionName=main", "State=UP")
-    project.until(lambda: any(attempt.reason == "JobHeldUser" for attempt in project.attempts), driver)
-    scontrol("release", job)
-    result, said = project.finish(driver)
-    assert result == project.undisturbed()
-    assert (
-        f"clip: Slurm job {job}: 2 tasks PENDING (JobHeldUser: held: `scontrol release {job}` lets it go) since" in said
-    )
 
 
 def test_a_time_limit_is_not_booked_on_the_item_in_work(project: Project) -> None:

@@ -66,7 +66,7 @@ def test_work_that_a_node_cannot_import_is_explained(
 
 def test_run_starts_the_ranks_of_a_distributed_job(slurm_cluster: SlurmProfile, tmp_path: Path) -> None:
     two = slurm_cluster.run.model_copy(update={"processes_per_node": 2})
-    dispatcher = SlurmDispatcher(slurm_cluster.model_copy(update={"run": two}), tmp_path / "slurm")
+    dispatcher = SlurmDispatcher(slurm_cluster.model_copy(update={"runs": {"t": two}}), tmp_path / "slurm")
     assert dispatcher.run(work.rank_of, tmp_path, name="t") == ("0", "2", "0", "2", "localhost")
     assert (tmp_path / "0").read_text() == (tmp_path / "1").read_text()
     start = time.monotonic()
@@ -101,13 +101,11 @@ def test_a_job_has_its_own_threads_and_what_the_profile_hands_on(
         SlurmDispatcher(elsewhere, tmp_path / "slurm").map(work.threads, [0], name="t")
 
 
-def test_shards_and_runs_are_a_stage_s_own(slurm_cluster: SlurmProfile, tmp_path: Path) -> None:
+def test_the_number_of_shards_is_a_stage_s_own(slurm_cluster: SlurmProfile, tmp_path: Path) -> None:
     many = slurm_cluster.shards.model_copy(update={"parallel": 9})
-    two = slurm_cluster.run.model_copy(update={"processes_per_node": 2})
-    profile = slurm_cluster.model_copy(update={"stages": {"clip": many}, "run": two, "runs": {"t": slurm_cluster.run}})
+    profile = slurm_cluster.model_copy(update={"stages": {"clip": many}})
     dispatcher = SlurmDispatcher(profile, tmp_path / "slurm")
     assert [dispatcher.workers_for(name) for name in ("clip", "photos")] == [9, slurm_cluster.shards.parallel]
-    assert dispatcher.run(work.environment, "SLURM_NTASKS", name="t") in (None, "1")
 
 
 def test_a_preempted_job_starts_again(slurm_cluster: SlurmProfile, tmp_path: Path) -> None:
