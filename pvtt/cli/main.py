@@ -27,6 +27,7 @@ OTHER_COMMANDS = {
     "export": ("pvtt.cli.export", "Write the dataset in the experiment document's folder layout."),
     "figure": ("pvtt.cli.figure", "Draw template, mask, photos and output side by side."),
     "generate": ("pvtt.cli.generate", "Make a new ad from a template film and photos of another product."),
+    "jobs": ("pvtt.cli.jobs", "The Slurm jobs of this checkout: what waits and why, logs, cancel, retry."),
     "model": ("pvtt.cli.model", "What the model is made of, and what its parts cost."),
     "plan": ("pvtt.cli.plan", "What training at 14B takes after this run, and whether it fits."),
     "params": ("pvtt.cli.params", "Check params.yaml, or switch it to another profile."),

@@ -38,6 +38,7 @@ def run_stage(stage: Stage) -> None:
         PvttError: A launcher started several processes, and the stage is no training.
     """
     from pvtt.dispatch import InlineDispatcher, from_environment
+    from pvtt.dispatch.inputs import inputs_mark
     from pvtt.files.atomic import sweep_temporaries, sweep_temporaries_of
     from pvtt.files.lock import hold_lock
     from pvtt.files.workspace import find_workspace
@@ -60,5 +61,6 @@ def run_stage(stage: Stage) -> None:
         for folder in (workspace.metrics, workspace.state, workspace.checkpoints, workspace.cache / stage.name):
             sweep_temporaries(folder)
         at, started = time.time(), time.monotonic()
-        stage.run(workspace, params, from_environment(STAGE_NAMES))
+        dispatcher = from_environment(STAGE_NAMES, lambda: inputs_mark(workspace.root, stage.reads, params))
+        stage.run(workspace, params, dispatcher)
         note_timing(workspace, stage, at, time.monotonic() - started)

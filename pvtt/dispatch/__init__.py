@@ -11,11 +11,11 @@ The place comes from the environment, never from `params.yaml`, so that changing
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.dispatch.local import LocalDispatcher, count_cores
-from pvtt.dispatch.slurm import SlurmDispatcher
+from pvtt.dispatch.slurm import FOLDER, SlurmDispatcher
 from pvtt.errors import PvttError
 from pvtt.files.workspace import find_workspace
 from pvtt.items.dispatcher import Dispatcher
@@ -25,11 +25,12 @@ __all__ = ["InlineDispatcher", "LocalDispatcher", "SlurmDispatcher", "from_envir
 VARIABLE = "PVTT_DISPATCH"
 
 
-def from_environment(stage_names: Sequence[str]) -> Dispatcher:
+def from_environment(stage_names: Sequence[str], inputs: Callable[[], str] = str) -> Dispatcher:
     """The dispatcher that `PVTT_DISPATCH` names.
 
     Args:
         stage_names: What a Slurm profile may name.
+        inputs: Tells the state of the inputs apart, for a job that may already be at work on them.
 
     Raises:
         PvttError: It names none, or a profile that does not exist or does not fit its schema.
@@ -46,7 +47,7 @@ def from_environment(stage_names: Sequence[str]) -> Dispatcher:
         from pvtt.dispatch.profile import load_profile
 
         workspace = find_workspace()
-        return SlurmDispatcher(load_profile(workspace.root / choice, stage_names), workspace.state / "slurm")
+        return SlurmDispatcher(load_profile(workspace.root / choice, stage_names), workspace.state / FOLDER, inputs)
     raise PvttError(
         f"{VARIABLE}={choice!r} is not a place to run",
         "set it to local, local:N, inline, or a Slurm profile such as infra/slurm/h800.yaml",

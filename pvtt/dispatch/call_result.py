@@ -8,11 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pvtt.errors import PvttError
+from pvtt.items.dispatcher import WorkerDiedError
 
-
-class WorkerDiedError(PvttError):
-    """The process or job that did the work ended without a result."""
+__all__ = ["CallResult", "WorkerDiedError", "call", "portable"]
 
 
 @dataclass(frozen=True)

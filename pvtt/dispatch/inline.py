@@ -14,6 +14,14 @@ class InlineDispatcher:
     def num_workers(self) -> int:
         return 1
 
+    def workers_for(self, name: str) -> int:
+        """See `Dispatcher.workers_for`."""
+        return self.num_workers
+
+    def left_behind(self, name: str) -> list[object] | None:
+        """None: work here ends with this process."""
+        return None
+
     def map(
         self, function: Callable[[ArgumentT], ResultT], arguments: Sequence[ArgumentT], *, name: str
     ) -> list[ResultT | BaseException]:

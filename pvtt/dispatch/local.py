@@ -51,6 +51,14 @@ class LocalDispatcher:
     def num_workers(self) -> int:
         return self._num_workers
 
+    def workers_for(self, name: str) -> int:
+        """See `Dispatcher.workers_for`."""
+        return self._num_workers
+
+    def left_behind(self, name: str) -> list[object] | None:
+        """None: workers end with the process that started them."""
+        return None
+
     def map(
         self, function: Callable[[ArgumentT], ResultT], arguments: Sequence[ArgumentT], *, name: str
     ) -> list[ResultT | BaseException]:

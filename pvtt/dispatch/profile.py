@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -14,12 +14,18 @@ from pvtt.errors import MissingInputError, ParamsError
 from pvtt.records.base import Record, faults_of
 
 Count = Annotated[int, Field(ge=1)]
+# Handed on to sbatch as it stands; a line break would end its line in the job's script.
+Option = Annotated[str | None, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+# Keys of a profile that are about the process that waits; jobs are the same whatever they say.
+WAITING = ("ask_every_s", "controller_patience_minutes", "file_system_lag_s")
 
 
 class ShardResources(Record):
     """What one shard of a stage's items gets; the shards are the tasks of one job array."""
 
-    parallel: Count = 8  # tasks that run at once; a stage makes as many shards as the largest of these in the profile
+    parallel: Count = 8  # shards of a stage, which are the tasks that run at once
     partition: str | None = None  # instead of the profile's
     gpus: int = Field(default=0, ge=0)
     cpus: Count = 1
@@ -67,19 +73,30 @@ class SlurmProfile(Record):
     """The whole file."""
 
     partition: str | None = None
-    account: str | None = None
-    qos: str | None = None
-    constraint: str | None = None
+    account: Option = None
+    qos: Option = None
+    constraint: Option = None
+    reservation: Option = None
+    nodelist: Option = None
+    exclude: Option = None
+    dependency: Option = None
+    comment: Option = None
+    wckey: Option = None
+    mail_user: Option = None
+    mail_type: Option = None
     gpu_type: str | None = None  # as in Slurm's gres, for example h800
     shards: ShardResources = ShardResources()
     stages: dict[str, ShardResources] = Field(default={})  # by stage name, instead of `shards`
     run: JobResources = JobResources()
+    runs: dict[str, JobResources] = Field(default={})  # by stage name, instead of `run`
     venv: str | None = None  # folder of a virtual environment that the nodes see; default: this process's Python
     container: Container | None = None
     setup: tuple[str, ...] = ()  # shell lines before the work, for example `module load cuda/12.8`
     env: dict[str, str] = Field(default={})
     requeue: Requeue = Requeue()
     file_system_lag_s: float = Field(default=15, ge=0)  # how late a node's files may appear on the submitting host
+    ask_every_s: float = Field(default=30, ge=1)  # how often the controller is asked, at most
+    controller_patience_minutes: float = Field(default=120, ge=0)  # how long one that does not answer is asked again
 
     @model_validator(mode="after")
     def _one_environment(self) -> Self:
@@ -113,12 +130,37 @@ def load_profile(path: Path, stage_names: Sequence[str]) -> SlurmProfile:
             f"{path} is not YAML: {' '.join(str(error).split())}", "compare infra/slurm/h800.yaml"
         ) from None
     except ValidationError as error:
-        raise ParamsError(f"{path}: {'; '.join(faults_of(error))}", "the schema is pvtt/dispatch/profile.py") from None
-    for name in profile.stages:
-        if name not in stage_names:
-            (near,) = difflib.get_close_matches(name, stage_names, n=1, cutoff=0.0)
-            raise ParamsError(
-                f"{path}: stages.{name}: there is no such stage; the nearest name is {near}",
-                f"the stages are {', '.join(stage_names)}",
-            )
+        faults = [f"{fault}{_nearest_key(fault)}" for fault in faults_of(error)]
+        raise ParamsError(f"{path}: {'; '.join(faults)}", "the schema is pvtt/dispatch/profile.py") from None
+    for part, named in (("stages", profile.stages), ("runs", profile.runs)):
+        for name in named:
+            if name not in stage_names:
+                raise ParamsError(
+                    f"{path}: {part}.{name}: there is no such stage; the nearest name is {_nearest(name, stage_names)}",
+                    f"the stages are {', '.join(stage_names)}",
+                )
     return profile
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    (near,) = difflib.get_close_matches(name, list(names), n=1, cutoff=0.0)
+    return near
+
+
+def _nearest_key(fault: str) -> str:
+    """What may have been meant by an unknown key; empty for another fault."""
+    place, _, what = fault.partition(": ")
+    if not what.startswith("Extra inputs"):
+        return ""
+    *parts, key = place.split(".")
+    known = SlurmProfile.model_fields
+    match parts:
+        case ["shards"] | ["stages", _]:
+            known = ShardResources.model_fields
+        case ["run"] | ["runs", _]:
+            known = JobResources.model_fields
+        case ["container"]:
+            known = Container.model_fields
+        case ["requeue"]:
+            known = Requeue.model_fields
+    return f"; the nearest name is {_nearest(key, known)}"

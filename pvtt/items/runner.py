@@ -14,62 +14,28 @@ import json
 import os
 import shutil
 import sys
-import threading
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, get_type_hints
 
-from pvtt.errors import FailureBudgetError, PvttError, StorageError, first_line
+from pvtt.errors import FailureBudgetError
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_json
-from pvtt.files.storage import raise_storage_fault, storage_errors, storage_fault
+from pvtt.files.storage import storage_errors
 from pvtt.files.workspace import Workspace
 from pvtt.items.cache import ItemCache
 from pvtt.items.dispatcher import Dispatcher
-from pvtt.items.progress import Progress
+from pvtt.items.fan_out import fan_out
+from pvtt.items.item import Item, ItemRejectedError, PayloadT
 from pvtt.records.base import Record
 from pvtt.records.catalog import Reject
 
-PayloadT = TypeVar("PayloadT", bound=Record)
+__all__ = ["Done", "Item", "ItemRejectedError", "Outcome", "item_key", "materialise", "result_type", "run_items"]
+
 ResultT = TypeVar("ResultT", bound=Record)
 
-POLL_EVERY_S = 0.3
 NUM_NAMED = 5  # items named in an error message; the rest are in rejects.jsonl
-
-
-class ItemRejectedError(Exception):
-    """Raised by an item's work when the item is off-spec: recorded with its reason, cached, not a failure."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(reason, message)
-        self.reason = reason
-        self.message = message
-
-
-@dataclass(frozen=True)
-class Item(Generic[PayloadT]):
-    """One unit of work.
-
-    Args:
-        name: Stable and unique in the stage, for people and for order, for example `JEWE001_001`.
-        payload: What the work function gets.
-        inputs: Content hashes of everything the result depends on besides params and code.
-        product_id: For the reject table.
-    """
-
-    name: str
-    payload: PayloadT
-    inputs: tuple[str, ...]
-    product_id: str | None = None
-
-    def failure(self, stage: str, reason: str, message: str) -> Reject:
-        """The row of the reject table that says why there is no result."""
-        return Reject(
-            stage=stage, item=self.name, product_id=self.product_id, reason=reason, message=message, failed=True
-        )
 
 
 @dataclass(frozen=True)
@@ -103,55 +69,6 @@ class Outcome(Generic[ResultT]):
             f"{named}{more}",
             f"read outs/{stage}/rejects.jsonl, mend or remove these items, and run again: finished items are kept",
         )
-
-
-@dataclass(frozen=True)
-class _Shard(Generic[PayloadT]):
-    stage: str
-    work: Callable[[PayloadT, Path, Any], Record]
-    params: Any
-    cache: Path
-    counter: Path  # gets a byte for each item that is through
-    items: list[tuple[Item[PayloadT], str]]  # with their keys
-
-
-def _process_shard(shard: _Shard[Any]) -> list[Reject]:
-    """Work on a shard's items one after another; returns the failures."""
-    cache = ItemCache(shard.cache)
-    failures = []
-    for item, key in shard.items:
-        if cache.read(key) is None:  # else made by a worker that died later, or by another run on a shared cache
-            try:
-                with cache.write(key) as entry:
-                    try:
-                        record = shard.work(item.payload, entry.directory, shard.params)
-                        entry.result = {"record": json.loads(record.to_json())}
-                    except ItemRejectedError as reject:
-                        raise_storage_fault(reject, entry.directory)
-                        for leftover in entry.directory.iterdir():
-                            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-                        entry.result = {"reject": {"reason": reject.reason, "message": reject.message}}
-            except Exception as error:  # one bad item never kills a run; it is recorded and counted
-                fault = storage_fault(error)
-                if fault is not None:  # not this item's: the next would meet it too
-                    raise fault from error
-                failures.append(item.failure(shard.stage, "error", _one_line(error)))
-        _count_one(shard.counter)
-    return failures
-
-
-def _count_one(counter: Path) -> None:
-    with suppress(OSError), counter.open("ab") as file:  # what only people look at never ends a run
-        file.write(b".")
-
-
-def _one_line(error: Exception) -> str:
-    """What was wrong and what to do; or, for an error not meant for a person, where it was raised."""
-    message = first_line(error)
-    if isinstance(error, PvttError):
-        return f"{message} ({error.hint})" if error.hint else message
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{message} ({type(error).__name__} at {Path(where.filename).name}:{where.lineno})"
 
 
 def result_type(work: Callable[..., ResultT]) -> type[ResultT]:
@@ -197,6 +114,7 @@ def run_items(
 
     Raises:
         StorageError: The cache cannot be written.
+        WorkStoppedError: Somebody cancelled the work, its time is up, or what it runs in is wrong.
     """
     names = [item.name for item in items]
     if len(set(names)) != len(names):
@@ -208,7 +126,7 @@ def run_items(
     entries = {item.name: cache.read(keys[item.name]) for item in items}
     missing = [item for item in items if entries[item.name] is None]
     unfinished = [(item, keys[item.name]) for item in missing]
-    failures = _compute(stage, unfinished, work, params, workspace, dispatcher, len(items))
+    failures = fan_out(stage, unfinished, work, params, workspace, dispatcher, len(items))
 
     done: list[Done[ResultT]] = []
     rejects: list[Reject] = []
@@ -227,103 +145,6 @@ def run_items(
     if len(failed) > NUM_NAMED:
         print(f"{stage}: failed: {len(failed) - NUM_NAMED} more, in outs/{stage}/rejects.jsonl", file=sys.stderr)
     return Outcome(done, rejects, num_computed=len(missing), num_cached=len(items) - len(missing))
-
-
-def _compute(
-    stage: str,
-    missing: Sequence[tuple[Item[PayloadT], str]],
-    work: Callable[[PayloadT, Path, Any], Record],
-    params: Record,
-    workspace: Workspace,
-    dispatcher: Dispatcher,
-    total: int,
-) -> dict[str, Reject]:
-    """Work on the missing items; returns the failures by item name."""
-    if not missing:
-        return {}
-    folder = workspace.cache / stage
-    ItemCache(folder).sweep()
-    num_shards = min(dispatcher.num_workers, len(missing))
-    with _Counters(workspace.progress / f"{stage}.shards", num_shards) as counters:
-        shards = [
-            _Shard(stage, work, params, folder, counter, list(missing[index::num_shards]))
-            for index, counter in enumerate(counters.files)
-        ]
-        progress = Progress(stage, total, workspace.progress / f"{stage}.json", done=total - len(missing))
-        with progress, counters.shown_in(progress):
-            results = dispatcher.map(_process_shard, shards, name=stage)
-            failures: dict[str, Reject] = {}
-            crashed: list[tuple[Item[PayloadT], str]] = []
-            for shard, result in zip(shards, results, strict=True):
-                if isinstance(result, StorageError | KeyboardInterrupt):
-                    raise result
-                if isinstance(result, BaseException):
-                    cache = ItemCache(folder)
-                    crashed += [(item, key) for item, key in shard.items if cache.read(key) is None]
-                else:
-                    failures |= {reject.item: reject for reject in result}
-            # A worker died (a decoder's segmentation fault, the kernel's memory killer): find the item that does it.
-            for item, key in crashed:
-                single = _Shard(stage, work, params, folder, counters.files[0], [(item, key)])
-                (result,) = dispatcher.map(_process_shard, [single], name=stage)
-                if isinstance(result, StorageError | KeyboardInterrupt):
-                    raise result
-                if isinstance(result, BaseException):
-                    message = f"the worker died: {type(result).__name__}: {first_line(result)}"
-                    failures[item.name] = item.failure(stage, "crashed", message)
-                else:
-                    failures |= {reject.item: reject for reject in result}
-    return failures
-
-
-class _Counters:
-    """One small file a shard, which grows by a byte an item, whatever machine the shard runs on.
-
-    Looking at them costs one call a shard, however many items there are.
-    """
-
-    def __init__(self, folder: Path, num_shards: int) -> None:
-        self._folder = folder
-        self.files = [folder / str(index) for index in range(num_shards)]
-
-    def __enter__(self) -> Self:
-        shutil.rmtree(self._folder, ignore_errors=True)
-        with suppress(OSError):
-            self._folder.mkdir(parents=True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def count(self) -> int:
-        """Items that are through, of all shards."""
-        total = 0
-        for file in self.files:
-            with suppress(OSError):
-                total += file.stat().st_size
-        return total
-
-    @contextmanager
-    def shown_in(self, progress: Progress) -> Iterator[None]:
-        """Keep a progress bar up to date during the block."""
-        before = progress.done
-        stop = threading.Event()
-
-        def show() -> None:
-            progress.update(min(progress.total, before + self.count()))
-
-        def watch() -> None:
-            while not stop.wait(POLL_EVERY_S):
-                show()
-
-        thread = threading.Thread(target=watch, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-            show()
 
 
 def materialise(source: Path, destination: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pvtt.dispatch import InlineDispatcher, LocalDispatcher, from_environment
 from pvtt.dispatch.profile import SlurmProfile, load_profile
 from pvtt.dispatch.slurm import SlurmDispatcher
+from pvtt.dispatch.submission import python_of, srun_args
 from pvtt.errors import MissingInputError, ParamsError, PvttError
 from pvtt.stages.all import STAGE_NAMES
 
@@ -31,6 +32,12 @@ def test_h800_asks_for_whole_nodes_of_eight_gpus(project_root: Path) -> None:
         ("venv: /a\ncontainer: {runtime: pyxis, image: b}", "venv and container exclude each other"),
         ("shards: [", "is not YAML"),
         ("stages: {clips: {cpus: 2}}", "stages.clips: there is no such stage; the nearest name is clip"),
+        ("runs: {evaluation: {nodes: 1}}", "runs.evaluation: there is no such stage; the nearest name is evaluate"),
+        ("shards: {gpu: 1}", "shards.gpu: Extra inputs are not permitted; the nearest name is gpus"),
+        ("runs: {evaluate: {minute: 1}}", "runs.evaluate.minute: .*; the nearest name is minutes"),
+        ("stages: {clip: {memory: 1}}", "stages.clip.memory: .*; the nearest name is memory_gb"),
+        ("reservations: urgent", "reservations: .*; the nearest name is reservation"),
+        ('comment: "one\\nuid"', "comment: String should match pattern"),
     ],
 )
 def test_a_wrong_profile_says_what_is_wrong(text: str, message: str, tmp_path: Path) -> None:
@@ -73,9 +80,8 @@ def test_without_slurm_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("apptainer", "apptainer exec --nv --bind=/shared:/shared --bind=/d:/d i.sqsh python", []),
     ],
 )
-def test_a_container_runs_the_work(runtime: str, python: str, srun: list[str], tmp_path: Path) -> None:
+def test_a_container_runs_the_work(runtime: str, python: str, srun: list[str]) -> None:
     container = {"runtime": runtime, "image": "i.sqsh", "mounts": ("/shared:/shared", "/d:/d")}
     profile = SlurmProfile.model_validate({"container": container})
-    dispatcher = SlurmDispatcher(profile, tmp_path)
-    assert dispatcher._python() == python
-    assert dispatcher._srun_args(4) == ["--cpus-per-task=4", "--kill-on-bad-exit=1", *srun]
+    assert python_of(profile) == python
+    assert srun_args(profile, 4) == ["--cpus-per-task=4", "--kill-on-bad-exit=1", *srun]

@@ -30,7 +30,7 @@ def dispatcher(slurm_cluster: SlurmProfile, tmp_path: Path) -> SlurmDispatcher:
 def test_an_array_equals_inline_in_order(dispatcher: SlurmDispatcher, tmp_path: Path) -> None:
     numbers = [4, 1, 3]
     assert dispatcher.map(work.square, numbers, name="t") == InlineDispatcher().map(work.square, numbers, name="t")
-    (script,) = (tmp_path / "slurm" / "t").glob("*_submission.sh")
+    (script,) = (tmp_path / "slurm" / "t").glob("*/*_submission.sh")
     assert "#SBATCH --array=0-2%2" in script.read_text()
     assert dispatcher.map(work.square, [], name="t") == []
 
@@ -66,7 +66,7 @@ def test_work_that_a_node_cannot_import_is_explained(
 
 def test_run_starts_the_ranks_of_a_distributed_job(slurm_cluster: SlurmProfile, tmp_path: Path) -> None:
     two = slurm_cluster.run.model_copy(update={"processes_per_node": 2})
-    dispatcher = SlurmDispatcher(slurm_cluster.model_copy(update={"run": two}), tmp_path / "slurm")
+    dispatcher = SlurmDispatcher(slurm_cluster.model_copy(update={"runs": {"t": two}}), tmp_path / "slurm")
     assert dispatcher.run(work.rank_of, tmp_path, name="t") == ("0", "2", "0", "2", "localhost")
     assert (tmp_path / "0").read_text() == (tmp_path / "1").read_text()
     start = time.monotonic()
@@ -83,6 +83,29 @@ def test_the_profile_sets_the_jobs_environment(slurm_cluster: SlurmProfile, tmp_
     dispatcher = SlurmDispatcher(profile, tmp_path / "slurm")
     names = ["NCCL_DEBUG", "FROM_SETUP", "SLURM_CPUS_PER_TASK"]
     assert dispatcher.map(work.environment, names, name="t") == ["a 'quoted' $value", "yes", "1"]
+
+
+def test_a_job_has_its_own_threads_and_what_the_profile_hands_on(
+    slurm_cluster: SlurmProfile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")  # of the login shell
+    profile = slurm_cluster.model_copy(update={"comment": "two words", "mail_type": "NONE"})
+    assert SlurmDispatcher(profile, tmp_path / "slurm").map(work.threads, [0, 1], name="t") == [("1", "1")] * 2
+    (script,) = (tmp_path / "slurm").rglob("*_submission.sh")
+    text = script.read_text()
+    assert "#SBATCH --comment='two words'\n#SBATCH" in text
+    assert "#SBATCH --mail-type=NONE\n" in text
+    assert "wckey" not in text
+    elsewhere = slurm_cluster.model_copy(update={"reservation": "of_nobody"})
+    with pytest.raises(PvttError, match=r"Slurm refused the job: .*reservation"):
+        SlurmDispatcher(elsewhere, tmp_path / "slurm").map(work.threads, [0], name="t")
+
+
+def test_the_number_of_shards_is_a_stage_s_own(slurm_cluster: SlurmProfile, tmp_path: Path) -> None:
+    many = slurm_cluster.shards.model_copy(update={"parallel": 9})
+    profile = slurm_cluster.model_copy(update={"stages": {"clip": many}})
+    dispatcher = SlurmDispatcher(profile, tmp_path / "slurm")
+    assert [dispatcher.workers_for(name) for name in ("clip", "photos")] == [9, slurm_cluster.shards.parallel]
 
 
 def test_a_preempted_job_starts_again(slurm_cluster: SlurmProfile, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import time
 from pathlib import Path
 
 from pvtt.errors import PvttError
+from pvtt.records.base import Record
 
 
 def square(number: int) -> int:
@@ -76,3 +78,33 @@ def count_starts(file: Path) -> int:
     while starts < 2:
         time.sleep(0.05)
     return starts
+
+
+class Number(Record):
+    """An item of `multiply`."""
+
+    value: int
+    folder: str  # where a test holds it up, and sees that it began
+
+
+class Settings(Record):
+    factor: int = 2
+
+
+class Product(Record):
+    value: int
+
+
+def multiply(number: Number, directory: Path, settings: Settings) -> Product:
+    """Waits while the test holds it with a file `hold-<value>`; dies where there is a file `kill-<value>`."""
+    folder = Path(number.folder)
+    with (folder / "began").open("a") as began:
+        began.write(f"{number.value}\n")
+    while (folder / f"hold-{number.value}").exists():
+        time.sleep(0.05)
+    if (folder / f"kill-{number.value}").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    if (folder / f"need-{number.value}").exists():
+        importlib.import_module("a_package_that_is_not_here")
+    (directory / "out.txt").write_text(str(number.value * settings.factor))
+    return Product(value=number.value * settings.factor)

@@ -1,0 +1,168 @@
+"""What goes wrong with Slurm jobs, told apart; each ends in what an undisturbed run gives, or stops in words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pvtt.dispatch.profile import Requeue, SlurmProfile
+from tests.dispatch.drivers import Project, scancel, scontrol
+from tests.slurm_cluster import SLURM_FOLDER
+
+
+@pytest.fixture
+def project(slurm_cluster: SlurmProfile, tmp_path: Path) -> Project:
+    return Project(tmp_path, slurm_cluster)
+
+
+def local_cluster(action: str, program: str) -> None:
+    folder = Path(os.environ["SLURM_CONF"]).parent
+    subprocess.run([str(SLURM_FOLDER / "local-cluster"), action, str(folder), program], check=True)
+
+
+def test_an_item_that_ends_its_job_is_found_in_one_more_array(project: Project) -> None:
+    six = Project(project.folder, project.profile, 6)
+    (six.folder / "kill-2").touch()
+    result, said = six.finish()
+    assert result == six.undisturbed(2)
+    assert [each.num_tasks for each in six.submissions] == [2, 2]  # item 2 alone, beside 4, which came after it
+    assert sorted(six.began) == [0, 1, 2, 2, 3, 4, 5]
+    assert "failed: N2: the worker died: MemoryLimitError: clip: Slurm job" in said
+
+
+def test_a_wrong_venv_stops_at_the_first_array(project: Project, tmp_path: Path) -> None:
+    wrong = Project(project.folder, project.profile.model_copy(update={"venv": str(tmp_path / "venv")}))
+    result, said = wrong.finish()
+    assert result == {"error": "EnvironmentFaultError"}
+    assert f"{tmp_path}/venv/bin/python" in said
+    assert "mend `venv`" in said
+    assert len(wrong.submissions) == 1
+    assert wrong.queued() == []
+
+
+@pytest.mark.proof
+def test_a_package_that_the_node_lacks_is_no_item_s_failure(project: Project) -> None:
+    need = project.folder / "need-1"
+    need.touch()
+    result, said = project.finish()
+    assert result == {"error": "EnvironmentFaultError"}
+    assert "No module named 'a_package_that_is_not_here'" in said
+    need.unlink()
+    assert project.finish()[0] == project.undisturbed()
+
+
+@pytest.mark.proof
+def test_a_task_that_a_person_cancels_stops_the_stage_after_the_others(project: Project) -> None:
+    hold = project.hold(3)
+    driver = project.start()
+    project.until(lambda: len(project.began) == 4, driver)
+    scancel(project.job_of(3))
+    result, said = project.finish(driver)
+    assert result == {"error": "WorkStoppedError"}
+    assert f"Slurm job {project.job_of(3)} on localhost was cancelled (JobState=CANCELLED" in said
+    assert len(project.submissions) == 1
+    hold.unlink()
+    assert project.finish()[0] == project.undisturbed()
+    assert project.began.count(0) == 1  # what was finished is kept
+
+
+def test_a_time_limit_is_not_booked_on_the_item_in_work(project: Project) -> None:
+    once = Project(project.folder, project.profile.model_copy(update={"requeue": Requeue(max_timeouts=0)}))
+    short = once.profile.shards.model_copy(update={"minutes": 1})
+    once = Project(once.folder, once.profile.model_copy(update={"shards": short}))
+    hold = once.hold(3)
+    driver = once.start()
+    once.until(lambda: len(once.began) == 4, driver)
+    scancel("--signal=USR2", once.job_of(3))  # what `requeue.signal_s` sends
+    result, said = once.finish(driver)
+    assert result == {"error": "TimeLimitError"}
+    assert "was ended by its time limit of 1 minutes" in said
+    assert "raise shards.minutes or requeue.max_timeouts" in said
+    hold.unlink()
+    assert once.finish()[0] == once.undisturbed()
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("how", ["requeue", "notice", "time limit", "node fails"])
+def test_work_that_is_taken_away_goes_on_in_the_same_job(project: Project, how: str) -> None:
+    minutes = project.profile.shards.model_copy(update={"minutes": 1})
+    project = Project(project.folder, project.profile.model_copy(update={"shards": minutes}))
+    hold = project.hold(3)
+    driver = project.start()
+    project.until(lambda: len(project.began) == 4, driver)
+    take_away: dict[str, Callable[[], None]] = {
+        "requeue": lambda: scontrol("requeue", project.job_of(3)),
+        "notice": lambda: scancel("--signal=USR2", project.job_of(3)),
+        "time limit": lambda: None,
+        "node fails": lambda: scontrol("update", "NodeName=localhost", "State=DOWN", "Reason=test"),
+    }
+    take_away[how]()
+    if how == "node fails":
+        scontrol("update", "NodeName=localhost", "State=RESUME")
+    project.until(lambda: project.began.count(3) == 2, driver)
+    hold.unlink()
+    assert project.finish(driver)[0] == project.undisturbed()
+    assert len(project.submissions) == 1
+    last = [attempt for attempt in project.attempts if attempt.job_id == project.job_of(3)]
+    assert [attempt.attempt for attempt in last] == [1, 2]
+
+
+@pytest.mark.proof
+def test_an_array_that_a_person_cancels_stops_at_once(project: Project) -> None:
+    hold = project.hold(3)
+    driver = project.start()
+    project.until(lambda: len(project.began) == 4, driver)
+    scancel(str(project.submissions[0].job_id))
+    assert project.finish(driver)[0] == {"error": "WorkStoppedError"}
+    assert len(project.submissions) == 1
+    hold.unlink()
+    assert project.finish()[0] == project.undisturbed()
+
+
+@pytest.mark.proof
+def test_a_controller_that_is_down_at_submission_is_waited_for(project: Project) -> None:
+    local_cluster("kill", "slurmctld")
+    try:
+        driver = project.start()
+        project.until(lambda: (project.folder / ".pvtt" / "progress").exists(), driver)
+        with pytest.raises(subprocess.TimeoutExpired):
+            driver.wait(timeout=15)
+    finally:
+        local_cluster("revive", "slurmctld")
+    result, said = project.finish(driver)
+    assert result == project.undisturbed()
+    assert "Slurm's controller does not answer (" in said
+    assert "correct the Slurm profile" not in said
+
+
+@pytest.mark.proof
+def test_a_controller_that_dies_while_jobs_work_costs_nothing(project: Project) -> None:
+    hold = project.hold(3)
+    driver = project.start()
+    project.until(lambda: len(project.began) == 4, driver)
+    local_cluster("kill", "slurmctld")
+    try:
+        hold.unlink()
+        project.until(lambda: len(list((project.folder / ".pvtt" / "cache").rglob("result.json"))) == 4, driver)
+    finally:
+        local_cluster("revive", "slurmctld")
+    assert project.finish(driver)[0] == project.undisturbed()
+    assert len(project.submissions) == 1
+
+
+@pytest.mark.proof
+def test_a_node_s_daemon_that_is_killed_costs_one_start(project: Project) -> None:
+    hold = project.hold(3)
+    driver = project.start()
+    project.until(lambda: len(project.began) == 4, driver)
+    local_cluster("kill", "slurmd")
+    scontrol("update", "NodeName=localhost", "State=DOWN", "Reason=test")  # what the controller does in the end
+    hold.unlink()
+    scontrol("update", "NodeName=localhost", "State=RESUME")
+    local_cluster("revive", "slurmd")
+    assert project.finish(driver)[0] == project.undisturbed()
+    assert len(project.submissions) <= 2
