@@ -41,8 +41,9 @@ from pvtt.training.objective import evaluate_loss
 from pvtt.training.optimizer import MuonWithAdamW
 from pvtt.training.parameters import declare_trainable, shorten
 from pvtt.training.preemption import DeferredSignals
+from pvtt.training.precision import in_bf16
 from pvtt.training.runtime import accelerate_for, compile_blocks, deterministic, machine
-from pvtt.training.sharding import like, restore_optimizer, whole
+from pvtt.training.sharding import like, reshard, restore_optimizer, shard, whole
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -71,6 +72,7 @@ class Training:
     """
 
     def __init__(self, job: TrainJob, accelerator: Accelerator) -> None:
+        from accelerate.utils import DistributedType
         from diffusers.training_utils import EMAModel
         from transformers.optimization import get_cosine_with_min_lr_schedule_with_warmup
 
@@ -132,6 +134,8 @@ class Training:
             model.enable_gradient_checkpointing()
         if self.params.compile:
             compile_blocks(model, accelerator.device)
+        if self.params.precision == "bf16":
+            in_bf16(model, accelerator.device, accelerator.distributed_type == DistributedType.FSDP)
         model.train()
         optimizer = self._new_optimizer([parameter for parameter in model.parameters() if parameter.requires_grad])
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
@@ -140,7 +144,7 @@ class Training:
             self.optimizer, settings.warmup_steps, settings.steps, min_lr_rate=settings.min_lr_fraction
         )
         self.trainable: list[Tensor] = [p for p in self.transformer.parameters() if p.requires_grad]
-        self.ema = EMAModel(self.trainable, decay=settings.ema_decay, foreach=True)
+        self.ema = EMAModel(self._shards(), decay=settings.ema_decay, foreach=True)
         self.ema.to(accelerator.device)
 
         self.step = 0
@@ -162,6 +166,10 @@ class Training:
         """The model without accelerate's wrappers for several processes."""
         unwrapped: ProductVideoTransformer = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=True)
         return unwrapped
+
+    def _shards(self) -> list[Tensor]:
+        """What this process holds of the trainable parameters; EMA is of these."""
+        return [shard(parameter) for parameter in self.trainable]
 
     def _start_model(self) -> ProductVideoTransformer:
         params, tokens = self.job.params, tokens_of(self.dataset.read(0, 0).conditions)
@@ -236,7 +244,7 @@ class Training:
             for name, part in parts.items():
                 sums[name] = sums.get(name, 0) + part.mean()
         self.schedule.step()
-        self.ema.step(self.trainable)
+        self.ema.step(self._shards())
         self.step += 1
         self.position += settings.batch_size * settings.gradient_accumulation
         means = accelerator.reduce(torch.stack(list(sums.values())) / settings.gradient_accumulation, "mean")
@@ -279,13 +287,14 @@ class Training:
     @contextmanager
     def _ema_weights(self) -> Iterator[None]:
         """The EMA weights in the model, in evaluation mode."""
-        trained = [parameter.detach().clone() for parameter in self.trainable]
-        self.ema.copy_to(self.trainable)
+        trained = [shard.detach().clone() for shard in self._shards()]
+        self.ema.copy_to(self._shards())
         self.model.eval()
         try:
             yield
         finally:
-            torch._foreach_copy_([parameter.data for parameter in self.trainable], trained)
+            reshard(self.model)
+            torch._foreach_copy_([shard.data for shard in self._shards()], trained)
             self.model.train()
 
     def _measure_held_out(self, log: TrainingLog) -> None:
@@ -344,7 +353,7 @@ class Training:
 
     def _finish(self) -> TrainingMetrics:
         """Write `outs/<stage>` and remove the checkpoints."""
-        self.ema.copy_to(self.trainable)
+        self.ema.copy_to(self._shards())
         weights = whole(self.transformer.state_dict())
         if self.accelerator.is_main_process:
             result = ProductVideoTransformer.from_config(self.transformer.config)

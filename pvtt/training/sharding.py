@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def whole(value: Any) -> Any:
@@ -19,6 +19,32 @@ def whole(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [whole(part) for part in value]
     return value
+
+
+def shard(tensor: Tensor) -> Tensor:
+    """What this process holds of a tensor, sharing its memory; the tensor itself where it is not sharded.
+
+    It requires gradients where the tensor does, as a leaf of its own.
+    """
+    if not hasattr(tensor, "full_tensor"):
+        return tensor
+    from torch.distributed.tensor import DTensor
+
+    detached = tensor.detach()
+    assert isinstance(detached, DTensor)
+    return detached.to_local().requires_grad_(tensor.requires_grad)
+
+
+def reshard(model: nn.Module) -> None:
+    """Let go of the whole weights that FSDP2 keeps after a forward pass without a backward one.
+
+    It would go on computing with them, whatever is written into the shards.
+    """
+    from torch.distributed.fsdp import FSDPModule
+
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
 
 
 def like(tensor: Tensor, model: Tensor) -> Tensor:
