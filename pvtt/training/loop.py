@@ -37,11 +37,12 @@ from pvtt.training.job import TrainJob, training_key
 from pvtt.training.log import TrainingLog
 from pvtt.training.loss_inputs import load_loss_inputs
 from pvtt.training.model import champion_model, encode_constants, new_model, save_pipeline, tokens_of, trained_model
-from pvtt.training.objective import evaluate_loss
+from pvtt.training.objective import evaluate_loss, require_masks
 from pvtt.training.optimizer import MuonWithAdamW
 from pvtt.training.parameters import declare_trainable, shorten
-from pvtt.training.preemption import DeferredSignals
 from pvtt.training.precision import in_bf16
+from pvtt.training.preemption import DeferredSignals
+from pvtt.training.processes import Processes
 from pvtt.training.runtime import accelerate_for, compile_blocks, deterministic, machine
 from pvtt.training.sharding import like, reshard, restore_optimizer, shard, whole
 
@@ -80,6 +81,7 @@ class Training:
         self.accelerator = accelerator
         self.params = job.params.train
         self.settings = settings = job.settings
+        self.processes = Processes(accelerator)
         if settings.batch_size % accelerator.num_processes:
             raise ParamsError(
                 f"{job.settings_key}.batch_size {settings.batch_size} cannot be spread over "
@@ -159,6 +161,7 @@ class Training:
             settings.batch_size,
             job.params.seed,
             accelerator.device,
+            self.processes,
         )
 
     @property
@@ -215,7 +218,7 @@ class Training:
                 if self.step % settings.validate_every == 0 or self.step == settings.steps:
                     self._measure_held_out(log)
                 progress.update(self.step, f"loss {row['loss']:.4f}")
-                stopping = self._any(signals.received is not None)
+                stopping = self.processes.any(signals.received is not None)
                 if stopping or self.step % settings.checkpoint_every == 0 or self.step == settings.steps:
                     self._save_checkpoint()
                 if stopping:
@@ -230,7 +233,9 @@ class Training:
         lr = self.schedule.get_last_lr()[0]
         grad_norm = torch.zeros(())
         for _ in range(settings.gradient_accumulation):
-            batch = next(self.batches)
+            with self.processes.together():
+                batch = next(self.batches)
+                require_masks(batch, self.params.loss, self.job.settings_key)
             with accelerator.accumulate(self.model):
                 loss = evaluate_loss(self.model, batch, self.params, self.loss_inputs)
                 self._require_finite(loss.total, batch.keys)
@@ -262,21 +267,15 @@ class Training:
 
     def _require_finite(self, values: Tensor, keys: Sequence[str]) -> None:
         finite = values.isfinite()
-        if not finite.all():
-            # A gradient's norm is one number for the whole batch.
-            per_sample = finite.tolist() if values.ndim else [False] * len(keys)
-            bad = [key for key, good in zip(keys, per_sample, strict=True) if not good]
+        # A gradient's norm is one number for the whole batch.
+        per_sample = finite.tolist() if values.ndim else [bool(finite)] * len(keys)
+        bad = self.processes.union([key for key, good in zip(keys, per_sample, strict=True) if not good])
+        if bad:
             what = "loss" if values.ndim else "gradient"
             raise PvttError(
                 f"{self.job.stage}: the {what} is not finite at step {self.step + 1}, for {', '.join(bad)}",
                 f"look at these samples in {self.job.encoded}; if they are sound, lower {self.job.settings_key}.lr",
             )
-
-    def _any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process."""
-        if self.accelerator.num_processes == 1:
-            return flag
-        return bool(self.accelerator.reduce(torch.tensor(float(flag), device=self.accelerator.device), "sum") > 0)
 
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:
@@ -299,7 +298,7 @@ class Training:
 
     def _measure_held_out(self, log: TrainingLog) -> None:
         with self._ema_weights():
-            rows = self.held_out.measure(self.model)
+            rows = self.held_out.measure(self.transformer)
             self.held_out_rows += [{"step": self.step, **row} for row in rows]
             for row in rows:
                 log.log({f"validation/sigma_{row['sigma']:.2f}": row["loss"]}, self.step)
