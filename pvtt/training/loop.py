@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,6 +23,7 @@ from pvtt.encoding.foreign_dataset import ForeignDataset
 from pvtt.encoding.store import EncodedDataset
 from pvtt.errors import ParamsError, PvttError
 from pvtt.files.atomic import atomic_directory, atomic_write_text
+from pvtt.files.hashing import sha256_json
 from pvtt.files.workspace import require_output
 from pvtt.items.progress import Progress
 from pvtt.models.contracts import Contracts
@@ -33,21 +35,33 @@ from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set
 from pvtt.training.dataset import Batch, HighNoise, SampleSequence
 from pvtt.training.held_out import HeldOut
 from pvtt.training.history import summarise_history, write_csv
-from pvtt.training.job import TrainJob, training_key
+from pvtt.training.job import TrainJob, key_parts
 from pvtt.training.log import TrainingLog
 from pvtt.training.loss_inputs import load_loss_inputs
-from pvtt.training.model import champion_model, encode_constants, new_model, save_pipeline, tokens_of, trained_model
+from pvtt.training.model import (
+    champion_model,
+    complete_pipeline,
+    encode_constants,
+    new_model,
+    save_pipeline,
+    tokens_of,
+    trained_model,
+)
 from pvtt.training.objective import evaluate_loss, require_masks
 from pvtt.training.optimizer import MuonWithAdamW
 from pvtt.training.parameters import declare_trainable, shorten
 from pvtt.training.precision import in_bf16
 from pvtt.training.preemption import DeferredSignals
 from pvtt.training.processes import Processes
+from pvtt.training.result import save_together
 from pvtt.training.runtime import accelerate_for, compile_blocks, deterministic, machine
-from pvtt.training.sharding import like, reshard, restore_optimizer, shard, whole
+from pvtt.training.sharding import reshard, shard, whole
+from pvtt.training.state import TrainedState
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+    from pvtt.training.sharded_checkpoint import ShardedCheckpoints
 
 
 def train(job: TrainJob) -> TrainingMetrics:
@@ -153,7 +167,9 @@ class Training:
         self.position = 0
         self.history: list[dict[str, float]] = []
         self.held_out_rows: list[dict[str, float]] = []
-        self.store = CheckpointStore(job.workspace.checkpoints / job.stage, training_key(job))
+        self.state = TrainedState(self.trainable_names, self.trainable, self.ema, self.optimizer)
+        self.key_parts = key_parts(job)
+        self.store = CheckpointStore(job.workspace.checkpoints / job.stage, sha256_json(self.key_parts))
         self.held_out = HeldOut(
             EncodedDataset(job.encoded, "val"),
             self.params,
@@ -218,12 +234,15 @@ class Training:
                 if self.step % settings.validate_every == 0 or self.step == settings.steps:
                     self._measure_held_out(log)
                 progress.update(self.step, f"loss {row['loss']:.4f}")
-                stopping = self.processes.any(signals.received is not None)
+                received = self.processes.union([] if signals.received is None else [signals.received])
+                stopping = bool(received)
                 if stopping or self.step % settings.checkpoint_every == 0 or self.step == settings.steps:
                     self._save_checkpoint()
                 if stopping:
+                    if self.processes.count > 1:
+                        self.sharded.wait()
                     self._say(f"stopped after step {self.step}; the same command continues from there")
-                    signals.deliver()
+                    signals.deliver(received[0])  # also where it did not arrive: nobody trains on alone
         return self._finish()
 
     def train_step(self) -> dict[str, float]:
@@ -313,33 +332,57 @@ class Training:
 
     # -- state on disk
 
+    @cached_property
+    def sharded(self) -> ShardedCheckpoints:
+        """Of several processes; all of them must ask for it at the same time."""
+        from pvtt.training.sharded_checkpoint import ShardedCheckpoints
+
+        return ShardedCheckpoints(self.store, self.processes)
+
     def _save_checkpoint(self) -> None:
+        alone = self.processes.count == 1
         checkpoint = Checkpoint(
             step=self.step,
             position=self.position,
-            weights=dict(zip(self.trainable_names, whole(self.trainable), strict=True)),
-            ema=whole(self.ema.state_dict()),
-            optimizer=whole(self.optimizer.state_dict()),
+            **(self.state.whole() if alone else self.state.rest()),
             schedule=self.schedule.state_dict(),
             rng=rng_state(),
-            history=self.history,
-            held_out=self.held_out_rows,
+            history=list(self.history),
+            held_out=list(self.held_out_rows),
             machine=machine(),
         )
-        if self.accelerator.is_main_process:
+        if alone:
             self.store.save(checkpoint)
-        self.accelerator.wait_for_everyone()
+        else:
+            self.sharded.save(checkpoint, self.state.tensors())
+
+    def _load_checkpoint(self) -> Checkpoint | None:
+        """The newest that is whole, whoever wrote it, taken into the model, EMA and the optimizer."""
+        for step in self.processes.from_main(self.store.steps()[::-1]):
+            if self.store.is_sharded(step):
+                checkpoint = self.sharded.read(step)
+                if checkpoint is not None:
+                    room = self.state.room_for(self.sharded.sizes(step))
+                    self.sharded.load_into(step, room)
+                    self.state.restore_read(room, checkpoint.ema, checkpoint.optimizer)
+            else:
+                checkpoint = self.store.load(step)
+                if checkpoint is not None:
+                    self.state.restore_whole(checkpoint.weights, checkpoint.ema, checkpoint.optimizer)
+            if checkpoint is not None:
+                return checkpoint
+        return None
 
     def _resume(self) -> None:
-        checkpoint = self.store.load_latest()
+        with self.processes.together():
+            if self.processes.is_main:
+                self.store.sweep()
+                changed = self.store.explain(self.key_parts)
+                if changed is not None:
+                    self._say(f"starts anew, since the checkpoints here are of another training; changed: {changed}")
+        checkpoint = self._load_checkpoint()
         if checkpoint is None:
             return
-        with torch.no_grad():
-            for parameter, name in zip(self.trainable, self.trainable_names, strict=True):
-                parameter.copy_(like(checkpoint.weights[name], parameter))
-        shadows = [like(shadow, p) for shadow, p in zip(checkpoint.ema["shadow_params"], self.trainable, strict=True)]
-        self.ema.load_state_dict(checkpoint.ema | {"shadow_params": shadows})
-        restore_optimizer(self.optimizer, checkpoint.optimizer)
         self.schedule.load_state_dict(checkpoint.schedule)
         set_rng_state(checkpoint.rng)
         self.step, self.position = checkpoint.step, checkpoint.position
@@ -353,23 +396,20 @@ class Training:
     def _finish(self) -> TrainingMetrics:
         """Write `outs/<stage>` and remove the checkpoints."""
         self.ema.copy_to(self._shards())
-        weights = whole(self.transformer.state_dict())
-        if self.accelerator.is_main_process:
-            result = ProductVideoTransformer.from_config(self.transformer.config)
-            result.load_state_dict(weights)
-            with atomic_directory(self.job.workspace.out(self.job.stage)) as out:
-                save_pipeline(out / "model", result, self.job.source, self.contracts, self.job.params.encode)
-                write_csv(out / LOSS_FILE, self.history)
-                write_csv(out / VALIDATION_FILE, self.held_out_rows, ("step", "sigma", "loss", "loss_region"))
-                trainable = {"num_trainable": self.num_trainable, "num_parameters": self.num_parameters}
-                atomic_write_text(
-                    out / "trainable.json", json.dumps(trainable | {"names": self.trainable_names}, indent=2) + "\n"
-                )
-                (out / "samples").mkdir()
-                for picture in sorted(self.store.pictures.glob("step-*.png")):
-                    (out / "samples" / picture.name).write_bytes(picture.read_bytes())
-            self.store.clear()
-        self.accelerator.wait_for_everyone()
+        if self.processes.count > 1:
+            self.sharded.wait()
+        with ExitStack() as stack:
+            out: Path | None = None
+            with self.processes.together():
+                if self.processes.is_main:
+                    out = stack.enter_context(atomic_directory(self.job.workspace.out(self.job.stage)))
+            self._save_model(None if out is None else out / "model")
+            with self.processes.together():
+                if out is not None:
+                    self._save_records(out)
+        with self.processes.together():
+            if self.processes.is_main:
+                self.store.clear()
         return TrainingMetrics(
             steps=self.step,
             samples_seen=self.position,
@@ -377,3 +417,27 @@ class Training:
             num_trainable=self.num_trainable,
             **summarise_history(self.history, self.held_out_rows),
         )
+
+    def _save_model(self, folder: Path | None) -> None:
+        """Write the pipeline folder; in processes without one only take part."""
+        source, encode = self.job.source, self.job.params.encode
+        if self.processes.count > 1:
+            save_together(None if folder is None else folder / "transformer", self.transformer, self.processes)
+            with self.processes.together():
+                if folder is not None:
+                    complete_pipeline(folder, source, self.contracts, encode)
+        elif folder is not None:
+            result = ProductVideoTransformer.from_config(self.transformer.config)
+            result.load_state_dict(whole(self.transformer.state_dict()))
+            save_pipeline(folder, result, source, self.contracts, encode)
+
+    def _save_records(self, out: Path) -> None:
+        write_csv(out / LOSS_FILE, self.history)
+        write_csv(out / VALIDATION_FILE, self.held_out_rows, ("step", "sigma", "loss", "loss_region"))
+        trainable = {"num_trainable": self.num_trainable, "num_parameters": self.num_parameters}
+        atomic_write_text(
+            out / "trainable.json", json.dumps(trainable | {"names": self.trainable_names}, indent=2) + "\n"
+        )
+        (out / "samples").mkdir()
+        for picture in sorted(self.store.pictures.glob("step-*.png")):
+            (out / "samples" / picture.name).write_bytes(picture.read_bytes())

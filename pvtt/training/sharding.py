@@ -58,6 +58,18 @@ def like(tensor: Tensor, model: Tensor) -> Tensor:
     return distribute_tensor(tensor, model.device_mesh, model.placements)
 
 
+def unsharded_like(part: Tensor, model: Tensor) -> Tensor:
+    """The tensor whose share in this process is `part`, shared as `model` is; the memory is the same."""
+    if not hasattr(model, "full_tensor"):
+        return part
+    from torch.distributed.tensor import DTensor
+
+    assert isinstance(model, DTensor)
+    return DTensor.from_local(
+        part, model.device_mesh, model.placements, run_check=False, shape=model.shape, stride=model.stride()
+    )
+
+
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Load an optimizer's whole state dict, as `whole` made it.
 
