@@ -321,9 +321,26 @@ class ProductVideoTransformer(WanTransformer3DModel):
 
     def modulation_at_zero(self, text: Tensor) -> Tensor:
         """Modulation of the blocks at noise level 0, (1, 6, D)."""
-        _, modulation, _, _ = self.condition_embedder(text.new_zeros(1), text[:1])
-        unflattened: Tensor = modulation.unflatten(1, (6, -1))
-        return unflattened
+        return self.embed_time(text.new_zeros(1), text.dtype)[1]
+
+    def embed_time(self, timestep: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The time and the blocks' modulation by it, not touched by autocast: bfloat16 knows σ·1000 to 4 only.
+
+        Args:
+            timestep: σ·1000, (B,).
+            dtype: Of what is returned, but where the weights' type gives it.
+
+        Returns:
+            (B, D) and (B, 6, D).
+        """
+        # As WanTimeTextImageEmbedding.forward (diffusers 0.42).
+        embedder = self.condition_embedder
+        with torch.autocast(timestep.device.type, enabled=False):
+            time = embedder.timesteps_proj(timestep).to(next(embedder.time_embedder.parameters()).dtype)
+            time = embedder.time_embedder(time).to(dtype)
+            weight_dtype = embedder.time_proj.weight.dtype
+            modulation = embedder.time_proj(embedder.act_fn(time).to(weight_dtype))
+        return time, modulation.unflatten(1, (6, -1))
 
     @torch.no_grad()
     def remember(self, conditions: Conditions) -> Memory:
@@ -390,8 +407,8 @@ class ProductVideoTransformer(WanTransformer3DModel):
             added = part.embed(conditions)
             embedded = embedded if added is None else embedded + added
         hidden_states = embedded.flatten(2).transpose(1, 2).contiguous()
-        temb, modulation, text, _ = self.condition_embedder(timestep, conditions.text)
-        modulation = modulation.unflatten(1, (6, -1))
+        temb, modulation = self.embed_time(timestep, conditions.text.dtype)
+        text = self.condition_embedder.text_embedder(conditions.text)
         num_before = hidden_states.shape[1] - math.prod(grid)
         key_mask = None if before is None else references_mask(before.present, hidden_states.shape[1], num_before)
         if place is not None:

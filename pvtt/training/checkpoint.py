@@ -1,17 +1,22 @@
 """A training's whole state on disk: after a kill at any moment, it continues as if nothing had happened.
 
     .pvtt/checkpoints/<stage>/<key>-<step>.pt    weights · EMA · optimizer · schedule · position · RNG states · history
+    .pvtt/checkpoints/<stage>/<key>-<step>/      the same of several processes, in shards: sharded_checkpoint.py
+    .pvtt/checkpoints/<stage>/<key>.json         what the key is of
 
 `key` is a hash of everything that the result depends on, so a checkpoint of other params, data, base or code is never
-resumed. Files appear by a rename, so a reader finds a whole one or none.
+resumed. Files and folders appear by a rename, so a reader finds a whole one or none. The last two are kept, and the one
+with the best validation loss.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +26,8 @@ import torch
 from torch import Tensor
 
 from pvtt.errors import first_line
-from pvtt.files.atomic import atomic_path
-from pvtt.files.storage import raise_storage_fault, storage_errors
+from pvtt.files.atomic import atomic_path, atomic_write_text, remove, sweep_temporaries
+from pvtt.files.storage import raise_storage_fault
 
 KEEP = 2
 
@@ -68,13 +73,44 @@ class CheckpointStore:
         self._folder = folder
         self._prefix = key[:16]
 
-    def _path(self, step: int) -> Path:
-        return self._folder / f"{self._prefix}-{step:08d}.pt"
+    def path(self, step: int, *, sharded: bool = False) -> Path:
+        """Where the checkpoint of a step is, or will be."""
+        folder = self._folder / f"{self._prefix}-{step:08d}"
+        return folder if sharded else folder.with_suffix(".pt")
+
+    def is_sharded(self, step: int) -> bool:
+        """Whether the checkpoint of a step is one of several processes."""
+        return not self.path(step).is_file()
 
     def steps(self) -> list[int]:
         """The steps at which this training has checkpoints, ascending."""
-        pattern = re.compile(rf"{self._prefix}-(\d+)\.pt")
-        return sorted(int(match[1]) for path in self._folder.glob("*.pt") if (match := pattern.fullmatch(path.name)))
+        pattern = re.compile(rf"{self._prefix}-(\d+)(\.pt)?")
+        matches = (pattern.fullmatch(path.name) for path in self._folder.glob(f"{self._prefix}-*"))
+        return sorted({int(match[1]) for match in matches if match})
+
+    def explain(self, parts: Mapping[str, Any]) -> str | None:
+        """Note what this training's key is of. Returns what differs from the last training that left checkpoints here
+        and cannot be continued; None where there is none, or this one has checkpoints of its own.
+
+        Raises:
+            StorageError: The note could not be written.
+        """
+        mine = self._folder / f"{self._prefix}.json"
+        others = {path: path.stat().st_mtime for path in self._folder.glob("*.json") if path != mine}
+        left = [path for path in others if CheckpointStore(self._folder, path.stem).steps()]
+        atomic_write_text(mine, json.dumps(parts, indent=1) + "\n")
+        if self.steps() or not left:
+            return None
+        try:
+            before = json.loads(max(left, key=lambda path: others[path]).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        names = [name for name in {**before, **parts} if before.get(name) != parts.get(name)]
+        return ", ".join(_difference(name, before.get(name), parts.get(name)) for name in names)
+
+    def sweep(self) -> None:
+        """Delete what a killed training left half written. Nothing else writes here while a training runs."""
+        sweep_temporaries(self._folder, older_than_s=0)
 
     @property
     def pictures(self) -> Path:
@@ -82,29 +118,60 @@ class CheckpointStore:
         return self._folder / f"{self._prefix}-samples"
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint and drop the oldest beyond `KEEP`. Raises `StorageError`."""
+        """Write a checkpoint and drop those that are not kept. Raises `StorageError`."""
         # Through Python's file: PyTorch's own loses the number of the system's error.
-        with atomic_path(self._path(checkpoint.step)) as temporary, temporary.open("wb") as file:
+        with atomic_path(self.path(checkpoint.step)) as temporary, temporary.open("wb") as file:
             torch.save(asdict_shallow(checkpoint), file)
-        for step in self.steps()[:-KEEP]:
-            with storage_errors(self._path(step)):
-                self._path(step).unlink()
+        self.prune(checkpoint.held_out)
+
+    def prune(self, held_out: Sequence[Mapping[str, float]]) -> None:
+        """Drop all but the last `KEEP` and the one with the best of the validation losses. Raises `StorageError`."""
+        steps = self.steps()
+        losses = validation_losses(held_out)
+        validated = [step for step in steps if step in losses]
+        best = min(validated, key=lambda step: losses[step], default=None)
+        for step in steps[:-KEEP]:
+            if step != best:
+                for sharded in (False, True):
+                    remove(self.path(step, sharded=sharded))
 
     def load_latest(self) -> Checkpoint | None:
         """The newest readable checkpoint of this training; None where there is none."""
         for step in reversed(self.steps()):
-            path = self._path(step)
-            try:
-                with path.open("rb") as file:
-                    return Checkpoint(**torch.load(file, map_location="cpu", weights_only=True))
-            except Exception as error:  # torch.load raises many kinds; a damaged file costs some steps, no more
-                raise_storage_fault(error, path)
-                print(f"{path} cannot be read and is ignored: {first_line(error)}", file=sys.stderr)
+            checkpoint = None if self.is_sharded(step) else self.load(step)
+            if checkpoint is not None:
+                return checkpoint
         return None
+
+    def load(self, step: int) -> Checkpoint | None:
+        """The checkpoint of a step that one process wrote; None if it is damaged, which is said."""
+        path = self.path(step)
+        try:
+            with path.open("rb") as file:
+                return Checkpoint(**torch.load(file, map_location="cpu", weights_only=True))
+        except Exception as error:  # torch.load raises many kinds; a damaged file costs some steps, no more
+            raise_storage_fault(error, path)
+            print(f"{path} cannot be read and is ignored: {first_line(error)}", file=sys.stderr)
+            return None
 
     def clear(self) -> None:
         """Remove all of the stage's checkpoints and pictures, those of other trainings too: the stage is done."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    """What a changed part of the key was and is; hashes say nothing to a person."""
+    if any(isinstance(value, str) and len(value) == 64 for value in (before, now)):
+        return name
+    return f"{name} (was {json.dumps(before)}, is {json.dumps(now)})"
+
+
+def validation_losses(held_out: Sequence[Mapping[str, float]]) -> dict[int, float]:
+    """The mean over noise levels of each validation, by its step, from rows of `validation.csv`."""
+    by_step: dict[int, list[float]] = {}
+    for row in held_out:
+        by_step.setdefault(int(row["step"]), []).append(row["loss"])
+    return {step: sum(values) / len(values) for step, values in by_step.items()}
 
 
 def asdict_shallow(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from pvtt.params.train import LossParams, TrainParams
 from pvtt.training.dataset import Batch, Draw, collate, held_out_draw
 from pvtt.training.model import Constants
 from pvtt.training.objective import evaluate_loss
+from pvtt.training.processes import Processes
 from pvtt.training.terms import Model
 
 QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the training distribution of noise levels
@@ -38,6 +39,7 @@ class HeldOut:
         batch_size: Samples evaluated at once.
         seed: Seed of the noise.
         device: The device that the model is on.
+        processes: Those among which the samples are spread.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class HeldOut:
         batch_size: int,
         seed: int,
         device: torch.device,
+        processes: Processes,
     ) -> None:
         self._dataset = dataset
         self._params = params.model_copy(update={"loss": LossParams(region=0, hole=0)})  # the plain velocity error
@@ -55,6 +58,7 @@ class HeldOut:
         self._batch_size = batch_size
         self._seed = seed
         self._device = device
+        self._processes = processes
 
     @property
     def num_samples(self) -> int:
@@ -70,20 +74,30 @@ class HeldOut:
         rows = []
         for quantile in QUANTILES if samples else ():
             draws = [held_out_draw(samples, index, quantile, self._seed) for index in range(self.num_samples)]
-            losses, regions = [], []
-            for start in range(0, len(draws), self._batch_size):
-                loss = evaluate_loss(model, self._collate(draws[start : start + self._batch_size]), self._params)
-                losses.append(loss.total)
-                regions.append(loss.parts["region"])
+            losses = torch.zeros(2, len(draws), device=self._device)
+            for places in self._shares(len(draws)):
+                with self._processes.together():
+                    # One without a sample passes the model too: sharded, all must pass it equally often.
+                    batch = self._collate([draws[place] for place in places] or draws[:1])
+                loss = evaluate_loss(model, batch, self._params)
+                losses[:, places] = torch.stack([loss.total, loss.parts["region"]])[:, : len(places)]
+            losses = self._processes.sum(losses)
             sigma = sigmas_at(torch.tensor(quantile), self._params.sigma_sampling, self._params.sigma_shift)
             rows.append(
                 {
                     "sigma": float(sigma),
-                    "loss": float(torch.cat(losses).mean()),
-                    "loss_region": float(torch.cat(regions).mean()),
+                    "loss": float(losses[0].mean()),
+                    "loss_region": float(losses[1].mean()),
                 }
             )
         return rows
+
+    def _shares(self, num_samples: int) -> Iterator[list[int]]:
+        """This process's places of each batch; of all processes together each place once."""
+        share = self._batch_size // self._processes.count
+        for start in range(0, num_samples, self._batch_size):
+            first = start + self._processes.rank * share
+            yield list(range(first, min(first + share, num_samples)))
 
     @torch.no_grad()
     def draw_picture(self, path: Path, transformer: Any, vae: Any, scheduler: Any, num_samples: int) -> None:

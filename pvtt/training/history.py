@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pvtt.training.checkpoint import validation_losses
+
 FINAL_FRACTION = 0.1  # of the steps that the final loss is the mean of
 
 
 def summarise_history(history: Sequence[dict[str, float]], held_out: Sequence[dict[str, float]]) -> dict[str, Any]:
     """The fields of `TrainingMetrics` that come from the rows of `loss.csv` and `validation.csv`."""
     last = history[-max(1, int(FINAL_FRACTION * len(history))) :]
-    by_step: dict[int, list[float]] = {}
-    for row in held_out:
-        by_step.setdefault(int(row["step"]), []).append(row["loss"])
-    losses = {step: sum(values) / len(values) for step, values in by_step.items()}
+    losses = validation_losses(held_out)
     best = min(losses, key=lambda step: losses[step], default=None)
     return {
         "loss": sum(row["loss"] for row in last) / len(last),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pvtt.files.code import code_of
 from pvtt.files.hashing import sha256_bytes, sha256_file, sha256_json
@@ -57,25 +58,39 @@ class TrainJob:
 
 def training_key(job: TrainJob) -> str:
     """A hash of everything that the job's result depends on, but the machine."""
+    return sha256_json(key_parts(job))
+
+
+def key_parts(job: TrainJob) -> dict[str, Any]:
+    """Everything that the job's result depends on, but the machine, by the names that a person knows it by.
+
+    Params by their keys in `params.yaml`; files and code by a hash.
+    """
     params = job.params
     train_params = params.train.model_dump(mode="json", exclude={"wandb", "stage1", "stage2"})
     settings = job.settings.model_dump(mode="json", exclude={"checkpoint_every"})
     network = perceptual_weights(params.train, job.workspace.root)
-    return sha256_json(
-        [
-            job.stage,
-            params.seed,
-            train_params,
-            settings,
-            params.model.model_dump(mode="json", exclude={"base", "champion"}) if job.stage == "train_stage1" else None,
-            params.encode.model_dump(mode="json", include=ENCODE_PARAMS),
-            quick_sha256_tree(job.encoded),
-            quick_sha256_tree(job.source),
-            None if network is None else sha256_file(network),
-            quick_sha256_tree(job.base / "transformer") if params.train.loss.foreign_preservation > 0 else None,
-            code_of(WORK),
-        ]
-    )
+    parts: dict[str, Any] = {"stage": job.stage, "seed": params.seed}
+    parts |= _by_key("train", train_params)
+    parts |= _by_key(job.settings_key, settings)
+    if job.stage == "train_stage1":
+        parts |= _by_key("model", params.model.model_dump(mode="json", exclude={"base", "champion"}))
+    parts |= _by_key("encode", params.encode.model_dump(mode="json", include=ENCODE_PARAMS))
+    parts["the data in outs/encode"] = quick_sha256_tree(job.encoded)
+    parts["the model to start from"] = quick_sha256_tree(job.source)
+    parts["the perceptual network"] = None if network is None else sha256_file(network)
+    if params.train.loss.foreign_preservation > 0:
+        parts["the base's transformer"] = quick_sha256_tree(job.base / "transformer")
+    return parts | {"the code": code_of(WORK)}
+
+
+def _by_key(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values by their keys, joined with dots."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        key = f"{prefix}.{name}"
+        flat |= _by_key(key, value) if isinstance(value, dict) else {key: value}
+    return flat
 
 
 def quick_sha256_tree(folder: Path) -> str:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,6 +23,7 @@ from pvtt.encoding.foreign_dataset import ForeignDataset
 from pvtt.encoding.store import EncodedDataset
 from pvtt.errors import ParamsError, PvttError
 from pvtt.files.atomic import atomic_directory, atomic_write_text
+from pvtt.files.hashing import sha256_json
 from pvtt.files.workspace import require_output
 from pvtt.items.progress import Progress
 from pvtt.models.contracts import Contracts
@@ -33,19 +35,33 @@ from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set
 from pvtt.training.dataset import Batch, HighNoise, SampleSequence
 from pvtt.training.held_out import HeldOut
 from pvtt.training.history import summarise_history, write_csv
-from pvtt.training.job import TrainJob, training_key
+from pvtt.training.job import TrainJob, key_parts
 from pvtt.training.log import TrainingLog
 from pvtt.training.loss_inputs import load_loss_inputs
-from pvtt.training.model import champion_model, encode_constants, new_model, save_pipeline, tokens_of, trained_model
-from pvtt.training.objective import evaluate_loss
+from pvtt.training.model import (
+    champion_model,
+    complete_pipeline,
+    encode_constants,
+    new_model,
+    save_pipeline,
+    tokens_of,
+    trained_model,
+)
+from pvtt.training.objective import evaluate_loss, require_masks
 from pvtt.training.optimizer import MuonWithAdamW
 from pvtt.training.parameters import declare_trainable, shorten
+from pvtt.training.precision import in_bf16
 from pvtt.training.preemption import DeferredSignals
+from pvtt.training.processes import Processes
+from pvtt.training.result import save_together
 from pvtt.training.runtime import accelerate_for, compile_blocks, deterministic, machine
-from pvtt.training.sharding import like, restore_optimizer, whole
+from pvtt.training.sharding import reshard, shard, whole
+from pvtt.training.state import TrainedState
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+    from pvtt.training.sharded_checkpoint import ShardedCheckpoints
 
 
 def train(job: TrainJob) -> TrainingMetrics:
@@ -71,6 +87,7 @@ class Training:
     """
 
     def __init__(self, job: TrainJob, accelerator: Accelerator) -> None:
+        from accelerate.utils import DistributedType
         from diffusers.training_utils import EMAModel
         from transformers.optimization import get_cosine_with_min_lr_schedule_with_warmup
 
@@ -78,6 +95,7 @@ class Training:
         self.accelerator = accelerator
         self.params = job.params.train
         self.settings = settings = job.settings
+        self.processes = Processes(accelerator)
         if settings.batch_size % accelerator.num_processes:
             raise ParamsError(
                 f"{job.settings_key}.batch_size {settings.batch_size} cannot be spread over "
@@ -132,6 +150,8 @@ class Training:
             model.enable_gradient_checkpointing()
         if self.params.compile:
             compile_blocks(model, accelerator.device)
+        if self.params.precision == "bf16":
+            in_bf16(model, accelerator.device, accelerator.distributed_type == DistributedType.FSDP)
         model.train()
         optimizer = self._new_optimizer([parameter for parameter in model.parameters() if parameter.requires_grad])
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
@@ -140,14 +160,16 @@ class Training:
             self.optimizer, settings.warmup_steps, settings.steps, min_lr_rate=settings.min_lr_fraction
         )
         self.trainable: list[Tensor] = [p for p in self.transformer.parameters() if p.requires_grad]
-        self.ema = EMAModel(self.trainable, decay=settings.ema_decay, foreach=True)
+        self.ema = EMAModel(self._shards(), decay=settings.ema_decay, foreach=True)
         self.ema.to(accelerator.device)
 
         self.step = 0
         self.position = 0
         self.history: list[dict[str, float]] = []
         self.held_out_rows: list[dict[str, float]] = []
-        self.store = CheckpointStore(job.workspace.checkpoints / job.stage, training_key(job))
+        self.state = TrainedState(self.trainable_names, self.trainable, self.ema, self.optimizer)
+        self.key_parts = key_parts(job)
+        self.store = CheckpointStore(job.workspace.checkpoints / job.stage, sha256_json(self.key_parts))
         self.held_out = HeldOut(
             EncodedDataset(job.encoded, "val"),
             self.params,
@@ -155,6 +177,7 @@ class Training:
             settings.batch_size,
             job.params.seed,
             accelerator.device,
+            self.processes,
         )
 
     @property
@@ -162,6 +185,10 @@ class Training:
         """The model without accelerate's wrappers for several processes."""
         unwrapped: ProductVideoTransformer = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=True)
         return unwrapped
+
+    def _shards(self) -> list[Tensor]:
+        """What this process holds of the trainable parameters; EMA is of these."""
+        return [shard(parameter) for parameter in self.trainable]
 
     def _start_model(self) -> ProductVideoTransformer:
         params, tokens = self.job.params, tokens_of(self.dataset.read(0, 0).conditions)
@@ -207,12 +234,15 @@ class Training:
                 if self.step % settings.validate_every == 0 or self.step == settings.steps:
                     self._measure_held_out(log)
                 progress.update(self.step, f"loss {row['loss']:.4f}")
-                stopping = self._any(signals.received is not None)
+                received = self.processes.union([] if signals.received is None else [signals.received])
+                stopping = bool(received)
                 if stopping or self.step % settings.checkpoint_every == 0 or self.step == settings.steps:
                     self._save_checkpoint()
                 if stopping:
+                    if self.processes.count > 1:
+                        self.sharded.wait()
                     self._say(f"stopped after step {self.step}; the same command continues from there")
-                    signals.deliver()
+                    signals.deliver(received[0])  # also where it did not arrive: nobody trains on alone
         return self._finish()
 
     def train_step(self) -> dict[str, float]:
@@ -222,7 +252,9 @@ class Training:
         lr = self.schedule.get_last_lr()[0]
         grad_norm = torch.zeros(())
         for _ in range(settings.gradient_accumulation):
-            batch = next(self.batches)
+            with self.processes.together():
+                batch = next(self.batches)
+                require_masks(batch, self.params.loss, self.job.settings_key)
             with accelerator.accumulate(self.model):
                 loss = evaluate_loss(self.model, batch, self.params, self.loss_inputs)
                 self._require_finite(loss.total, batch.keys)
@@ -236,7 +268,7 @@ class Training:
             for name, part in parts.items():
                 sums[name] = sums.get(name, 0) + part.mean()
         self.schedule.step()
-        self.ema.step(self.trainable)
+        self.ema.step(self._shards())
         self.step += 1
         self.position += settings.batch_size * settings.gradient_accumulation
         means = accelerator.reduce(torch.stack(list(sums.values())) / settings.gradient_accumulation, "mean")
@@ -254,21 +286,15 @@ class Training:
 
     def _require_finite(self, values: Tensor, keys: Sequence[str]) -> None:
         finite = values.isfinite()
-        if not finite.all():
-            # A gradient's norm is one number for the whole batch.
-            per_sample = finite.tolist() if values.ndim else [False] * len(keys)
-            bad = [key for key, good in zip(keys, per_sample, strict=True) if not good]
+        # A gradient's norm is one number for the whole batch.
+        per_sample = finite.tolist() if values.ndim else [bool(finite)] * len(keys)
+        bad = self.processes.union([key for key, good in zip(keys, per_sample, strict=True) if not good])
+        if bad:
             what = "loss" if values.ndim else "gradient"
             raise PvttError(
                 f"{self.job.stage}: the {what} is not finite at step {self.step + 1}, for {', '.join(bad)}",
                 f"look at these samples in {self.job.encoded}; if they are sound, lower {self.job.settings_key}.lr",
             )
-
-    def _any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process."""
-        if self.accelerator.num_processes == 1:
-            return flag
-        return bool(self.accelerator.reduce(torch.tensor(float(flag), device=self.accelerator.device), "sum") > 0)
 
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:
@@ -279,18 +305,19 @@ class Training:
     @contextmanager
     def _ema_weights(self) -> Iterator[None]:
         """The EMA weights in the model, in evaluation mode."""
-        trained = [parameter.detach().clone() for parameter in self.trainable]
-        self.ema.copy_to(self.trainable)
+        trained = [shard.detach().clone() for shard in self._shards()]
+        self.ema.copy_to(self._shards())
         self.model.eval()
         try:
             yield
         finally:
-            torch._foreach_copy_([parameter.data for parameter in self.trainable], trained)
+            reshard(self.model)
+            torch._foreach_copy_([shard.data for shard in self._shards()], trained)
             self.model.train()
 
     def _measure_held_out(self, log: TrainingLog) -> None:
         with self._ema_weights():
-            rows = self.held_out.measure(self.model)
+            rows = self.held_out.measure(self.transformer)
             self.held_out_rows += [{"step": self.step, **row} for row in rows]
             for row in rows:
                 log.log({f"validation/sigma_{row['sigma']:.2f}": row["loss"]}, self.step)
@@ -305,33 +332,57 @@ class Training:
 
     # -- state on disk
 
+    @cached_property
+    def sharded(self) -> ShardedCheckpoints:
+        """Of several processes; all of them must ask for it at the same time."""
+        from pvtt.training.sharded_checkpoint import ShardedCheckpoints
+
+        return ShardedCheckpoints(self.store, self.processes)
+
     def _save_checkpoint(self) -> None:
+        alone = self.processes.count == 1
         checkpoint = Checkpoint(
             step=self.step,
             position=self.position,
-            weights=dict(zip(self.trainable_names, whole(self.trainable), strict=True)),
-            ema=whole(self.ema.state_dict()),
-            optimizer=whole(self.optimizer.state_dict()),
+            **(self.state.whole() if alone else self.state.rest()),
             schedule=self.schedule.state_dict(),
             rng=rng_state(),
-            history=self.history,
-            held_out=self.held_out_rows,
+            history=list(self.history),
+            held_out=list(self.held_out_rows),
             machine=machine(),
         )
-        if self.accelerator.is_main_process:
+        if alone:
             self.store.save(checkpoint)
-        self.accelerator.wait_for_everyone()
+        else:
+            self.sharded.save(checkpoint, self.state.tensors())
+
+    def _load_checkpoint(self) -> Checkpoint | None:
+        """The newest that is whole, whoever wrote it, taken into the model, EMA and the optimizer."""
+        for step in self.processes.from_main(self.store.steps()[::-1]):
+            if self.store.is_sharded(step):
+                checkpoint = self.sharded.read(step)
+                if checkpoint is not None:
+                    room = self.state.room_for(self.sharded.sizes(step))
+                    self.sharded.load_into(step, room)
+                    self.state.restore_read(room, checkpoint.ema, checkpoint.optimizer)
+            else:
+                checkpoint = self.store.load(step)
+                if checkpoint is not None:
+                    self.state.restore_whole(checkpoint.weights, checkpoint.ema, checkpoint.optimizer)
+            if checkpoint is not None:
+                return checkpoint
+        return None
 
     def _resume(self) -> None:
-        checkpoint = self.store.load_latest()
+        with self.processes.together():
+            if self.processes.is_main:
+                self.store.sweep()
+                changed = self.store.explain(self.key_parts)
+                if changed is not None:
+                    self._say(f"starts anew, since the checkpoints here are of another training; changed: {changed}")
+        checkpoint = self._load_checkpoint()
         if checkpoint is None:
             return
-        with torch.no_grad():
-            for parameter, name in zip(self.trainable, self.trainable_names, strict=True):
-                parameter.copy_(like(checkpoint.weights[name], parameter))
-        shadows = [like(shadow, p) for shadow, p in zip(checkpoint.ema["shadow_params"], self.trainable, strict=True)]
-        self.ema.load_state_dict(checkpoint.ema | {"shadow_params": shadows})
-        restore_optimizer(self.optimizer, checkpoint.optimizer)
         self.schedule.load_state_dict(checkpoint.schedule)
         set_rng_state(checkpoint.rng)
         self.step, self.position = checkpoint.step, checkpoint.position
@@ -344,24 +395,21 @@ class Training:
 
     def _finish(self) -> TrainingMetrics:
         """Write `outs/<stage>` and remove the checkpoints."""
-        self.ema.copy_to(self.trainable)
-        weights = whole(self.transformer.state_dict())
-        if self.accelerator.is_main_process:
-            result = ProductVideoTransformer.from_config(self.transformer.config)
-            result.load_state_dict(weights)
-            with atomic_directory(self.job.workspace.out(self.job.stage)) as out:
-                save_pipeline(out / "model", result, self.job.source, self.contracts, self.job.params.encode)
-                write_csv(out / LOSS_FILE, self.history)
-                write_csv(out / VALIDATION_FILE, self.held_out_rows, ("step", "sigma", "loss", "loss_region"))
-                trainable = {"num_trainable": self.num_trainable, "num_parameters": self.num_parameters}
-                atomic_write_text(
-                    out / "trainable.json", json.dumps(trainable | {"names": self.trainable_names}, indent=2) + "\n"
-                )
-                (out / "samples").mkdir()
-                for picture in sorted(self.store.pictures.glob("step-*.png")):
-                    (out / "samples" / picture.name).write_bytes(picture.read_bytes())
-            self.store.clear()
-        self.accelerator.wait_for_everyone()
+        self.ema.copy_to(self._shards())
+        if self.processes.count > 1:
+            self.sharded.wait()
+        with ExitStack() as stack:
+            out: Path | None = None
+            with self.processes.together():
+                if self.processes.is_main:
+                    out = stack.enter_context(atomic_directory(self.job.workspace.out(self.job.stage)))
+            self._save_model(None if out is None else out / "model")
+            with self.processes.together():
+                if out is not None:
+                    self._save_records(out)
+        with self.processes.together():
+            if self.processes.is_main:
+                self.store.clear()
         return TrainingMetrics(
             steps=self.step,
             samples_seen=self.position,
@@ -369,3 +417,27 @@ class Training:
             num_trainable=self.num_trainable,
             **summarise_history(self.history, self.held_out_rows),
         )
+
+    def _save_model(self, folder: Path | None) -> None:
+        """Write the pipeline folder; in processes without one only take part."""
+        source, encode = self.job.source, self.job.params.encode
+        if self.processes.count > 1:
+            save_together(None if folder is None else folder / "transformer", self.transformer, self.processes)
+            with self.processes.together():
+                if folder is not None:
+                    complete_pipeline(folder, source, self.contracts, encode)
+        elif folder is not None:
+            result = ProductVideoTransformer.from_config(self.transformer.config)
+            result.load_state_dict(whole(self.transformer.state_dict()))
+            save_pipeline(folder, result, source, self.contracts, encode)
+
+    def _save_records(self, out: Path) -> None:
+        write_csv(out / LOSS_FILE, self.history)
+        write_csv(out / VALIDATION_FILE, self.held_out_rows, ("step", "sigma", "loss", "loss_region"))
+        trainable = {"num_trainable": self.num_trainable, "num_parameters": self.num_parameters}
+        atomic_write_text(
+            out / "trainable.json", json.dumps(trainable | {"names": self.trainable_names}, indent=2) + "\n"
+        )
+        (out / "samples").mkdir()
+        for picture in sorted(self.store.pictures.glob("step-*.png")):
+            (out / "samples" / picture.name).write_bytes(picture.read_bytes())

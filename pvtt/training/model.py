@@ -169,16 +169,26 @@ def save_pipeline(
 ) -> None:
     """Write a complete pipeline folder, which `ProductVideoPipeline.from_pretrained` loads.
 
+    Args:
+        folder: The folder to write into.
+        model: The trained transformer.
+        base, contracts, params: As `complete_pipeline` has them.
+    """
+    model.save_pretrained(folder / "transformer")
+    complete_pipeline(folder, base, contracts, params)
+
+
+def complete_pipeline(folder: Path, base: Path, contracts: Contracts, params: EncodeParams) -> None:
+    """Make a folder that has a `transformer` a complete pipeline folder.
+
     The frozen parts are copied. They are no links: DVC makes what it tracks read-only.
 
     Args:
         folder: The folder to write into.
-        model: The trained transformer.
         base: The pipeline folder that the frozen parts are copied from.
         contracts: What the masks and crops that it was trained on mean.
         params: The settings that the samples were encoded with.
     """
-    model.save_pretrained(folder / "transformer")
     for part in FROZEN_PARTS:
         shutil.copytree(base / part, folder / part, copy_function=shutil.copyfile)
     forget_origin(folder)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pvtt.errors import PvttError
 from pvtt.models.flow_matching import noisy_latents, sigmas_at, timesteps_of, velocity_target
-from pvtt.params.train import TrainParams
+from pvtt.params.train import LossParams, TrainParams
 from pvtt.training.dataset import Batch
 from pvtt.training.losses import region_error
 from pvtt.training.terms import TERMS, LossInputs, Model, Prediction
@@ -48,6 +49,33 @@ def evaluate_loss(model: Model, batch: Batch, params: TrainParams, inputs: LossI
         region = region_error(made.velocity, made.target, batch.region)
     parts = {name: term.detach() for name, term in terms.items()} if len(terms) > 1 else {}
     return Loss(total, {"region": region} | parts)
+
+
+def require_masks(batch: Batch, loss: LossParams, settings_key: str) -> None:
+    """Check that what the loss is taken in is there: a mean over nothing would teach nothing, unseen.
+
+    Args:
+        batch: The samples.
+        loss: The weights of the terms.
+        settings_key: Of the stage in `params.yaml`, for the message.
+
+    Raises:
+        PvttError: A mask that a term is taken in is empty; names the term, the mask and the samples.
+    """
+    hole = batch.conditions.mask.amax(1, keepdim=True)
+    masks = {"region": batch.region, "hole": hole, "outside": 1 - hole, "inside": hole}
+    masks |= {"stca": batch.region, "contrastive": batch.region}
+    names = {"outside": "the place outside the hole", "hole": "the hole", "inside": "the hole"}
+    for term, mask in masks.items():
+        if getattr(loss, term) > 0:
+            there = (mask > 0).flatten(1).any(1).tolist()
+            empty = [key for key, some in zip(batch.keys, there, strict=True) if not some]
+            if empty:
+                raise PvttError(
+                    f"{settings_key}: train.loss.{term} is on, and {names.get(term, 'the product region')} is empty in "
+                    f"{', '.join(empty)}",
+                    f"take these samples out or encode them again; `train.loss.{term}: 0` trains without the term",
+                )
 
 
 def predict(model: Model, batch: Batch, params: TrainParams, inputs: LossInputs = NO_INPUTS) -> Prediction:

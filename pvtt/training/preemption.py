@@ -1,8 +1,9 @@
 """Signals that wait for the end of a step.
 
-SIGTERM (Slurm's cancel, a shutdown), SIGINT (Ctrl-C) and SIGUSR2 (submitit's warning before a time limit or a
-preemption) would end a training in the middle of a step. Here they only set a flag; the loop saves a checkpoint and
-then lets the signal do what it would have done: end the process, raise KeyboardInterrupt, or requeue the job.
+SIGTERM (Slurm's cancel, a shutdown), SIGINT (Ctrl-C), SIGUSR1 and SIGUSR2 (warnings before a time limit or a
+preemption, the second submitit's) would end a training in the middle of a step. Here they only set a flag; the loop
+saves a checkpoint and then lets the signal do what it would have done: end the process, raise KeyboardInterrupt, or
+requeue the job.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class DeferredSignals:
@@ -33,10 +34,10 @@ class DeferredSignals:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number)
 
-    def deliver(self) -> None:
-        """Let the received signal do what it would have done without this block; returns where that was nothing."""
-        number, self.received = self.received, None
-        if number is not None:
+    def deliver(self, number: signal.Signals) -> None:
+        """Let a signal do what it would have done without this block; returns where that was nothing."""
+        self.received = None
+        if number in self._previous:
             signal.signal(number, self._previous[number])
             signal.raise_signal(number)
             signal.signal(number, self._receive)

@@ -82,11 +82,14 @@ def accelerate_for(params: TrainParams, gradient_accumulation: int) -> Iterator[
     if configuration:
         _export_fsdp_config(Path(configuration))
     try:
-        yield Accelerator(
+        accelerator = Accelerator(
             cpu=not torch.cuda.is_available(),
-            mixed_precision="bf16" if params.precision == "bf16" else "no",
+            mixed_precision="no",  # `precision.in_bf16` decides, the same for one process and for several
             gradient_accumulation_steps=gradient_accumulation,
         )
+        if configuration and accelerator.num_processes > 1:
+            _shard_on_any_device(accelerator)
+        yield accelerator
     finally:
         AcceleratorState._reset_state(reset_partial_state=True)  # process-wide; the next run may differ
 
@@ -114,6 +117,15 @@ def compile_blocks(model: ModelMixin, device: torch.device) -> None:
     config.recompile_limit = max(config.recompile_limit, MAX_GRAPHS)
     # Few sizes occur, of training, held-out samples and pictures: a graph each, rather than a slower one for all.
     model.compile_repeated_blocks(dynamic=False)
+
+
+def _shard_on_any_device(accelerator: Accelerator) -> None:
+    """Shard on CPUs too: accelerate 1.15 does it on GPUs only, and elsewhere gives each process the whole model."""
+    from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+
+    if accelerator.distributed_type != DistributedType.FSDP:
+        accelerator.state.distributed_type = DistributedType.FSDP
+        accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin()
 
 
 def _export_fsdp_config(path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def whole(value: Any) -> Any:
@@ -21,6 +21,32 @@ def whole(value: Any) -> Any:
     return value
 
 
+def shard(tensor: Tensor) -> Tensor:
+    """What this process holds of a tensor, sharing its memory; the tensor itself where it is not sharded.
+
+    It requires gradients where the tensor does, as a leaf of its own.
+    """
+    if not hasattr(tensor, "full_tensor"):
+        return tensor
+    from torch.distributed.tensor import DTensor
+
+    detached = tensor.detach()
+    assert isinstance(detached, DTensor)
+    return detached.to_local().requires_grad_(tensor.requires_grad)
+
+
+def reshard(model: nn.Module) -> None:
+    """Let go of the whole weights that FSDP2 keeps after a forward pass without a backward one.
+
+    It would go on computing with them, whatever is written into the shards.
+    """
+    from torch.distributed.fsdp import FSDPModule
+
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
+
+
 def like(tensor: Tensor, model: Tensor) -> Tensor:
     """A whole tensor, placed and sharded as `model` is."""
     tensor = tensor.to(model.device)
@@ -30,6 +56,18 @@ def like(tensor: Tensor, model: Tensor) -> Tensor:
 
     assert isinstance(model, DTensor)
     return distribute_tensor(tensor, model.device_mesh, model.placements)
+
+
+def unsharded_like(part: Tensor, model: Tensor) -> Tensor:
+    """The tensor whose share in this process is `part`, shared as `model` is; the memory is the same."""
+    if not hasattr(model, "full_tensor"):
+        return part
+    from torch.distributed.tensor import DTensor
+
+    assert isinstance(model, DTensor)
+    return DTensor.from_local(
+        part, model.device_mesh, model.placements, run_check=False, shape=model.shape, stride=model.stride()
+    )
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
