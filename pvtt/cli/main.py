@@ -28,7 +28,7 @@ OTHER_COMMANDS = {
     "figure": ("pvtt.cli.figure", "Draw template, mask, photos and output side by side."),
     "generate": ("pvtt.cli.generate", "Make a new ad from a template film and photos of another product."),
     "model": ("pvtt.cli.model", "What the model is made of, and what its parts cost."),
-    "plan": ("pvtt.cli.plan", "What training at 14B takes after this run, and whether it fits."),
+    "plan": ("pvtt.cli.plan", "What a run takes: memory, disk, hours, and whether it fits."),
     "params": ("pvtt.cli.params", "Check params.yaml, or switch it to another profile."),
     "rate": ("pvtt.cli.rate", "Rate generated videos 1-5, or compare two at a time, on a local page."),
     "shop": ("pvtt.cli.shop", "Build or serve the sample shop."),
