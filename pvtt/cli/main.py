@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import traceback
 from typing import Any, NoReturn
@@ -33,6 +34,7 @@ OTHER_COMMANDS = {
     "rate": ("pvtt.cli.rate", "Rate generated videos 1-5, or compare two at a time, on a local page."),
     "shop": ("pvtt.cli.shop", "Build or serve the sample shop."),
     "studio": ("pvtt.cli.studio", "Try out new ads on a local page: drop a film and photos, look, render, compare."),
+    "weights": ("pvtt.cli.weights", "List, fetch and check published networks that profiles name."),
     "wan-tiny": ("pvtt.cli.wan_tiny", "Train the small base model that the project ships."),
 }
 STAGES_WITH_OPTIONS = {"decide": "pvtt.cli.decide", "report": "pvtt.cli.report"}  # by the same rule
@@ -114,10 +116,24 @@ def _end_with(error: PvttError) -> NoReturn:
     if os.environ.get("PVTT_DEBUG"):
         traceback.print_exc()
     print(f"pvtt: {error.message}", file=sys.stderr)
-    if error.hint:
-        print(f"  next: {error.hint}", file=sys.stderr)
-    _leave_failure(error.exit_code, error.message, error.hint)
+    hint = _with_weights(error)
+    if hint:
+        print(f"  next: {hint}", file=sys.stderr)
+    _leave_failure(error.exit_code, error.message, hint)
     sys.exit(error.exit_code)
+
+
+def _with_weights(error: PvttError) -> str | None:
+    """What to do; where what is missing is a published network, also the command that fetches it."""
+    from pvtt.errors import MissingInputError
+
+    if not isinstance(error, MissingInputError) or "pvtt weights" in f"{error.message} {error.hint}":
+        return error.hint
+    from pvtt.weights.networks import NETWORKS
+
+    named = [network.name for network in NETWORKS if re.search(rf"{re.escape(network.place)}(?![\w.-])", error.message)]
+    command = f"`pvtt weights fetch {' '.join(named)}`"
+    return error.hint if not named else f"{command}; or {error.hint}" if error.hint else command
 
 
 def _leave_failure(exit_code: int, message: str, hint: str | None = None) -> None:
