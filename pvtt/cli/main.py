@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import traceback
 from typing import Any, NoReturn
@@ -29,11 +30,12 @@ OTHER_COMMANDS = {
     "generate": ("pvtt.cli.generate", "Make a new ad from a template film and photos of another product."),
     "jobs": ("pvtt.cli.jobs", "The Slurm jobs of this checkout: what waits and why, logs, cancel, retry."),
     "model": ("pvtt.cli.model", "What the model is made of, and what its parts cost."),
-    "plan": ("pvtt.cli.plan", "What training at 14B takes after this run, and whether it fits."),
+    "plan": ("pvtt.cli.plan", "What a run takes: memory, disk, hours, and whether it fits."),
     "params": ("pvtt.cli.params", "Check params.yaml, or switch it to another profile."),
     "rate": ("pvtt.cli.rate", "Rate generated videos 1-5, or compare two at a time, on a local page."),
     "shop": ("pvtt.cli.shop", "Build or serve the sample shop."),
     "studio": ("pvtt.cli.studio", "Try out new ads on a local page: drop a film and photos, look, render, compare."),
+    "weights": ("pvtt.cli.weights", "List, fetch and check published networks that profiles name."),
     "wan-tiny": ("pvtt.cli.wan_tiny", "Train the small base model that the project ships."),
 }
 STAGES_WITH_OPTIONS = {"decide": "pvtt.cli.decide", "report": "pvtt.cli.report"}  # by the same rule
@@ -115,10 +117,24 @@ def _end_with(error: PvttError) -> NoReturn:
     if os.environ.get("PVTT_DEBUG"):
         traceback.print_exc()
     print(f"pvtt: {error.message}", file=sys.stderr)
-    if error.hint:
-        print(f"  next: {error.hint}", file=sys.stderr)
-    _leave_failure(error.exit_code, error.message, error.hint)
+    hint = _with_weights(error)
+    if hint:
+        print(f"  next: {hint}", file=sys.stderr)
+    _leave_failure(error.exit_code, error.message, hint)
     sys.exit(error.exit_code)
+
+
+def _with_weights(error: PvttError) -> str | None:
+    """What to do; where what is missing is a published network, also the command that fetches it."""
+    from pvtt.errors import MissingInputError
+
+    if not isinstance(error, MissingInputError) or "pvtt weights" in f"{error.message} {error.hint}":
+        return error.hint
+    from pvtt.weights.networks import NETWORKS
+
+    named = [network.name for network in NETWORKS if re.search(rf"{re.escape(network.place)}(?![\w.-])", error.message)]
+    command = f"`pvtt weights fetch {' '.join(named)}`"
+    return error.hint if not named else f"{command}; or {error.hint}" if error.hint else command
 
 
 def _leave_failure(exit_code: int, message: str, hint: str | None = None) -> None:

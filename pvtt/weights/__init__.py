@@ -1,0 +1,1 @@
+"""Published networks that profiles and metrics name: the one list, fetching, checking."""
