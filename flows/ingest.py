@@ -21,6 +21,7 @@ import click
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
 from prefect.runtime import task_run
 from prefect.states import Cancelled
 
@@ -29,6 +30,7 @@ from flows.cancel import RunCancelledError, cancellation_check
 from flows.console import exit_with_errors
 from flows.environment import own_workspace
 from flows.lifetime import alone
+from flows.remote import Push, push
 from flows.waiting import WAIT_HOURS, Patience
 from pvtt.dataset.raw import check_raw_data
 from pvtt.dispatch.command import StepError, run_step
@@ -41,6 +43,7 @@ from pvtt.params.file import load_params
 from pvtt.records.catalog import PRODUCT_FILE
 
 CRAWL = "crawl"
+WHAT = "data/ (which cannot be crawled again as they were)"
 SAMPLE_SHOP = str(CrawlParams.model_fields["start"].default)
 CONNECT_WITHIN_S = 2.0
 CRAWL_RETRY_S = [10.0, 60.0]
@@ -54,11 +57,13 @@ class DataVersion:
         num_products: Products that `data/` holds after the change.
         changed: Whether `data.dvc` is another than before.
         message: Of the commit, for example `Data: +3 products, −0`; None where none was asked for or needed.
+        warning: What is to be said of the place that the data are kept in; None where nothing is.
     """
 
     num_products: int
     changed: bool
     message: str | None
+    warning: str | None
 
 
 def _passes(error: Any) -> bool:
@@ -104,14 +109,14 @@ def add_version(patience: Patience) -> bool:
 
 
 @task(cache_policy=NO_CACHE)
-def commit_version(patience: Patience, num_products: int) -> str | None:
+def commit_version(patience: Patience, num_products: int, pushed: Push) -> str | None:
     """Commit `data.dvc` with Git, if it differs from HEAD's; returns the message."""
     workspace = patience.workspace
     if not uncommitted(workspace.root, "data.dvc"):
         return None
     answer = patience.run_dvc("dvc-diff", ["diff", "--json", "HEAD", "--targets", "data"])
     message = describe_changes(json.loads(answer.splitlines()[-1]), num_products)
-    git_commit(workspace.root, ["data.dvc"], message)
+    git_commit(workspace.root, ["data.dvc"], pushed.message(message))
     return message
 
 
@@ -166,12 +171,13 @@ def ingest_data(patience: Patience, board: Board, commit: bool) -> DataVersion:
             crawl(patience, board)
         num_products = check(workspace)
         changed = add_version(patience)
-        message = commit_version(patience, num_products) if commit else None
+        pushed = push(patience, WHAT, "data.dvc") if commit else None
+        message = commit_version(patience, num_products, pushed) if pushed else None
     except BaseException:
         board.finish(CRAWL, "failed")
         raise
     board.finish(CRAWL, "done" if changed else "up to date", f"{num_products} products")
-    return DataVersion(num_products, changed, message)
+    return DataVersion(num_products, changed, message, pushed.warning if pushed else None)
 
 
 @flow(name="ingest")
@@ -193,6 +199,9 @@ def ingest(commit: bool = False, wait_hours: float = WAIT_HOURS) -> State[Any] |
         print(f"Committed: {version.message}")
     elif version.changed:
         print("data.dvc is a new version; commit it with `git commit data.dvc`, or use --commit")
+    if version.warning:
+        print(version.warning)
+        get_run_logger().warning(version.warning)
     return None
 
 

@@ -20,7 +20,6 @@ from flows.waiting import Patience
 from flows.watcher import VARIABLE, Mark, end_marked, marked_processes
 from pvtt.files.lock import hold_lock
 
-
 _told_by: int | None = None  # the signal that came as SIGTERM
 
 

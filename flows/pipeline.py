@@ -21,6 +21,7 @@ from prefect import flow, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed
 
 from flows.board import Board, Ending, announce
@@ -29,6 +30,7 @@ from flows.console import exit_with_errors
 from flows.environment import own_workspace
 from flows.ingest import CRAWL, ingest_data
 from flows.lifetime import alone
+from flows.remote import push
 from flows.result import publish_result
 from flows.waiting import WAIT_HOURS, Patience
 from pvtt.dataset.raw import missing_data
@@ -40,6 +42,7 @@ from pvtt.params.file import load_params
 from pvtt.records.decision import Decision, read_decision
 from pvtt.records.process import ProgressState
 
+WHAT = "data/ (which cannot be crawled again as they were), outs/ and models/"
 MIRROR_EVERY_S = 3.0  # progress to Prefect
 STATE_NAMES: dict[Ending, str] = {"done": "Completed", "from the cache": "Cached", "up to date": "UpToDate"}
 
@@ -117,10 +120,13 @@ def pipeline(ingest: bool = True, commit: bool = False, wait_hours: float = WAIT
     patience = Patience(workspace, announce, wait_hours, cancellation_check())
     try:
         with alone(patience, "the pipeline"):
-            decision = _run(patience, ingest, commit)
+            decision, warning = _run(patience, ingest, commit)
     except RunCancelledError as error:
         return Cancelled(message=error.message)
     click.echo("\n" + format_decision(decision, str(_report(workspace))))
+    if warning:
+        click.echo("\n" + warning)
+        get_run_logger().warning(warning)
     return None
 
 
@@ -128,7 +134,8 @@ def _report(workspace: Workspace) -> Path:
     return workspace.out("report") / "report.html"
 
 
-def _run(patience: Patience, ingest: bool, commit: bool) -> Decision:
+def _run(patience: Patience, ingest: bool, commit: bool) -> tuple[Decision, str | None]:
+    """The run; returns its verdict, and what is to be said of the place that its data are kept in."""
     workspace = patience.workspace
     graph = patience.graph()
     with Board([CRAWL, *graph.order] if ingest else graph.order) as board:
@@ -142,9 +149,12 @@ def _run(patience: Patience, ingest: bool, commit: bool) -> Decision:
             reproduce(stage, stage in stale, patience, board)
     decision = read_decision(workspace.metrics / "decision.json")
     publish_result(decision, _report(workspace))
-    if commit:
-        git_commit(workspace.root, ["dvc.lock", "metrics"], f"Run {decision.run_id}: {decision.verdict}")
-    return decision
+    if not commit:
+        return decision, None
+    pushed = push(patience, WHAT)
+    message = pushed.message(f"Run {decision.run_id}: {decision.verdict}")
+    git_commit(workspace.root, ["dvc.lock", "metrics"], message)
+    return decision, pushed.warning
 
 
 @click.command()
