@@ -20,16 +20,18 @@ INTERRUPTED = 130  # as a shell reports it
 
 
 @contextmanager
-def exit_with_errors(debug: bool = False) -> Iterator[None]:
+def exit_with_errors(debug: bool = False, needs_server: bool = True) -> Iterator[None]:
     """Run the workspace's own code; print a `PvttError` as the `pvtt` command does and exit with its code.
 
     Args:
         debug: Show an error's traceback.
+        needs_server: Look first whether the server that PREFECT_API_URL names answers.
     """
     try:
         run_own_code()
         with watched(find_workspace().root):
-            _require_server()
+            if needs_server:
+                _require_server()
             yield
     except KeyboardInterrupt:
         print("\nstopped: run the same command again, and it continues", file=sys.stderr)

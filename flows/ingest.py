@@ -30,6 +30,7 @@ from flows.cancel import RunCancelledError, cancellation_check
 from flows.console import exit_with_errors
 from flows.environment import own_workspace
 from flows.lifetime import alone
+from flows.notify import telling_of_failure
 from flows.remote import Push, push
 from flows.waiting import WAIT_HOURS, Patience
 from pvtt.dataset.raw import check_raw_data
@@ -191,7 +192,7 @@ def ingest(commit: bool = False, wait_hours: float = WAIT_HOURS) -> State[Any] |
     workspace = own_workspace()
     patience = Patience(workspace, announce, wait_hours, cancellation_check())
     try:
-        with alone(patience, "the ingest"), Board([CRAWL]) as board:
+        with telling_of_failure(), alone(patience, "the ingest"), Board([CRAWL]) as board:
             version = ingest_data(replace(patience, say=partial(announce, board=board)), board, commit)
     except RunCancelledError as error:
         return Cancelled(message=error.message)

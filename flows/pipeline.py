@@ -30,6 +30,7 @@ from flows.console import exit_with_errors
 from flows.environment import own_workspace
 from flows.ingest import CRAWL, ingest_data
 from flows.lifetime import alone
+from flows.notify import notify, telling_of_failure
 from flows.remote import push
 from flows.result import publish_result
 from flows.waiting import WAIT_HOURS, Patience
@@ -115,18 +116,21 @@ def pipeline(ingest: bool = True, commit: bool = False, wait_hours: float = WAIT
         commit: Commit a new data version before the stages run, and their lock file and metrics after it, with Git.
         wait_hours: How long to wait for whoever else is at work in the checkout.
     """
-    workspace = own_workspace()
-    load_params(workspace.params_file)  # a wrong one is refused before anything starts
-    patience = Patience(workspace, announce, wait_hours, cancellation_check())
     try:
-        with alone(patience, "the pipeline"):
-            decision, warning = _run(patience, ingest, commit)
+        with telling_of_failure():
+            workspace = own_workspace()
+            load_params(workspace.params_file)  # a wrong one is refused before anything starts
+            patience = Patience(workspace, announce, wait_hours, cancellation_check())
+            with alone(patience, "the pipeline"):
+                decision, warning = _run(patience, ingest, commit)
     except RunCancelledError as error:
         return Cancelled(message=error.message)
     click.echo("\n" + format_decision(decision, str(_report(workspace))))
     if warning:
         click.echo("\n" + warning)
         get_run_logger().warning(warning)
+    text = f"{decision.verdict}: {decision.reason} (run {decision.run_id})"
+    notify("verdict", text, verdict=decision.verdict, run_id=decision.run_id, warning=warning)
     return None
 
 

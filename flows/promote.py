@@ -27,6 +27,7 @@ from pydantic import Field, ValidationError
 from flows.board import announce
 from flows.console import exit_with_errors
 from flows.environment import own_workspace
+from flows.notify import notify
 from flows.waiting import Patience
 from flows.watcher import VARIABLE
 from pvtt.dispatch.command import command_environment
@@ -81,6 +82,7 @@ def promote(slurm_profile: str = SLURM_PROFILE, start: bool = False, timeout_hou
         f"  python -m flows.promote refuse {flow_run.id} --person NAME --reason TEXT",
         flush=True,
     )
+    notify("approval", f"a promotion waits {timeout_hours:g} hours for another person's answer", summary=summary)
     word = _ask(workspace, summary, timeout_hours)
     if word.outcome == "approved":
         require_another_person(word.account, (*candidate.evidence.submitters, asked_by))

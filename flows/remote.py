@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, replace
 
@@ -10,13 +9,13 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from flows.cancel import RunCancelledError
+from flows.notify import without_credentials
 from flows.waiting import Patience
 from pvtt.errors import PvttError, first_line
 from pvtt.files.workspace import Workspace
 
 PUSH_WITHIN_S = 12 * 3600.0  # a remote that hangs costs a night, not the run
 INCOMPLETE = "do not exist neither locally nor on remote"  # DVC only warns
-CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def push(patience: Patience, what: str, target: str | None = None) -> Push:
     except RunCancelledError:
         raise
     except PvttError as error:
-        return Push(what, remote or "that .dvc/config names", CREDENTIALS.sub("…@", first_line(error)))
+        return Push(what, remote or "that .dvc/config names", without_credentials(first_line(error)))
     if INCOMPLETE in printed:
         return Push(what, remote, "some of its files are missing from the cache too (.pvtt/logs/dvc-push.log)")
     return Push(what, remote)
