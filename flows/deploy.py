@@ -77,11 +77,11 @@ def deploy(workspace: Workspace, crashed_after_s: float = CRASHED_AFTER_S) -> No
         with suppress(ObjectAlreadyExists):
             client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
         _deploy(workspace)
-        _register(client, _zombies(crashed_after_s))
+        register(client, crashed_after(crashed_after_s))
         if url := os.environ.get(notify.VARIABLE):
             block = Webhook(method="POST", url=SecretStr(url)).save(BLOCK, overwrite=True)
             assert isinstance(block, UUID)
-            _register(client, _crashes(block))
+            register(client, _crashes(block))
 
 
 def _deploy(workspace: Workspace) -> None:
@@ -100,8 +100,8 @@ def _deploy(workspace: Workspace) -> None:
         )
 
 
-def _zombies(crashed_after_s: float) -> AutomationCore:
-    """A killed run can't say so. Left as running, it would have every later one dropped."""
+def crashed_after(seconds: float) -> AutomationCore:
+    """The automation for runs that send no more heartbeats for that long."""
     return AutomationCore(
         name=ZOMBIES,
         description="A killed run says nothing; left as running, it would have every later one dropped.",
@@ -116,12 +116,12 @@ def _zombies(crashed_after_s: float) -> AutomationCore:
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=timedelta(seconds=crashed_after_s),
+            within=timedelta(seconds=seconds),
         ),
         actions=[
             ChangeFlowRunState(
                 state=StateType.CRASHED,
-                message=f"No heartbeat for {crashed_after_s:g} s: its process is gone, or its machine",
+                message=f"No heartbeat for {seconds:g} s: its process is gone, or its machine",
             )
         ],
     )
@@ -150,7 +150,7 @@ def _ours() -> ResourceSpecification:
     return ResourceSpecification({"prefect.resource.role": ["flow"], "prefect.resource.name": list(FLOWS)})
 
 
-def _register(client: SyncPrefectClient, automation: AutomationCore) -> None:
+def register(client: SyncPrefectClient, automation: AutomationCore) -> None:
     """Create an automation, or bring the one of its name up to date."""
     there = client.read_automations_by_name(automation.name)
     if there:
@@ -170,12 +170,13 @@ def _register(client: SyncPrefectClient, automation: AutomationCore) -> None:
 )
 @click.option(
     "--crashed-after",
+    "crashed_after_s",
     type=click.FloatRange(min=10),
     default=CRASHED_AFTER_S,
     show_default=True,
     help="Seconds without a heartbeat after which a run counts as crashed.",
 )
-def main(wait: float, crashed_after: float) -> None:
+def main(wait: float, crashed_after_s: float) -> None:
     """Tell the Prefect server of PREFECT_API_URL about this project: work pool, deployments, automations.
 
     A run whose process is gone becomes Crashed, so that the next one starts. With PVTT_WEBHOOK_URL set, the server
@@ -189,7 +190,7 @@ def main(wait: float, crashed_after: float) -> None:
                 "export PREFECT_API_URL=http://127.0.0.1:4200/api",
             )
         wait_for_server(url, wait)
-        deploy(own_workspace(), crashed_after)
+        deploy(own_workspace(), crashed_after_s)
         click.echo(f"Deployed to {notify.without_credentials(url)}. Start a worker: prefect worker start --pool {POOL}")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from flows.deploy import wait_for_server
+from flows.deploy import crashed_after, register, wait_for_server
 from pvtt.errors import PvttError
 from tests.flows.conftest import Project, free_port
 from tests.flows.receiver import receiver
@@ -63,6 +63,8 @@ def test_a_night_that_is_killed_has_crashed_and_the_next_one_runs_through_a_work
         deploy = ("-m", "flows.deploy", "--wait", f"--crashed-after={CRASHED_AFTER_S}")
         deployed = project.python(*deploy, PREFECT_API_URL=prefect_api, PVTT_WEBHOOK_URL=webhook)
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        register(client, crashed_after(CRASHED_AFTER_S))  # it can be repeated
+        assert len(client.read_automations()) == 2
 
         nightly = client.read_deployment_by_name("pipeline/nightly")
         (schedule,) = nightly.schedules
