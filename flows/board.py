@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, Self, TextIO
+
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_run_logger
 
 from pvtt.records.process import ProgressState
 
@@ -110,3 +114,13 @@ class Board:
 
     def _line(self, name: str, ending: str, rest: str) -> None:
         print(f"{name:<{self._width}}  {ending:<14}  {rest}".rstrip(), file=self._stream, flush=True)
+
+
+def announce(line: str, board: Board | None = None) -> None:
+    """Tell a person something besides the stages: above the bars, and on the run's page."""
+    if board is not None:
+        board.say(line)
+    else:
+        print(line, file=sys.stderr, flush=True)
+    with suppress(MissingContextError):  # no flow runs: the line on standard error is all there is
+        get_run_logger().info(line)

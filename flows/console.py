@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from prefect.exceptions import CancelledRun, TerminationSignal
+
+from flows.lifetime import StoppedBySignal, original_signal, watched
 from pvtt.errors import PvttError
 from pvtt.files.own_code import run_own_code
+from pvtt.files.workspace import find_workspace
 
 INTERRUPTED = 130  # as a shell reports it
 
 
 @contextmanager
-def exit_with_errors(debug: bool = False) -> Iterator[None]:
+def exit_with_errors(debug: bool = False, needs_server: bool = True) -> Iterator[None]:
     """Run the workspace's own code; print a `PvttError` as the `pvtt` command does and exit with its code.
 
     Args:
         debug: Show an error's traceback.
+        needs_server: Look first whether the server that PREFECT_API_URL names answers.
     """
     try:
         run_own_code()
-        _require_server()
-        yield
+        with watched(find_workspace().root):
+            if needs_server:
+                _require_server()
+            yield
     except KeyboardInterrupt:
         print("\nstopped: run the same command again, and it continues", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except CancelledRun:
+        print("pvtt: cancelled in Prefect: run the same command again, and it continues", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except (StoppedBySignal, TerminationSignal) as stop:
+        number = original_signal(stop.number if isinstance(stop, StoppedBySignal) else stop.signal)
+        with suppress(OSError):  # the terminal may be what has gone
+            name = signal.Signals(number).name
+            print(f"pvtt: stopped by {name}: run the same command again, and it continues", file=sys.stderr)
+        sys.exit(128 + number)
     except PvttError as error:
         if debug:
             traceback.print_exc()

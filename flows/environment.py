@@ -7,12 +7,15 @@ import os
 from pvtt.files.own_code import require_own_code
 from pvtt.files.workspace import Workspace, find_workspace
 
+HEARTBEAT_EVERY_S = 60  # of a flow's run, as in infra/prefect.yaml: `flows.deploy` has runs without them crash
+
 
 def prepare() -> None:
     """Set what the user has not: no analytics; without `PREFECT_API_URL`, a temporary server kept in this checkout."""
     defaults = {
         "DO_NOT_TRACK": "1",  # Prefect's client-side analytics
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_EVERY_S),
     }
     if "PREFECT_API_URL" not in os.environ:
         home = find_workspace().state / "prefect"

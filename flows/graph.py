@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pvtt.errors import PvttError
+from pvtt.errors import LockedError, PvttError
+
+# Of DVC: another process holds a lock, or the file that says who does is half-written.
+LOCK_ERRORS = ("LockError", "RWLockFileCorruptedError", "RWLockFileFormatError")
 
 
 def dvc(*arguments: str) -> list[str]:
@@ -46,7 +49,12 @@ class StageGraph:
 
 
 def read_graph(root: Path) -> StageGraph:
-    """Ask DVC for the graph of the project at `root`. Raises `PvttError` with DVC's own message."""
+    """Ask DVC for the graph of the project at `root`.
+
+    Raises:
+        LockedError: A command of DVC is at work on what DVC has to look at.
+        PvttError: DVC cannot read the project; with its own message.
+    """
     answer = subprocess.run(
         [sys.executable, "-P", __file__, str(root)],
         cwd=root,
@@ -56,15 +64,33 @@ def read_graph(root: Path) -> StageGraph:
         encoding="utf-8",
         check=False,
     )
-    if answer.returncode != 0:
+    try:
+        graph = json.loads(answer.stdout)
+    except ValueError:
         message = (answer.stderr.strip().splitlines() or ["no message"])[-1]
-        raise PvttError(f"DVC cannot read {root / 'dvc.yaml'}: {message}", "mend it, then look at it with `dvc dag`")
-    graph = json.loads(answer.stdout)
+        raise PvttError(f"DVC cannot look at {root}: {message}", "try it: `dvc status`") from None
+    if "error" in graph:
+        raise _explain(root, graph["error"], graph["message"])
     return StageGraph(
         tuple(graph["order"]),
         {stage: frozenset(names) for stage, names in graph["upstream"].items()},
         frozenset(graph["changed"]),
     )
+
+
+def _explain(root: Path, kind: str, message: str) -> PvttError:
+    """DVC's error in words of our own, where its own advice would lose something."""
+    line = (message.strip().splitlines() or ["no message"])[0]
+    if kind in LOCK_ERRORS:
+        return LockedError(f"DVC is at work in {root}: {line}", "wait until it ends, then run the same command again")
+    if kind == "SCMError":
+        return PvttError(
+            f"{root} is no repository of Git: {line}",
+            "DVC and the commits of a run need one: work in a clone, or bring its .git back",
+        )
+    if kind == "NotDvcRepoError":
+        return PvttError(f"{root} is no project of DVC: {line}", "work in a clone, or bring its .dvc back")
+    return PvttError(f"DVC cannot read {root / 'dvc.yaml'}: {line}", "mend it, then look at it with `dvc dag`")
 
 
 def _describe(root: str) -> dict[str, Any]:
@@ -85,5 +111,14 @@ def _describe(root: str) -> dict[str, Any]:
         }
 
 
+def _answer(root: str) -> dict[str, Any]:
+    from dvc.exceptions import DvcException
+
+    try:
+        return _describe(root)
+    except DvcException as error:
+        return {"error": type(error).__name__, "message": str(error)}
+
+
 if __name__ == "__main__":
-    print(json.dumps(_describe(sys.argv[1])))
+    print(json.dumps(_answer(sys.argv[1])))

@@ -11,7 +11,8 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,24 +20,31 @@ from urllib.parse import urlsplit
 import click
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
 from prefect.runtime import task_run
+from prefect.states import Cancelled
 
-from flows.board import Board
+from flows.board import Board, announce
+from flows.cancel import RunCancelledError, cancellation_check
 from flows.console import exit_with_errors
 from flows.environment import own_workspace
-from flows.graph import dvc
+from flows.lifetime import alone
+from flows.notify import telling_of_failure
+from flows.remote import Push, push
+from flows.waiting import WAIT_HOURS, Patience
 from pvtt.dataset.raw import check_raw_data
 from pvtt.dispatch.command import StepError, run_step
 from pvtt.errors import PvttError
 from pvtt.files.git import commit as git_commit
 from pvtt.files.git import uncommitted
-from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace
 from pvtt.params.crawl import CrawlParams
 from pvtt.params.file import load_params
 from pvtt.records.catalog import PRODUCT_FILE
 
 CRAWL = "crawl"
+WHAT = "data/ (which cannot be crawled again as they were)"
 SAMPLE_SHOP = str(CrawlParams.model_fields["start"].default)
 CONNECT_WITHIN_S = 2.0
 CRAWL_RETRY_S = [10.0, 60.0]
@@ -50,11 +58,13 @@ class DataVersion:
         num_products: Products that `data/` holds after the change.
         changed: Whether `data.dvc` is another than before.
         message: Of the commit, for example `Data: +3 products, −0`; None where none was asked for or needed.
+        warning: What is to be said of the place that the data are kept in; None where nothing is.
     """
 
     num_products: int
     changed: bool
     message: str | None
+    warning: str | None
 
 
 def _passes(error: Any) -> bool:
@@ -68,10 +78,16 @@ def _passes(error: Any) -> bool:
     retry_condition_fn=lambda _task, _run, state: _passes(state.result(raise_on_failure=False)),
     cache_policy=NO_CACHE,
 )
-def crawl(workspace: Workspace, board: Board) -> None:
+def crawl(patience: Patience, board: Board) -> None:
     """Bring `data/` up to date with its source."""
     try:
-        run_step(workspace, CRAWL, ["pvtt", "crawl"], lambda state: board.update(CRAWL, state))
+        run_step(
+            patience.workspace,
+            CRAWL,
+            ["pvtt", "crawl"],
+            lambda state: board.update(CRAWL, state),
+            on_poll=patience.check,
+        )
     except StepError as error:
         if _passes(error) and task_run.run_count <= len(CRAWL_RETRY_S):
             board.say(f"{error.message}: trying again in {CRAWL_RETRY_S[task_run.run_count - 1]:.0f} s")
@@ -85,22 +101,23 @@ def check(workspace: Workspace) -> int:
 
 
 @task(cache_policy=NO_CACHE)
-def add_version(workspace: Workspace) -> bool:
+def add_version(patience: Patience) -> bool:
     """`dvc add data`; returns whether that made another version."""
-    pointer = workspace.root / "data.dvc"
+    pointer = patience.workspace.root / "data.dvc"
     before = pointer.read_bytes() if pointer.is_file() else None
-    run_step(workspace, "dvc-add", dvc("add", "--quiet", "data"))
+    patience.run_dvc("dvc-add", ["add", "--quiet", "data"])
     return pointer.read_bytes() != before
 
 
 @task(cache_policy=NO_CACHE)
-def commit_version(workspace: Workspace, num_products: int) -> str | None:
+def commit_version(patience: Patience, num_products: int, pushed: Push) -> str | None:
     """Commit `data.dvc` with Git, if it differs from HEAD's; returns the message."""
+    workspace = patience.workspace
     if not uncommitted(workspace.root, "data.dvc"):
         return None
-    answer = run_step(workspace, "dvc-diff", dvc("diff", "--json", "HEAD", "--targets", "data"))
+    answer = patience.run_dvc("dvc-diff", ["diff", "--json", "HEAD", "--targets", "data"])
     message = describe_changes(json.loads(answer.splitlines()[-1]), num_products)
-    git_commit(workspace.root, ["data.dvc"], message)
+    git_commit(workspace.root, ["data.dvc"], pushed.message(message))
     return message
 
 
@@ -144,45 +161,64 @@ def sample_shop(params: CrawlParams) -> Iterator[None]:
         yield
 
 
-def ingest_data(workspace: Workspace, board: Board, commit: bool) -> DataVersion:
+def ingest_data(patience: Patience, board: Board, commit: bool) -> DataVersion:
     """The ingest's steps; called by both flows, which hold the lock."""
+    workspace = patience.workspace
+    patience.for_work()  # what a stage reads must not change under it
     params = load_params(workspace.params_file)
     board.start(CRAWL)
     try:
         with sample_shop(params.crawl):
-            crawl(workspace, board)
+            crawl(patience, board)
         num_products = check(workspace)
-        changed = add_version(workspace)
-        message = commit_version(workspace, num_products) if commit else None
+        changed = add_version(patience)
+        pushed = push(patience, WHAT, "data.dvc") if commit else None
+        message = commit_version(patience, num_products, pushed) if pushed else None
     except BaseException:
         board.finish(CRAWL, "failed")
         raise
     board.finish(CRAWL, "done" if changed else "up to date", f"{num_products} products")
-    return DataVersion(num_products, changed, message)
+    return DataVersion(num_products, changed, message, pushed.warning if pushed else None)
 
 
 @flow(name="ingest")
-def ingest(commit: bool = False) -> None:
+def ingest(commit: bool = False, wait_hours: float = WAIT_HOURS) -> State[Any] | None:
     """Crawl, check, and make a new dataset version.
 
     Args:
         commit: Commit the new `data.dvc` with Git. Without a change there is no commit.
+        wait_hours: How long to wait for whoever else is at work in the checkout.
     """
     workspace = own_workspace()
-    with hold_lock(workspace.state / "flow.lock", "the ingest"), Board([CRAWL]) as board:
-        version = ingest_data(workspace, board, commit)
+    patience = Patience(workspace, announce, wait_hours, cancellation_check())
+    try:
+        with telling_of_failure(), alone(patience, "the ingest"), Board([CRAWL]) as board:
+            version = ingest_data(replace(patience, say=partial(announce, board=board)), board, commit)
+    except RunCancelledError as error:
+        return Cancelled(message=error.message)
     if version.message:
         print(f"Committed: {version.message}")
     elif version.changed:
         print("data.dvc is a new version; commit it with `git commit data.dvc`, or use --commit")
+    if version.warning:
+        print(version.warning)
+        get_run_logger().warning(version.warning)
+    return None
 
 
 @click.command(help=ingest.__doc__.partition("\n")[0] if ingest.__doc__ else None)
 @click.option("--commit", is_flag=True, help="Commit the new data.dvc with Git; without a change there is no commit.")
+@click.option(
+    "--wait-hours",
+    type=click.FloatRange(min=0),
+    default=WAIT_HOURS,
+    show_default=True,
+    help="How long to wait for a stage or a command of DVC that somebody else runs here.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def main(commit: bool, debug: bool) -> None:
+def main(commit: bool, wait_hours: float, debug: bool) -> None:
     with exit_with_errors(debug):
-        ingest(commit)
+        ingest(commit, wait_hours)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +21,29 @@ from prefect import flow, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
+from prefect.logging import get_run_logger
+from prefect.states import Cancelled, Completed
 
-from flows.board import Board, Ending
+from flows.board import Board, Ending, announce
+from flows.cancel import RunCancelledError, cancellation_check
 from flows.console import exit_with_errors
 from flows.environment import own_workspace
-from flows.graph import dvc, read_graph
 from flows.ingest import CRAWL, ingest_data
+from flows.lifetime import alone
+from flows.notify import notify, telling_of_failure
+from flows.remote import push
 from flows.result import publish_result
+from flows.waiting import WAIT_HOURS, Patience
 from pvtt.dataset.raw import missing_data
 from pvtt.decision.text import format_decision
-from pvtt.dispatch.command import StepError, run_step
+from pvtt.dispatch.command import StepError
 from pvtt.files.git import commit as git_commit
-from pvtt.files.lock import hold_lock
 from pvtt.files.workspace import Workspace
 from pvtt.params.file import load_params
 from pvtt.records.decision import Decision, read_decision
 from pvtt.records.process import ProgressState
 
+WHAT = "data/ (which cannot be crawled again as they were), outs/ and models/"
 MIRROR_EVERY_S = 3.0  # progress to Prefect
 STATE_NAMES: dict[Ending, str] = {"done": "Completed", "from the cache": "Cached", "up to date": "UpToDate"}
 
@@ -80,14 +87,14 @@ class _Mirror:
     retry_condition_fn=_was_preempted,
     cache_policy=NO_CACHE,
 )
-def reproduce(stage: str, stale: bool, workspace: Workspace, board: Board) -> State[Any]:
+def reproduce(stage: str, stale: bool, patience: Patience, board: Board) -> State[Any]:
     """Bring one stage of `dvc.yaml` up to date. One that isn't stale costs nothing."""
     ending: Ending = "up to date"
     if stale:
         board.start(stage)
         mirror = _Mirror(stage, board)
         try:
-            printed = run_step(workspace, stage, dvc("repro", "--single-item", stage), mirror)
+            printed = patience.run_dvc(stage, ["repro", "--single-item", stage], mirror)
         except BaseException:
             board.finish(stage, "failed")
             raise
@@ -101,46 +108,71 @@ def reproduce(stage: str, stale: bool, workspace: Workspace, board: Board) -> St
 
 
 @flow(name="pipeline")
-def pipeline(ingest: bool = True, commit: bool = False) -> None:
+def pipeline(ingest: bool = True, commit: bool = False, wait_hours: float = WAIT_HOURS) -> State[Any] | None:
     """Crawl, bring every stage up to date, and say what came of it.
 
     Args:
         ingest: Crawl first. Without it, `data/` is taken as it is.
         commit: Commit a new data version before the stages run, and their lock file and metrics after it, with Git.
+        wait_hours: How long to wait for whoever else is at work in the checkout.
     """
-    workspace = own_workspace()
-    load_params(workspace.params_file)  # a wrong one is refused before anything starts
-    with hold_lock(workspace.state / "flow.lock", "the pipeline"):
-        decision = _run(workspace, ingest, commit)
+    try:
+        with telling_of_failure():
+            workspace = own_workspace()
+            load_params(workspace.params_file)  # a wrong one is refused before anything starts
+            patience = Patience(workspace, announce, wait_hours, cancellation_check())
+            with alone(patience, "the pipeline"):
+                decision, warning = _run(patience, ingest, commit)
+    except RunCancelledError as error:
+        return Cancelled(message=error.message)
     click.echo("\n" + format_decision(decision, str(_report(workspace))))
+    if warning:
+        click.echo("\n" + warning)
+        get_run_logger().warning(warning)
+    text = f"{decision.verdict}: {decision.reason} (run {decision.run_id})"
+    notify("verdict", text, verdict=decision.verdict, run_id=decision.run_id, warning=warning)
+    return None
 
 
 def _report(workspace: Workspace) -> Path:
     return workspace.out("report") / "report.html"
 
 
-def _run(workspace: Workspace, ingest: bool, commit: bool) -> Decision:
-    graph = read_graph(workspace.root)
+def _run(patience: Patience, ingest: bool, commit: bool) -> tuple[Decision, str | None]:
+    """The run; returns its verdict, and what is to be said of the place that its data are kept in."""
+    workspace = patience.workspace
+    graph = patience.graph()
     with Board([CRAWL, *graph.order] if ingest else graph.order) as board:
+        patience = replace(patience, say=partial(announce, board=board))
         if not ingest and not workspace.data.is_dir():
             raise missing_data(workspace)
-        if ingest and ingest_data(workspace, board, commit).changed:
-            graph = read_graph(workspace.root)
+        if ingest and ingest_data(patience, board, commit).changed:
+            graph = patience.graph()
         stale = graph.stale
         for stage in graph.order:
-            reproduce(stage, stage in stale, workspace, board)
+            reproduce(stage, stage in stale, patience, board)
     decision = read_decision(workspace.metrics / "decision.json")
     publish_result(decision, _report(workspace))
-    if commit:
-        git_commit(workspace.root, ["dvc.lock", "metrics"], f"Run {decision.run_id}: {decision.verdict}")
-    return decision
+    if not commit:
+        return decision, None
+    pushed = push(patience, WHAT)
+    message = pushed.message(f"Run {decision.run_id}: {decision.verdict}")
+    git_commit(workspace.root, ["dvc.lock", "metrics"], message)
+    return decision, pushed.warning
 
 
 @click.command()
 @click.option("--ingest/--no-ingest", default=True, help="Crawl first, or take data/ as it is.  [default: --ingest]")
 @click.option("--commit", is_flag=True, help="Commit the new data.dvc, and the run's dvc.lock and metrics, with Git.")
+@click.option(
+    "--wait-hours",
+    type=click.FloatRange(min=0),
+    default=WAIT_HOURS,
+    show_default=True,
+    help="How long to wait for a stage or a command of DVC that somebody else runs here.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def main(ingest: bool, commit: bool, debug: bool) -> None:
+def main(ingest: bool, commit: bool, wait_hours: float, debug: bool) -> None:
     """Run the whole pipeline: crawl, clip, segment, photos, validate, encode, train, evaluate, decide, report.
 
     Only what is stale is redone. Run it again after an error, a kill or a change of params.yaml, and it continues.
@@ -156,7 +188,7 @@ def main(ingest: bool, commit: bool, debug: bool) -> None:
     if sys.stderr.isatty():
         print("Starting ...", file=sys.stderr)  # Prefect's server takes a few seconds
     with exit_with_errors(debug):
-        pipeline(ingest, commit)
+        pipeline(ingest, commit, wait_hours)
 
 
 if __name__ == "__main__":

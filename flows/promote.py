@@ -24,9 +24,12 @@ from prefect.input import RunInput
 from prefect.runtime import flow_run
 from pydantic import Field, ValidationError
 
+from flows.board import announce
 from flows.console import exit_with_errors
 from flows.environment import own_workspace
-from flows.graph import read_graph
+from flows.notify import notify
+from flows.waiting import Patience
+from flows.watcher import VARIABLE
 from pvtt.dispatch.command import command_environment
 from pvtt.dispatch.profile import load_profile
 from pvtt.errors import GateShutError, MissingInputError, PvttError
@@ -79,6 +82,7 @@ def promote(slurm_profile: str = SLURM_PROFILE, start: bool = False, timeout_hou
         f"  python -m flows.promote refuse {flow_run.id} --person NAME --reason TEXT",
         flush=True,
     )
+    notify("approval", f"a promotion waits {timeout_hours:g} hours for another person's answer", summary=summary)
     word = _ask(workspace, summary, timeout_hours)
     if word.outcome == "approved":
         require_another_person(word.account, (*candidate.evidence.submitters, asked_by))
@@ -93,7 +97,7 @@ def promote(slurm_profile: str = SLURM_PROFILE, start: bool = False, timeout_hou
 
 
 def _open_gate(workspace: Workspace) -> Candidate:
-    candidate = read_candidate(workspace, read_graph(workspace.root).stale)
+    candidate = read_candidate(workspace, Patience(workspace, announce, hours=0).graph().stale)
     require_open(candidate.evidence)
     return candidate
 
@@ -141,13 +145,14 @@ def _ask(workspace: Workspace, summary: str, timeout_hours: float) -> SignOff:
 def _start(workspace: Workspace, slurm_profile: str) -> None:
     """Start the pipeline with the 14B run's params, in a session of its own that outlives this one."""
     write_promoted_params(workspace)
+    environment = {name: value for name, value in command_environment().items() if name != VARIABLE}
     log = workspace.state / "logs" / "promoted.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "flows.pipeline"],
             cwd=workspace.root,
-            env=command_environment() | {"PVTT_ACCELERATE_CONFIG": SHARDING, "PVTT_DISPATCH": slurm_profile},
+            env=environment | {"PVTT_ACCELERATE_CONFIG": SHARDING, "PVTT_DISPATCH": slurm_profile},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +16,38 @@ from filelock import FileLock, Timeout
 
 from pvtt.errors import LockedError
 from pvtt.files.storage import storage_errors
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock, or held it last.
+
+    Args:
+        what: What runs, for example `pvtt clip`.
+        pid: Its process.
+        since: When it took the lock, ISO 8601, UTC.
+        host: The name of its machine; None in a note that does not say.
+    """
+
+    what: str
+    pid: int
+    since: str
+    host: str | None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is on another machine than this process."""
+        return self.host is not None and self.host != socket.gethostname()
+
+
+def read_holder(path: Path) -> Holder | None:
+    """What the note beside the lock file `path` says; None where there is none that can be read."""
+    try:
+        note = json.loads(path.with_suffix(".holder.json").read_text(encoding="utf-8"))
+        host = note.get("host")
+        return Holder(str(note["what"]), int(note["pid"]), str(note["since"]), None if host is None else str(host))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 @contextmanager
@@ -35,16 +69,17 @@ def hold_lock(path: Path, what: str) -> Iterator[None]:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
     except Timeout:
-        try:
-            other = json.loads(holder.read_text())
-            who = f"{other['what']} (process {other['pid']}, since {other['since']})"
-        except (OSError, ValueError, KeyError):
-            who = "another process"
+        other = read_holder(path)
+        who = "another process"
+        if other is not None:
+            where = f" on {other.host}" if other.is_elsewhere else ""
+            who = f"{other.what} (process {other.pid}{where}, since {other.since})"
         raise LockedError(
             f"{what}: {who} holds {path}", "wait until it ends, or stop that process, then run the same command again"
         ) from None
     try:
-        note = {"what": what, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        note = {"what": what, "pid": os.getpid(), "since": since, "host": socket.gethostname()}
         with suppress(OSError):  # the lock holds without the note
             holder.write_text(json.dumps(note))
         yield

@@ -1,0 +1,282 @@
+"""Who is at work in a checkout: commands of DVC, by its locks, and stages that were started without it.
+
+DVC keeps two locks in `.dvc/tmp`. `lock` is the kernel's and goes with its process. `rwlock` is a file that names the
+processes which read and write outputs; it outlives a process that is killed, and the next process that gets its number
+is taken for it. What is surely gone is taken out of it here; what may be at work is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pvtt.errors import LockedError
+from pvtt.files.atomic import atomic_write_text
+from pvtt.files.lock import Holder, is_held, read_holder
+from pvtt.files.workspace import Workspace
+from pvtt.stages.all import STAGE_NAMES
+
+READ_AGAIN_S = 0.2  # DVC writes the file in place: for a moment it may be half of itself
+READS = 10
+CLOCK_MARGIN_S = 2.0  # between the times of a file and of a process
+OWN_LOCKS = (*STAGE_NAMES, "crawl")  # `.pvtt/<name>.lock`
+
+
+@dataclass(frozen=True)
+class Work:
+    """Something at work in the checkout.
+
+    Args:
+        what: A stage, or a command.
+        pid: Of the process that holds the lock; None where it is not known.
+        since: When it started, ISO 8601 with its offset; None where it is not known.
+        host: Where it runs, if that is another host.
+    """
+
+    what: str
+    pid: int | None = None
+    since: str | None = None
+    host: str | None = None
+
+    def __str__(self) -> str:
+        process = None if self.pid is None else f"process {self.pid}" + (f" on {self.host}" if self.host else "")
+        about = [part for part in (process, self.since and f"since {self.since}") if part]
+        return f"{self.what} ({', '.join(about)})" if about else self.what
+
+
+def find_work(workspace: Workspace, say: Callable[[str], None]) -> list[Work]:
+    """Everything at work in the checkout, a stage once.
+
+    Args:
+        workspace: The checkout.
+        say: Told of each lock of a dead process that was cleared.
+    """
+    own = _stages_at_work(workspace)
+    folder = _dvc_folder(workspace.root)
+    found = [] if folder is None else [*_rwlock_work(workspace, folder, say), *_lock_work(folder)]
+    known = {work.what for work in found} | {None}
+    pids = {work.pid for work in found}
+    return found + [work for work in own if work.what not in known and work.pid not in pids]
+
+
+def _dvc_folder(root: Path) -> Path | None:
+    """DVC's folder for locks, of the project that holds `root`."""
+    return next((folder / ".dvc" / "tmp" for folder in (root, *root.parents) if (folder / ".dvc").is_dir()), None)
+
+
+def _stages_at_work(workspace: Workspace) -> list[Work]:
+    """Stages and crawls whose own lock is held, whoever started them."""
+    held = (name for name in OWN_LOCKS if is_held(workspace.state / f"{name}.lock"))
+    return [_as_work(name, read_holder(workspace.state / f"{name}.lock")) for name in held]
+
+
+def _as_work(name: str, holder: Holder | None) -> Work:
+    if holder is None:
+        return Work(name)
+    return Work(name, holder.pid, holder.since, holder.host if holder.is_elsewhere else None)
+
+
+def _lock_work(folder: Path) -> list[Work]:
+    """The command that holds DVC's lock of the whole project, as `dvc push` does."""
+    path = folder / "lock"
+    if not is_held(path):
+        return []
+    try:
+        process = psutil.Process(int(path.read_text()))
+        return [Work(_command(process.cmdline()), process.pid, _iso(process.create_time()))]
+    except (OSError, ValueError, psutil.Error):
+        return [Work("a command of DVC")]
+
+
+def _rwlock_work(workspace: Workspace, folder: Path, say: Callable[[str], None]) -> list[Work]:
+    path = folder / "rwlock"
+    content = _read_rwlock(path)
+    if content is None:
+        return _unreadable(workspace, folder, say)
+    written = _mtime(path)
+    found: list[Work] = []
+    gone: set[int] = set()
+    for pid, entry in sorted(_entries(content).items()):
+        process = _process_of(pid, written)
+        if process is not None:
+            found.append(_describe(process, entry))
+        elif (elsewhere := _holder_elsewhere(workspace, entry)) is not None:
+            found.append(Work(_names(entry), pid, elsewhere.since, elsewhere.host))
+        else:
+            gone.add(pid)
+    if gone:
+        _clear(folder, gone)
+        for pid in sorted(gone):
+            say(f"{_names(_entries(content)[pid])}: process {pid} is gone, its lock is cleared")
+    return found
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What `rwlock` says of a process: its command, and the files that it locks."""
+
+    command: str
+    paths: tuple[str, ...]
+
+
+def _read_rwlock(path: Path) -> dict[str, Any] | None:
+    """What the file says; None where it is not what DVC writes."""
+    for attempt in range(READS):
+        if attempt:
+            time.sleep(READ_AGAIN_S)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            _entries(content)
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, KeyError, AttributeError):
+            continue
+        return dict(content)
+    return None
+
+
+def _entries(content: dict[str, Any]) -> dict[int, _Entry]:
+    """The entries by process."""
+    entries: dict[int, _Entry] = {}
+    listed = [(path, info) for path, info in content.get("write", {}).items()]
+    listed += [(path, info) for path, infos in content.get("read", {}).items() for info in infos]
+    for path, info in listed:
+        pid = int(info["pid"])
+        before = entries.get(pid, _Entry(str(info["cmd"]), ()))
+        entries[pid] = _Entry(before.command, (*before.paths, str(path)))
+    return entries
+
+
+def _process_of(pid: int, written: float) -> psutil.Process | None:
+    """The process that holds a lock; None where it is gone, and its number nobody's or another's.
+
+    A holder started before it wrote the file.
+    """
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE or process.create_time() > written + CLOCK_MARGIN_S:
+            return None
+        return process
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _describe(process: psutil.Process, entry: _Entry) -> Work:
+    """The stage that a command of DVC runs, by what DVC tells the stage; else the command."""
+    started = process.create_time() if process.is_running() else None
+    with suppress(psutil.Error):
+        for child in process.children(recursive=True):
+            with suppress(psutil.Error):
+                stage = child.environ().get("DVC_STAGE")
+                if stage:
+                    return Work(stage, process.pid, _iso(child.create_time()))
+    return Work(_names(entry), process.pid, None if started is None else _iso(started))
+
+
+def _holder_elsewhere(workspace: Workspace, entry: _Entry) -> Holder | None:
+    """Who of another host last held the lock of a stage whose output an entry names.
+
+    DVC's file does not say on which host a process is; our own note does.
+    """
+    holders = (read_holder(workspace.state / f"{name}.lock") for name in _stages_of(entry))
+    return next((holder for holder in holders if holder is not None and holder.is_elsewhere), None)
+
+
+def _stages_of(entry: _Entry) -> list[str]:
+    parts = {part for path in entry.paths for part in Path(path).parts}
+    return [name for name in STAGE_NAMES if name in parts]
+
+
+def _names(entry: _Entry) -> str:
+    return _command(entry.command.split())
+
+
+def _command(arguments: list[str]) -> str:
+    """A command line as a person would type it: `dvc repro train_stage1`."""
+    for index, argument in enumerate(arguments):
+        if re.search(r"(^|/)dvc(/__main__\.py)?$", argument):
+            return " ".join(["dvc", *arguments[index + 1 :]])
+    return " ".join(arguments) or "a command of DVC"
+
+
+def process_name(process: psutil.Process) -> str | None:
+    """The stage that a process works for, else its command; None where it is gone."""
+    with suppress(psutil.Error):
+        return process.environ().get("DVC_STAGE") or _command(process.cmdline())
+    return None
+
+
+def _clear(folder: Path, gone: set[int]) -> None:
+    """Take dead processes out of `rwlock`, and leave what others have written meanwhile."""
+    path = folder / "rwlock"
+    with _guarding(folder):
+        content = _read_rwlock(path)
+        written = _mtime(path)
+        if not content:
+            return
+        dead = {pid for pid in gone if _process_of(pid, written) is None}
+        kept = {
+            "write": {name: info for name, info in content.get("write", {}).items() if int(info["pid"]) not in dead},
+            "read": {
+                name: left
+                for name, infos in content.get("read", {}).items()
+                if (left := [info for info in infos if int(info["pid"]) not in dead])
+            },
+        }
+        atomic_write_text(path, json.dumps(kept))
+
+
+def _unreadable(workspace: Workspace, folder: Path, say: Callable[[str], None]) -> list[Work]:
+    """A file that a kill or a full disk left half-written: put aside once no DVC is at work here."""
+    if at_work := list(_dvc_processes(workspace.root)):
+        return at_work
+    with _guarding(folder):
+        if _read_rwlock(folder / "rwlock") is None:
+            shutil.move(folder / "rwlock", folder / "rwlock.unreadable")
+            say(f"{folder / 'rwlock'} was half-written and nothing of DVC runs here: it is put aside")
+    return []
+
+
+def _dvc_processes(root: Path) -> Iterator[Work]:
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            command = _command(process.cmdline())
+            if command.startswith("dvc ") and Path(process.cwd()).is_relative_to(root):
+                yield Work(command, process.pid, _iso(process.create_time()))
+
+
+@contextmanager
+def _guarding(folder: Path) -> Iterator[None]:
+    """Hold the lock that DVC holds while it changes `rwlock`."""
+    from dvc.config import Config
+    from dvc.lock import LockError, make_lock
+
+    hardlink = bool(Config(str(folder.parent), validate=False).get("core", {}).get("hardlink_lock", False))
+    path = folder / "rwlock.lock"
+    try:
+        lock = make_lock(str(path), tmp_dir=str(folder), hardlink_lock=hardlink)
+        with lock:
+            yield
+    except LockError:
+        raise LockedError(f"{path} is held by a command of DVC", "run the same command again") from None
+
+
+def _mtime(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

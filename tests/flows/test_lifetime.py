@@ -1,0 +1,124 @@
+"""Nothing of a flow outlives it, however it ends: a temporary server, DVC, a stage that passes no signal on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from flows.lifetime import end_leftovers
+from flows.watcher import VARIABLE, Mark, marked_processes
+from tests.flows.conftest import Project
+
+STARTS_WITHIN_S = 120.0
+ENDS_WITHIN_S = 60.0  # "within seconds", on a busy machine
+
+
+def wait_until(what: Callable[[], object], within_s: float) -> None:
+    end = time.monotonic() + within_s
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def start(project: Project, **environment: str) -> tuple[subprocess.Popen[bytes], list[psutil.Process]]:
+    """A pipeline whose first stage works for long in a process of its own; and all that belongs to it."""
+    dvc_yaml = project.root / "dvc.yaml"
+    dvc_yaml.write_text(dvc_yaml.read_text().replace("python stage.py clip data", "sleep 300; echo done"))
+    run = subprocess.Popen(
+        [sys.executable, "-m", "flows.pipeline", "--no-ingest"],
+        env=project.environment() | environment,
+        stderr=subprocess.PIPE,
+    )
+
+    def sleeps() -> bool:
+        assert run.poll() is None
+        return any(process.name() == "sleep" for process in psutil.Process(run.pid).children(recursive=True))
+
+    wait_until(sleeps, STARTS_WITHIN_S)
+    return run, psutil.Process(run.pid).children(recursive=True)
+
+
+def commands(processes: list[psutil.Process]) -> str:
+    return "\n".join(" ".join(process.cmdline()) for process in processes)
+
+
+def cancel(api: str) -> None:
+    """What the button on a run's page does."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.states import Cancelling
+
+    with get_client(sync_client=True) as client:
+        running = FlowRunFilter.model_validate({"state": {"type": {"any_": ["RUNNING"]}}})
+        (run,) = client.read_flow_runs(flow_run_filter=running)
+        client.set_flow_run_state(run.id, Cancelling())
+
+
+def test_a_killed_flow_takes_its_server_dvc_and_stage_along(project: Project) -> None:
+    run, below = start(project)
+    assert "uvicorn" in commands(below)
+    assert "dvc" in commands(below)
+    assert "flows/watcher.py" in commands(below)
+
+    run.kill()
+    run.communicate()
+
+    _, left = psutil.wait_procs(below, ENDS_WITHIN_S)
+    assert left == [], commands(left)
+
+
+@pytest.mark.parametrize("end", ["SIGTERM", "SIGHUP", "cancelled in Prefect"])
+def test_a_flow_that_is_told_to_end_leaves_nothing_and_says_how_to_go_on(
+    project: Project, prefect_api: str, end: str
+) -> None:
+    run, below = start(project, PREFECT_API_URL=prefect_api)
+
+    if end == "cancelled in Prefect":
+        cancel(prefect_api)
+    else:
+        run.send_signal(signal.Signals[end])
+    _, printed = run.communicate(timeout=ENDS_WITHIN_S)
+
+    _, left = psutil.wait_procs(below, ENDS_WITHIN_S)
+    assert left == [], commands(left)
+    status = 130 if end == "cancelled in Prefect" else 128 + signal.Signals[end]
+    assert run.returncode == status, printed.decode()
+    last = printed.decode().splitlines()[-1]
+    assert end in last
+    assert "run the same command again" in last
+    assert "Traceback" not in printed.decode()
+
+
+def test_what_an_earlier_flow_left_is_ended_in_words(project: Project) -> None:
+    """Where its watcher was killed too."""
+    mark = Mark(os.getpid(), 0.0, str(project.root))  # this process started later
+    others = Mark(os.getpid(), 0.0, "/another/checkout")
+    alive = Mark(os.getpid(), psutil.Process().create_time(), str(project.root))
+    with (
+        sleeping(mark, DVC_STAGE="train_stage1") as left,
+        sleeping(others) as other,
+        sleeping(alive) as own,
+        sleeping(mark, SLURM_JOB_ID="7") as job,
+    ):
+        wait_until(lambda: left.pid in {process.pid for _, process in marked_processes()}, STARTS_WITHIN_S)
+        said: list[str] = []
+        end_leftovers(project.root, said.append)
+        assert left.wait(ENDS_WITHIN_S) == -signal.SIGTERM
+        assert [process.poll() for process in (other, own, job)] == [None, None, None]
+        for process in (other, own, job):
+            process.kill()
+
+    assert len(said) == 1
+    assert said[0].startswith(f"train_stage1: left running by a flow that was killed (process {os.getpid()})")
+
+
+def sleeping(mark: Mark, **environment: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(["sleep", "300"], env=os.environ | environment | {VARIABLE: str(mark)}, cwd=Path("/"))
