@@ -282,6 +282,7 @@ class VideoReader:
         assert self._container is not None
         step = 1 / self.rate if self.rate else Fraction(1, 25)
         last: Fraction | None = None
+        has_decoding_times = self._container.format.name == "avi"  # and no others: FFmpeg's guesses disorder frames
         self._first, self._end, self._num_packets, self._num_damaged = None, None, 0, 0
         for packet in self._container.demux(self._open_stream):
             self._num_packets += packet.size > 0
@@ -293,8 +294,9 @@ class VideoReader:
             for frame in frames:
                 assert isinstance(frame, av.VideoFrame)
                 self._num_damaged += frame.is_corrupt
-                if frame.pts is not None and frame.time_base is not None:
-                    time = Fraction(frame.pts * frame.time_base)
+                stamp = frame.dts if has_decoding_times else frame.pts
+                if stamp is not None and frame.time_base is not None:
+                    time = Fraction(stamp * frame.time_base)
                 else:  # raw streams carry no times
                     time = Fraction(0) if last is None else last + step
                 if last is not None and time <= last:

@@ -35,12 +35,15 @@ def write_held(path: Path, hold_s: int, codec: str = "libx264") -> Path:
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 600)
         stream.codec_context.max_b_frames = 0
+        packets = []
         for number in range(24):
-            picture = rgb_picture(PICTURE, "yuv420p")
+            picture = rgb_picture(np.roll(PICTURE, 5 * number, axis=1), "yuv420p")
             picture.pts, picture.time_base = number * 25, Fraction(1, 600)
-            picture.duration = hold_s * 600 + 25 if number == 23 else 25
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
+            packets += stream.encode(picture)
+        packets += stream.encode(None)
+        for packet in packets:
+            packet.duration = hold_s * 600 + 25 if packet is packets[-1] else 25
+            container.mux(packet)
     return path
 
 
