@@ -65,14 +65,14 @@ def split_video(video: SourceVideo, directory: Path, params: ClipParams) -> Vide
     end. Holds a handful of frames in memory whatever the video's length.
 
     Raises:
-        ItemRejectedError: `too_small`, `not_a_video`, `truncated`, `undecodable` or `no_frames`.
+        ItemRejectedError: `too_small`, `odd_shape`, or as `VideoError` and `UnshowableError` have it.
         MissingCodecError: This machine cannot decode it.
     """
     try:
-        with VideoReader(video.path) as reader:
+        with VideoReader(video.path, to_bt709=True) as reader:
             return VideoShots(shots=tuple(_split(reader, directory, params)))
     except VideoError as error:
-        raise ItemRejectedError(error.reason, error.message) from None
+        raise ItemRejectedError(error.reason, "; ".join(filter(None, (error.message, error.hint)))) from None
 
 
 @dataclass(frozen=True)
@@ -107,17 +107,18 @@ def _mark_cuts(reader: VideoReader, params: ClipParams) -> Iterator[_Marked]:
             time, frame = delayed.popleft()
             yield _Marked(time, frame, time in begins)
 
-    end = Fraction(0)
+    shift = Fraction(0)
     for index, (time, frame) in enumerate(reader):
         if index == 0:
+            shift = max(Fraction(0), -time)  # a clip's times are from the film's start, wherever its container has it
             _check_size(frame, reader.sample_aspect_ratio, params)
         analysis_height = max(16, round(ANALYSIS_WIDTH * frame.height / frame.width))
+        time += shift
         begins.update(detector.push(index, time, to_rgb(frame, ANALYSIS_WIDTH, analysis_height)))
         delayed.append((time, frame))
-        end = time + 1 / rate
         yield from release(num_kept=detector.lag)
     yield from release(num_kept=0)
-    yield _Marked(end, None, begins_shot=True)
+    yield _Marked(reader.end + shift, None, begins_shot=True)
 
 
 def _check_size(frame: av.VideoFrame, sample_aspect_ratio: Fraction, params: ClipParams) -> None:

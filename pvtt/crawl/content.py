@@ -35,7 +35,12 @@ PNG = MediaType("image/png", "photo", ".png", "PNG")
 WEBP = MediaType("image/webp", "photo", ".webp", "WEBP")
 
 # ISO base media files that hold stills or sound only.
-_NOT_VIDEO_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif", b"M4A ", b"M4B ", b"crx ")
+_NOT_VIDEO_BRANDS = (
+    *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
+    *(b"mif1", b"mif2", b"avif", b"M4A ", b"M4B ", b"crx "),
+)
+# Animated AVIF and HEIF: pictures of a page, of odd speeds and often transparent; one of these is among its brands.
+_PICTURE_SEQUENCE_BRANDS = (b"avis", b"msf1")
 _OLD_QUICKTIME_BOXES = (b"moov", b"wide", b"free", b"skip", b"pnot")  # those that may come first, below 16 MB
 
 
@@ -43,7 +48,7 @@ def sniff(head: bytes) -> MediaType | None:
     """The type of a file from its first bytes; None for everything that the pipeline does not read."""
     if head[4:8] == b"ftyp":
         brand = head[8:12]
-        if brand in _NOT_VIDEO_BRANDS:
+        if brand in _NOT_VIDEO_BRANDS or any(one in _PICTURE_SEQUENCE_BRANDS for one in _brands(head)):
             return None
         return QUICKTIME if brand == b"qt  " else MP4
     if head[4:8] == b"mdat" or (head[:1] == b"\x00" and head[4:8] in _OLD_QUICKTIME_BOXES):
@@ -57,6 +62,12 @@ def sniff(head: bytes) -> MediaType | None:
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return WEBP
     return None
+
+
+def _brands(head: bytes) -> list[bytes]:
+    """An ISO media file's brands: its own, and those that it is compatible with, as far as `head` has them."""
+    box = head[: int.from_bytes(head[:4], "big")]
+    return [box[8:12], *(box[place : place + 4] for place in range(16, len(box), 4))]
 
 
 def _describe(head: bytes) -> str:
@@ -150,15 +161,17 @@ def probe(path: Path, media_type: MediaType) -> None:
         _check_boxes(path)
     import av
 
+    from pvtt.media.video import moving_picture
+
     try:
         # The demuxer is named, so that FFmpeg never guesses a playlist format that opens other files.
         with path.open("rb") as file, av.open(file, format=media_type.format) as container:
-            has_video = bool(container.streams.video)
+            has_video = moving_picture(container) is not None
     except (av.error.FFmpegError, OSError) as error:
         raise_storage_fault(error, path)
         raise ItemRejectedError("truncated", f"its header cannot be read: {error.strerror}") from None
     if not has_video:
-        raise ItemRejectedError("not_a_video", "it holds no video stream")
+        raise ItemRejectedError("not_a_video", "it holds no video stream, or only a cover")
 
 
 def _probe_photo(path: Path, media_type: MediaType) -> None:
@@ -175,27 +188,16 @@ def _probe_photo(path: Path, media_type: MediaType) -> None:
 
 
 def _check_boxes(path: Path) -> None:
-    """Walk the top-level boxes of an ISO media file (ISO/IEC 14496-12, 4.2): all must end inside it, one is `moov`."""
+    """Look at the top-level boxes of an ISO media file: all must end inside it, one is `moov`."""
+    from pvtt.media.containers import iter_boxes
+
     size = path.stat().st_size
-    boxes = []
-    with path.open("rb") as file:
-        start = 0
-        while start + 8 <= size:
-            file.seek(start)
-            header = file.read(16)
-            length = int.from_bytes(header[:4], "big")
-            if length == 1 and len(header) == 16:
-                length = int.from_bytes(header[8:], "big")
-            elif length == 0:  # to the end of the file
-                length = size - start
-            name = header[4:8].decode("latin-1")
-            if length < 8:
-                break
-            if start + length > size:
-                raise ItemRejectedError(
-                    "truncated", f"its {name!r} box ends at byte {start + length}, the file at byte {size}"
-                )
-            boxes.append(name)
-            start += length
-    if "moov" not in boxes:
+    names = set()
+    for box in iter_boxes(path):
+        if box.end > size:
+            raise ItemRejectedError(
+                "truncated", f"its {box.name!r} box ends at byte {box.end}, the file at byte {size}"
+            )
+        names.add(box.name)
+    if "moov" not in names:
         raise ItemRejectedError("truncated", "it has no 'moov' box, which says how to decode it")

@@ -21,6 +21,8 @@ import numpy.typing as npt
 
 from pvtt.errors import PvttError
 from pvtt.media.arrays import Frame, Planes, Video
+from pvtt.media.containers import is_whole_matroska
+from pvtt.media.correction import Correction, UnshowableError
 
 if TYPE_CHECKING:
     import av
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 TRUNCATION_TOLERANCE_S = 0.5  # a video that ends this much before its declared duration was cut off
+ROUNDED_S = Fraction(1, 500)  # containers round times to a thousandth of a second
 HD_LINES = 720
 UNSPECIFIED_MATRIX = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
 # First bytes, after an offset, of the containers that are told apart from files that are no video at all.
@@ -37,7 +40,8 @@ CONTAINER_SIGNATURES = ((4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (0, b"\x1a\x45
 class VideoError(PvttError):
     """A file that is not a whole, decodable video.
 
-    `reason` is a code for reject tables: `not_a_video`, `truncated`, `undecodable` or `no_frames`.
+    `reason` is a code for reject tables: `not_a_video`, `truncated`, `undecodable`, `no_frames`, or one of
+    `UnshowableError`'s.
     """
 
     def __init__(self, message: str, hint: str | None = None, reason: str = "undecodable") -> None:
@@ -62,7 +66,7 @@ class VideoInfo:
 
 def probe(path: Path) -> VideoInfo:
     """Read a video's header and decode its first frame. Raises as `VideoReader`."""
-    with VideoReader(path) as reader:
+    with VideoReader(path, to_bt709=True) as reader:
         for _, frame in reader:
             width, height = display_size(frame, reader.sample_aspect_ratio)
             return VideoInfo(width, height, reader.rate, reader.duration_s, reader.codec)
@@ -103,10 +107,40 @@ class _Source:
 
 
 def moving_picture(container: InputContainer) -> VideoStream | None:
-    """The first video stream that is no cover art; None where there is none."""
+    """The video stream that a person would watch; None where there is none.
+
+    Cover art, thumbnails and layers of others are none. Of several comes first what lasts more than half as long as the
+    longest, then what can be decoded, the largest, the default, that of the highest bit rate, the first.
+    """
     from av.stream import Disposition
 
-    return next((one for one in container.streams.video if not one.disposition & Disposition.attached_pic), None)
+    no_film = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image | Disposition.dependent
+    films = [stream for stream in container.streams.video if not stream.disposition & no_film]
+    longest = max((_declared_s(stream) or 0 for stream in films), default=0)
+
+    def rank(stream: VideoStream) -> tuple[bool, bool, int, bool, int]:
+        context = stream.codec_context
+        duration = _declared_s(stream)
+        return (
+            duration is None or duration > longest / 2,
+            context is not None,
+            0 if context is None else context.width * context.height,
+            bool(stream.disposition & Disposition.default),
+            0 if context is None else context.bit_rate or 0,
+        )
+
+    return max(films, key=rank, default=None)
+
+
+def _declared_s(stream: VideoStream) -> float | None:
+    """A stream's own declared length in seconds."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    declared = stream.metadata.get("DURATION", "").split(":")  # Matroska's tag, HH:MM:SS.fff
+    try:
+        return sum(float(part) * unit for part, unit in zip(declared, (3600, 60, 1), strict=True))
+    except ValueError:  # absent, or written by hand
+        return None
 
 
 class VideoReader:
@@ -118,16 +152,28 @@ class VideoReader:
     Args:
         path: The video.
         sparse: Leave out the frames that no other is predicted from: of H.264 about every second, for half the time.
+        to_bt709: Bring wide gamuts to BT.709's, and refuse what has no right pixels there: HDR, transparency, unknown
+            matrices. Without it, frames have the film's own colours.
+
+    Interlaced frames come woven apart (FFmpeg's bwdif), mirrored ones upright, turned ones as they are stored.
 
     Raises:
         VideoError: On entering: not a video, or cut off before its index. At the end of the iteration: damaged or cut
             off; the frames that could be decoded have been yielded by then.
+            Before the first frame that cannot be shown rightly: `hdr`, `colours`, `transparent`, `interlaced` or
+            `bad_orientation`.
         MissingCodecError: There is no decoder for the stream.
     """
 
-    def __init__(self, path: Path, sparse: bool = False) -> None:
+    def __init__(self, path: Path, sparse: bool = False, to_bt709: bool = False) -> None:
         self._path = path
         self._sparse = sparse
+        self._to_bt709 = to_bt709
+        self._correction: Correction | None = None
+        self._first: Fraction | None = None  # of the frames' times
+        self._end: Fraction | None = None
+        self._num_packets = 0
+        self._num_damaged = 0
         self._source: _Source | None = None
         self._container: InputContainer | None = None
         self._stream: VideoStream | None = None
@@ -198,73 +244,113 @@ class VideoReader:
 
     @property
     def sample_aspect_ratio(self) -> Fraction:
-        """Width of a pixel over its height."""
-        return self._open_stream.sample_aspect_ratio or Fraction(1)
+        """Width of a pixel over its height, of the frames read so far."""
+        ratio = self._open_stream.sample_aspect_ratio or Fraction(1)
+        return 1 / ratio if self._correction is not None and self._correction.transposes else ratio
+
+    @property
+    def end(self) -> Fraction:
+        """When the last frame leaves the screen, once all were read: a frame may be held longer than others."""
+        assert self._end is not None, "read the frames first"
+        return self._end
 
     @property
     def duration_s(self) -> float | None:
         """The video stream's declared length in seconds, as far as the file tells."""
         import av
 
-        stream = self._open_stream
-        if stream.duration is not None and stream.time_base is not None:
-            return float(stream.duration * stream.time_base)
-        declared = stream.metadata.get("DURATION")  # Matroska's tag, HH:MM:SS.fff
-        if declared is not None:
-            hours, minutes, seconds = declared.split(":")
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        own = _declared_s(self._open_stream)
+        if own is not None:
+            return own
         assert self._container is not None
         return None if self._container.duration is None else self._container.duration / av.time_base
 
     def __iter__(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+        self._correction = Correction(self.codec, self._to_bt709)
+        try:
+            for time, frame in self._decoded():
+                yield from self._correction.push(time, frame)
+            yield from self._correction.flush()
+        except UnshowableError as error:
+            raise VideoError(f"{self._path.name}: {error.message}", error.hint, error.reason) from None
+        self._check_end()
+
+    def _decoded(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+        """The frames as they are stored."""
         import av
 
         assert self._container is not None
         step = 1 / self.rate if self.rate else Fraction(1, 25)
-        first: Fraction | None = None
         last: Fraction | None = None
-        num_damaged = 0
+        has_decoding_times = self._container.format.name == "avi"  # and no others: FFmpeg's guesses disorder frames
+        self._first, self._end, self._num_packets, self._num_damaged = None, None, 0, 0
         for packet in self._container.demux(self._open_stream):
+            self._num_packets += packet.size > 0
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError:
-                num_damaged += 1
+                self._num_damaged += 1
                 continue
             for frame in frames:
                 assert isinstance(frame, av.VideoFrame)
-                num_damaged += frame.is_corrupt
-                if frame.pts is not None and frame.time_base is not None:
-                    time = Fraction(frame.pts * frame.time_base)
+                self._num_damaged += frame.is_corrupt
+                stamp = frame.dts if has_decoding_times else frame.pts
+                if stamp is not None and frame.time_base is not None:
+                    time = Fraction(stamp * frame.time_base)
                 else:  # raw streams carry no times
                     time = Fraction(0) if last is None else last + step
                 if last is not None and time <= last:
                     continue
-                first = time if first is None else first
+                self._first = time if last is None else self._first
                 last = time
+                self._end = time + _shown_for(frame, step)
                 yield time, frame
-        self._check_end(first, last, step, num_damaged)
 
-    def _check_end(self, first: Fraction | None, last: Fraction | None, step: Fraction, num_damaged: int) -> None:
+    def _check_end(self) -> None:
         self._raise_disk_fault()
         name = self._path.name
-        if first is None or last is None:
-            reason = "undecodable" if num_damaged else "no_frames"
+        if self._first is None or self._end is None:
+            reason = "undecodable" if self._num_damaged else "no_frames"
             raise VideoError(f"{name} holds no video frame that can be decoded", reason=reason)
-        reached = float(last - first + step)
+        reached = float(self._end - self._first)
         if self.duration_s is not None and reached < self.duration_s - TRUNCATION_TOLERANCE_S:
+            if self._num_damaged or not self._is_all_there():
+                raise VideoError(
+                    f"{name} is cut off: {reached:.2f} s of {self.duration_s:.2f} s can be decoded", reason="truncated"
+                )
+            if self._is_alone():  # else the film's length may be its sound's
+                self._end = self._first + Fraction(self.duration_s).limit_denominator(1_000_000)
+        if self._num_damaged:
             raise VideoError(
-                f"{name} is cut off: {reached:.2f} s of {self.duration_s:.2f} s can be decoded", reason="truncated"
+                f"{name} is damaged: {self._num_damaged} packets or frames cannot be decoded", reason="undecodable"
             )
-        if num_damaged:
-            raise VideoError(
-                f"{name} is damaged: {num_damaged} packets or frames cannot be decoded", reason="undecodable"
-            )
+
+    def _is_all_there(self) -> bool:
+        """Whether nothing was cut off, although the frames end early: the last one is held, or the sound is longer."""
+        return 0 < self._open_stream.frames <= self._num_packets or is_whole_matroska(self._path)
+
+    def _is_alone(self) -> bool:
+        assert self._container is not None
+        return len(self._container.streams) == 1 or _declared_s(self._open_stream) is not None
+
+
+def _shown_for(frame: av.VideoFrame, step: Fraction) -> Fraction:
+    """How long a frame is on screen, by its own word, or else as long as the others on average."""
+    if not frame.duration or frame.time_base is None:
+        return step
+    own = Fraction(frame.duration * frame.time_base)
+    return step if abs(own - step) <= ROUNDED_S else own
 
 
 def display_size(frame: av.VideoFrame, sample_aspect_ratio: Fraction) -> tuple[int, int]:
     """Width and height as displayed: pixels made square, rotation (a phone's) applied."""
     width, height = round(frame.width * sample_aspect_ratio), frame.height
-    return (height, width) if frame.rotation % 180 else (width, height)
+    return (height, width) if quarter_turns(frame) % 2 else (width, height)
+
+
+def quarter_turns(frame: av.VideoFrame) -> int:
+    """How often a stored frame is turned by 90 degrees counterclockwise to be upright, 0 to 3."""
+    return round(frame.rotation / 90) % 4
 
 
 def to_rgb(frame: av.VideoFrame, width: int | None = None, height: int | None = None) -> Frame:
@@ -276,14 +362,14 @@ def to_rgb(frame: av.VideoFrame, width: int | None = None, height: int | None = 
         width=width, height=height, format="rgb24", src_colorspace=matrix, interpolation=_exact_conversion()
     )
     image = converted.to_ndarray().astype(np.uint8, copy=False)
-    turns = frame.rotation // 90 % 4  # counterclockwise
+    turns = quarter_turns(frame)
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
 def to_grey(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
     """One decoded frame's brightness, (H, W), upright: of YUV its Y, for a twentieth of what `to_rgb` takes."""
     image = frame.reformat(format="gray", threads=1).to_ndarray().astype(np.uint8, copy=False)
-    turns = frame.rotation // 90 % 4
+    turns = quarter_turns(frame)
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
@@ -296,7 +382,7 @@ def stored_planes(frame: av.VideoFrame, sample_aspect_ratio: Fraction) -> Planes
         frame.format.name == "yuv420p"
         and frame.colorspace == Colorspace.ITU709
         and frame.color_range == ColorRange.MPEG
-        and frame.rotation % 360 == 0
+        and quarter_turns(frame) == 0
         and sample_aspect_ratio == 1
         and frame.width % 2 == frame.height % 2 == 0
     )
@@ -312,7 +398,7 @@ def _exact_conversion() -> int:
 
 def iter_frames(path: Path) -> Iterator[Frame]:
     """Yield the frames of a video, (H, W, 3) RGB each, one in memory at a time. Raises as `VideoReader`."""
-    with VideoReader(path) as reader:
+    with VideoReader(path, to_bt709=True) as reader:
         for _, frame in reader:
             yield to_rgb(frame)
 
@@ -338,7 +424,7 @@ def select_frames(
     """Decode as far as the last of `indices` and stack what `convert` makes of them. Raises as `read_frames`."""
     wanted = set(indices)
     found: dict[int, Frame] = {}
-    with VideoReader(path) as reader:
+    with VideoReader(path, to_bt709=True) as reader:
         for index, (_, frame) in enumerate(reader):
             if index in wanted:
                 found[index] = convert(frame)
