@@ -76,6 +76,8 @@ class Photo(Record):
     source_sha256: Sha256
     perceptual_hash: str  # 64-bit pHash, hexadecimal
     area: float = Field(ge=0, le=1)  # alpha coverage
+    notes: tuple[str, ...] = ()  # what of the file could not be followed, for example broken_profile
+    doubts: tuple[str, ...] = ()  # why a person should look at the cut-out, for example fragments
 
 
 class PhotoSet(Record):
