@@ -61,6 +61,9 @@ def run_stage(stage: Stage) -> None:
         for folder in (workspace.metrics, workspace.state, workspace.checkpoints, workspace.cache / stage.name):
             sweep_temporaries(folder)
         at, started = time.time(), time.monotonic()
-        dispatcher = from_environment(STAGE_NAMES, lambda: inputs_mark(workspace.root, stage.reads, params))
+        one_a_gpu = [stage.name] if stage.on_gpu else []
+        dispatcher = from_environment(
+            STAGE_NAMES, lambda: inputs_mark(workspace.root, stage.reads, params), one_a_gpu=one_a_gpu
+        )
         stage.run(workspace, params, dispatcher)
         note_timing(workspace, stage, at, time.monotonic() - started)

@@ -2,8 +2,9 @@
 
 The place comes from the environment, never from `params.yaml`, so that changing it invalidates no result:
 
-    PVTT_DISPATCH=local                    as many worker processes as cores (the default)
-    PVTT_DISPATCH=local:4                  four
+    PVTT_DISPATCH=local                    as many worker processes as cores (the default); where there are GPUs, of
+                                           encode and evaluate one a GPU
+    PVTT_DISPATCH=local:4                  four, which share the GPUs
     PVTT_DISPATCH=inline                   this process, one after another: for a debugger
     PVTT_DISPATCH=infra/slurm/h800.yaml    a Slurm profile
 """
@@ -11,7 +12,7 @@ The place comes from the environment, never from `params.yaml`, so that changing
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.dispatch.local import LocalDispatcher, count_cores
@@ -25,12 +26,15 @@ __all__ = ["InlineDispatcher", "LocalDispatcher", "SlurmDispatcher", "from_envir
 VARIABLE = "PVTT_DISPATCH"
 
 
-def from_environment(stage_names: Sequence[str], inputs: Callable[[], str] = str) -> Dispatcher:
+def from_environment(
+    stage_names: Sequence[str], inputs: Callable[[], str] = str, one_a_gpu: Collection[str] = ()
+) -> Dispatcher:
     """The dispatcher that `PVTT_DISPATCH` names.
 
     Args:
         stage_names: What a Slurm profile may name.
         inputs: Tells the state of the inputs apart, for a job that may already be at work on them.
+        one_a_gpu: Stages of which no two processes of this machine should share a GPU.
 
     Raises:
         PvttError: It names none, or a profile that does not exist or does not fit its schema.
@@ -39,7 +43,7 @@ def from_environment(stage_names: Sequence[str], inputs: Callable[[], str] = str
     if choice == "inline":
         return InlineDispatcher()
     if choice == "local":
-        return LocalDispatcher(count_cores())
+        return LocalDispatcher(count_cores(), one_a_gpu)
     kind, _, number = choice.partition(":")
     if kind == "local" and number.isdecimal() and int(number) > 0:
         return LocalDispatcher(int(number))

@@ -11,9 +11,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from typing import Any
 
 from pvtt.dispatch.call_result import CallResult, WorkerDiedError, call
@@ -26,6 +27,15 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 STOP_WITHIN_S = 5.0
 
 
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+    numbers = (path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia*"))
+    return sorted((number for number in numbers if number.isdecimal()), key=int)
+
+
 def count_cores() -> int:
     """The cores that this process may use, which a container or `taskset` can make fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -35,16 +45,19 @@ class LocalDispatcher:
     """A `Dispatcher` over processes.
 
     Workers are spawned, not forked (libraries with threads do not survive a fork), get their share of the cores as
-    threads, ignore Ctrl-C (this process stops them), and end when this process dies, however it dies.
+    threads and one of the GPUs, ignore Ctrl-C (this process stops them), and end when this process dies, however it
+    dies.
 
     Args:
         num_workers: How many processes work at once.
+        one_a_gpu: Stages of which, where there are GPUs, no two processes work on the same one.
     """
 
-    def __init__(self, num_workers: int) -> None:
+    def __init__(self, num_workers: int, one_a_gpu: Collection[str] = ()) -> None:
         if num_workers < 1:
             raise ValueError(f"num_workers {num_workers} is below 1")
         self._num_workers = num_workers
+        self._one_a_gpu = frozenset(one_a_gpu)
         self._context = multiprocessing.get_context("spawn")
 
     @property
@@ -53,7 +66,8 @@ class LocalDispatcher:
 
     def workers_for(self, name: str) -> int:
         """See `Dispatcher.workers_for`."""
-        return self._num_workers
+        gpus = visible_gpus() if name in self._one_a_gpu else []
+        return min(self._num_workers, len(gpus)) if gpus else self._num_workers
 
     def left_behind(self, name: str) -> list[object] | None:
         """None: workers end with the process that started them."""
@@ -70,11 +84,15 @@ class LocalDispatcher:
         results: dict[int, ResultT | BaseException] = {}
         waiting = list(enumerate(send(function, arguments)))
         working: dict[int, tuple[SpawnProcess, Connection]] = {}
+        num_workers = self.workers_for(name)
+        places: dict[int, int] = {}  # of a worker, which decides its GPU
         try:
             while waiting or working:
-                while waiting and len(working) < self._num_workers:
+                while waiting and len(working) < num_workers:
                     index, sent = waiting.pop(0)
-                    working[index] = self._start(sent, f"{name}-{index}")
+                    free = set(range(num_workers)) - {places[other] for other in working}
+                    places[index] = min(free)
+                    working[index] = self._start(sent, f"{name}-{index}", places[index], num_workers)
                 wait([connection for _, connection in working.values()])  # a dead worker's end is closed: readable
                 for index, (process, connection) in list(working.items()):
                     if connection.poll():
@@ -90,10 +108,11 @@ class LocalDispatcher:
         """See `Dispatcher.run`: in this process, with all its cores."""
         return function(argument)
 
-    def _start(self, sent: SentCall, name: str) -> tuple[SpawnProcess, Connection]:
+    def _start(self, sent: SentCall, name: str, place: int, num_workers: int) -> tuple[SpawnProcess, Connection]:
         receiver, sender = self._context.Pipe(duplex=False)
-        num_threads = max(1, count_cores() // self._num_workers)
-        process = self._context.Process(target=_work, args=(sender, sent, num_threads), name=name, daemon=True)
+        num_threads, gpus = max(1, count_cores() // num_workers), visible_gpus()
+        gpu = gpus[place % len(gpus)] if gpus else None
+        process = self._context.Process(target=_work, args=(sender, sent, num_threads, gpu), name=name, daemon=True)
         process.start()
         sender.close()  # the worker has its own copy; ours would keep the pipe open after its death
         return process, receiver
@@ -132,12 +151,14 @@ def _stop(processes: list[SpawnProcess]) -> None:
             process.join()
 
 
-def _work(connection: Connection, sent: SentCall, num_threads: int) -> None:
+def _work(connection: Connection, sent: SentCall, num_threads: int, gpu: str | None) -> None:
     """The worker process's main function."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(num_threads)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
 
     def check_and_call(sent: SentCall) -> Any:
         sent.check()

@@ -45,6 +45,7 @@ STAGE = Stage(
         "outs/encode/rejects.jsonl",
     ),
     work="pvtt.encoding.encode:encode_item",
+    on_gpu=True,
 )
 
 

@@ -51,6 +51,7 @@ STAGE = Stage(
     ),
     metrics=("metrics/evaluate.json",),
     work="pvtt.evaluation.batch:evaluate_batch",
+    on_gpu=True,
 )
 MODEL = "outs/train_stage2/model"
 

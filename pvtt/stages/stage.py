@@ -33,6 +33,7 @@ class Stage:
         writes: Files and folders that it makes, kept by DVC.
         metrics: Files that it makes, kept by Git.
         work: What one item, or the whole stage where it is one job, is worked on with: `module:function`.
+        on_gpu: Its items are worked on with a GPU where there is one.
         distributed: Several processes may act as one: it may be started by `torchrun` and `accelerate launch`.
     """
 
@@ -43,6 +44,7 @@ class Stage:
     writes: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     work: str | None = None
+    on_gpu: bool = False
     distributed: bool = False
 
     @property

@@ -90,3 +90,14 @@ def _wait_until_gone(pid: int, within_s: float = 20) -> None:
             return  # ended; its new parent has not read its exit code yet
         time.sleep(0.05)
     pytest.fail(f"process {pid} still runs")
+
+
+def test_where_there_are_gpus_each_worker_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    dispatcher = LocalDispatcher(3, one_a_gpu=["encode"])
+    assert (dispatcher.workers_for("encode"), dispatcher.workers_for("clip")) == (2, 3)
+    seen = dispatcher.map(work.own_gpu, [0.2, 0.2, 0.0, 0.0], name="encode")
+    assert sorted(set(map(str, seen))) == ["4", "7"]
+    assert dispatcher.map(work.own_gpu, [0.0], name="clip") == ["4"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert LocalDispatcher(3, one_a_gpu=["encode"]).workers_for("encode") == 3

@@ -108,3 +108,9 @@ def multiply(number: Number, directory: Path, settings: Settings) -> Product:
         importlib.import_module("a_package_that_is_not_here")
     (directory / "out.txt").write_text(str(number.value * settings.factor))
     return Product(value=number.value * settings.factor)
+
+
+def own_gpu(wait_s: float) -> str | None:
+    """The GPU that this worker sees."""
+    time.sleep(wait_s)
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
