@@ -46,6 +46,7 @@ class Place:
         host_gib: A node's memory that the job gets; None: not said.
         max_hours: That a training may take, requeues included.
         encode: What one shard of the stage encode gets.
+        evaluate: The same of evaluate.
         signal_s: Seconds of notice before a job is stopped.
         exports_fsdp: The profile's env shards the weights.
     """
@@ -56,6 +57,7 @@ class Place:
     host_gib: float | None
     max_hours: float
     encode: ShardResources
+    evaluate: ShardResources
     signal_s: int
     exports_fsdp: bool
 
@@ -84,6 +86,7 @@ def place_of(profile: SlurmProfile, mfu: float = MFU) -> Place:
         host_gib=host,
         max_hours=run.minutes * (1 + requeue.max_timeouts) / 60,
         encode=profile.stages.get("encode", profile.shards),
+        evaluate=profile.stages.get("evaluate", profile.shards),
         signal_s=requeue.signal_s,
         exports_fsdp="PVTT_ACCELERATE_CONFIG" in profile.env,
     )

@@ -184,10 +184,13 @@ def plan_run(
             )
         )
     video = video_flops(params, model, sample) / rate / 3600
-    one = "1 GPU" if place.gpu else "1 process"
-    for name, videos in (("evaluate", evaluated_videos(params, num_clips)), ("generate", film_windows(params))):
-        memory = generating_memory(params, shape, sample, counts, place.cluster)
-        stages.append(StagePlan(name, one, videos * video, 0.0 if place.gpu is None else videos * video, memory))
+    memory = generating_memory(params, shape, sample, counts, place.cluster)
+    evaluated = math.ceil(evaluated_videos(params, num_clips) / params.evaluate.batch_size) * params.evaluate.batch_size
+    shards = min(place.evaluate.parallel, math.ceil(evaluated / params.evaluate.batch_size))
+    for name, videos, at_once in (("evaluate", evaluated, shards), ("generate", film_windows(params), 1)):
+        hours = videos * video
+        where = f"{at_once} x 1 {'GPU' if place.gpu else 'process'}"
+        stages.append(StagePlan(name, where, hours / at_once, 0.0 if place.gpu is None else hours, memory))
 
     frozen, text_encoder = frozen_bytes(params, root)
     host = host_bytes(
@@ -237,7 +240,7 @@ def _gpus(place: Place) -> str:
 
 
 def _encode(params: Params, place: Place, clips: int) -> StagePlan:
-    """One item after another in each shard, on its cores: encoding uses no GPU."""
+    """One item after another in each shard, on its GPU, or on its cores."""
     sample = sample_shape(params)
     of_one = params.model_copy(update={"encode": params.encode.model_copy(update={"variants": 1})})
     trained = TRAINED_SHARE * clips * encode_flops(params, sample)
@@ -246,8 +249,15 @@ def _encode(params: Params, place: Place, clips: int) -> StagePlan:
     )
     shards = place.encode
     core = CORE_FLOPS_BF16 if params.encode.dtype == "bfloat16" else CORE_FLOPS
-    hours = (trained + held_out) / (shards.parallel * shards.cpus * core) / 3600
-    return StagePlan("encode", f"{shards.parallel} x {shards.cpus} cores", hours, shards.parallel * shards.gpus * hours)
+    if place.gpu is not None and shards.gpus:  # a shard uses one, whatever it asks for
+        rate = place.cluster.peak_flops * place.cluster.utilisation
+        rate *= 1 if params.encode.dtype == "bfloat16" else FP32_SHARE
+        where = f"{shards.parallel} x 1 {place.gpu.upper()}"
+    else:
+        rate = shards.cpus * core
+        where = f"{shards.parallel} x {shards.cpus} cores"
+    hours = (trained + held_out) / (shards.parallel * rate) / 3600
+    return StagePlan("encode", where, hours, shards.parallel * shards.gpus * hours)
 
 
 def _validate(params: Params, clips: int) -> StagePlan:
@@ -283,18 +293,18 @@ def _faults(plan: RunPlan, params: Params, place: Place, whole_fits: bool, force
                 f"{stage.name} takes {stage.hours:,.0f} hours, a job may take {place.max_hours:,.0f}",
                 "run.minutes or requeue.max_timeouts of the Slurm profile, more GPUs, or fewer steps",
             )
-        if stage.name == "evaluate" and stage.hours > place.max_hours:
+    of_items = {
+        "encode": (place.encode, "more shards.parallel, or fewer encode.variants"),
+        "evaluate": (place.evaluate, "more shards.parallel, or fewer evaluate.seeds, num_steps or max_clips_per_split"),
+    }
+    for stage in (stage for stage in plan.stages if stage.name in of_items):
+        shards, change = of_items[stage.name]
+        limit = shards.minutes / 60
+        if stage.hours > limit * 30:  # finished items are kept, so that the same command continues
             yield Fault(
-                f"evaluate takes {stage.hours:,.0f} hours on one GPU, a job may take {place.max_hours:,.0f}",
-                "evaluate.seeds, num_steps or max_clips_per_split",
+                f"{stage.name} takes {stage.hours:,.0f} hours, {stage.hours / limit:,.0f} times what a shard may",
+                change,
             )
-    limit = place.encode.minutes / 60
-    encode = plan.stages[0]
-    if encode.hours > limit * 30:  # finished items are kept, so that the same command continues
-        yield Fault(
-            f"encode takes {encode.hours:,.0f} hours, {encode.hours / limit:,.0f} times what a shard may",
-            "more shards.parallel or cpus, or fewer encode.variants",
-        )
     if plan.host_available_gib is not None and plan.host_gib > plan.host_available_gib:
         yield Fault(
             f"a node's {place.processes_per_node} processes need {plan.host_gib:,.0f} GiB of its own memory to load, "
