@@ -189,7 +189,7 @@ def plan_run(
     shards = min(place.evaluate.parallel, math.ceil(evaluated / params.evaluate.batch_size))
     for name, videos, at_once in (("evaluate", evaluated, shards), ("generate", film_windows(params), 1)):
         hours = videos * video
-        where = f"{at_once} x 1 {'GPU' if place.gpu else 'process'}"
+        where = f"{at_once} x 1 {place.gpu.upper() if place.gpu else 'process'}"
         stages.append(StagePlan(name, where, hours / at_once, 0.0 if place.gpu is None else hours, memory))
 
     frozen, text_encoder = frozen_bytes(params, root)
@@ -284,7 +284,7 @@ def _faults(plan: RunPlan, params: Params, place: Place, whole_fits: bool, force
     for stage in plan.stages:
         if stage.memory is not None and stage.memory.total > plan.available_gib:
             yield Fault(
-                f"{stage.name} needs {stage.memory.total:.0f} GiB a {'GPU' if place.gpu else 'process'}, "
+                f"{stage.name} needs {stage.memory.total:.0f} GiB a {place.gpu.upper() if place.gpu else 'process'}, "
                 f"{plan.available_gib:.0f} GiB are there",
                 _smaller(plan, params, stage, whole_fits),
             )
