@@ -102,12 +102,15 @@ def submit(
             reason = " ".join(str(error).replace("sbatch: error: ", "").split())
             if not controller.is_silence(reason):
                 ledger.close(submission, SubmissionState.FAILED, f"Slurm refused the job: {reason}")
-                raise PvttError(
-                    f"{submission.stage}: Slurm refused the job: {reason}",
-                    "correct the Slurm profile; `sinfo` lists the partitions",
-                ) from error
+                raise PvttError(f"{submission.stage}: Slurm refused the job: {reason}", _remedy(reason)) from error
             patience.wait(reason)
             controller.cancel(submission.job_name, sleep=stop.sleep)  # it may have it all the same
+
+
+def _remedy(reason: str) -> str:
+    if "QOS" in reason or "ssoc" in reason or "limit" in reason.lower():
+        return "ask for less in the Slurm profile, or wait for your other jobs; `sacctmgr show qos` lists the limits"
+    return "correct the Slurm profile; `sinfo` lists the partitions"
 
 
 class Patience:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pvtt.dispatch.jobs import Jobs
 from pvtt.dispatch.profile import Requeue, SlurmProfile
+from pvtt.files.workspace import Workspace
 from tests.dispatch.drivers import Project, scancel, scontrol
 from tests.slurm_cluster import SLURM_FOLDER
 
@@ -60,7 +62,8 @@ def test_a_task_that_a_person_cancels_stops_the_stage_after_the_others(project: 
     hold = project.hold(3)
     driver = project.start()
     project.until(lambda: len(project.began) == 4, driver)
-    scancel(project.job_of(3))
+    jobs = Jobs(Workspace(project.folder))
+    jobs.cancel(jobs.find(project.job_of(3)), project.job_of(3))  # as `scancel`
     result, said = project.finish(driver)
     assert result == {"error": "WorkStoppedError"}
     assert f"Slurm job {project.job_of(3)} on localhost was cancelled (JobState=CANCELLED" in said
@@ -87,7 +90,7 @@ def test_a_time_limit_is_not_booked_on_the_item_in_work(project: Project) -> Non
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("how", ["requeue", "notice", "time limit", "node fails"])
+@pytest.mark.parametrize("how", ["requeue", "retry", "notice", "time limit", "node fails"])
 def test_work_that_is_taken_away_goes_on_in_the_same_job(project: Project, how: str) -> None:
     minutes = project.profile.shards.model_copy(update={"minutes": 1})
     project = Project(project.folder, project.profile.model_copy(update={"shards": minutes}))
@@ -96,6 +99,7 @@ def test_work_that_is_taken_away_goes_on_in_the_same_job(project: Project, how: 
     project.until(lambda: len(project.began) == 4, driver)
     take_away: dict[str, Callable[[], None]] = {
         "requeue": lambda: scontrol("requeue", project.job_of(3)),
+        "retry": lambda: _retry(project),
         "notice": lambda: scancel("--signal=USR2", project.job_of(3)),
         "time limit": lambda: None,
         "node fails": lambda: scontrol("update", "NodeName=localhost", "State=DOWN", "Reason=test"),
@@ -109,6 +113,13 @@ def test_work_that_is_taken_away_goes_on_in_the_same_job(project: Project, how: 
     assert len(project.submissions) == 1
     last = [attempt for attempt in project.attempts if attempt.job_id == project.job_of(3)]
     assert [attempt.attempt for attempt in last] == [1, 2]
+    log = Path(last[0].log).with_suffix(".out").read_text()
+    assert log.count("Starting with JobEnvironment") == 2  # of both starts
+
+
+def _retry(project: Project) -> None:
+    jobs = Jobs(Workspace(project.folder))
+    assert jobs.retry(jobs.find(project.job_of(3)), project.job_of(3)) == f"put back in the queue: {project.job_of(3)}"
 
 
 @pytest.mark.proof
