@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pvtt.dispatch.profile import SlurmProfile
-from tests.dispatch.drivers import Project, scontrol
+from tests.dispatch.drivers import Project, mend_cluster, scontrol
 
 
 @pytest.fixture
-def project(slurm_cluster: SlurmProfile, tmp_path: Path) -> Project:
-    return Project(tmp_path, slurm_cluster)
+def project(slurm_cluster: SlurmProfile, tmp_path: Path) -> Iterator[Project]:
+    yield Project(tmp_path, slurm_cluster)
+    mend_cluster()
 
 
 def test_a_killed_driver_s_array_is_taken_over_though_half_of_it_is_done(project: Project) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +12,14 @@ import pytest
 from pvtt.dispatch.jobs import Jobs
 from pvtt.dispatch.profile import Requeue, SlurmProfile
 from pvtt.files.workspace import Workspace
-from tests.dispatch.drivers import Project, scancel, scontrol
+from tests.dispatch.drivers import Project, mend_cluster, mend_node, scancel, scontrol
 from tests.slurm_cluster import SLURM_FOLDER
 
 
 @pytest.fixture
-def project(slurm_cluster: SlurmProfile, tmp_path: Path) -> Project:
-    return Project(tmp_path, slurm_cluster)
+def project(slurm_cluster: SlurmProfile, tmp_path: Path) -> Iterator[Project]:
+    yield Project(tmp_path, slurm_cluster)
+    mend_cluster()
 
 
 def local_cluster(action: str, program: str) -> None:
@@ -102,11 +103,9 @@ def test_work_that_is_taken_away_goes_on_in_the_same_job(project: Project, how: 
         "retry": lambda: _retry(project),
         "notice": lambda: scancel("--signal=USR2", project.job_of(3)),
         "time limit": lambda: None,
-        "node fails": lambda: scontrol("update", "NodeName=localhost", "State=DOWN", "Reason=test"),
+        "node fails": lambda: _fail_node(project),
     }
     take_away[how]()
-    if how == "node fails":
-        scontrol("update", "NodeName=localhost", "State=RESUME")
     project.until(lambda: project.began.count(3) == 2, driver)
     hold.unlink()
     assert project.finish(driver)[0] == project.undisturbed()
@@ -115,6 +114,14 @@ def test_work_that_is_taken_away_goes_on_in_the_same_job(project: Project, how: 
     assert [attempt.attempt for attempt in last] == [1, 2]
     log = Path(last[0].log).with_suffix(".out").read_text()
     assert log.count("Starting with JobEnvironment") == 2  # of both starts
+
+
+def _fail_node(project: Project) -> None:
+    """As the controller has it when a node is gone; but nothing starts on this one before its old work has ended."""
+    scontrol("update", "PartitionName=main", "State=DOWN")
+    scontrol("update", "NodeName=localhost", "State=DOWN", "Reason=test")
+    project.until(lambda: project.is_ended(3))
+    mend_node()
 
 
 def _retry(project: Project) -> None:
@@ -171,9 +178,11 @@ def test_a_node_s_daemon_that_is_killed_costs_one_start(project: Project) -> Non
     driver = project.start()
     project.until(lambda: len(project.began) == 4, driver)
     local_cluster("kill", "slurmd")
-    scontrol("update", "NodeName=localhost", "State=DOWN", "Reason=test")  # what the controller does in the end
     hold.unlink()
-    scontrol("update", "NodeName=localhost", "State=RESUME")
+    scontrol("update", "PartitionName=main", "State=DOWN")
+    scontrol("update", "NodeName=localhost", "State=DOWN", "Reason=test")  # what the controller does in the end
+    project.until(lambda: project.is_ended(3))
     local_cluster("revive", "slurmd")
+    mend_node()
     assert project.finish(driver)[0] == project.undisturbed()
     assert len(project.submissions) <= 2

@@ -106,6 +106,7 @@ class Product(Record):
 def multiply(number: Number, directory: Path, settings: Settings) -> Product:
     """Waits while the test holds it with a file `hold-<value>`; dies where there is a file `kill-<value>`."""
     folder = Path(number.folder)
+    (folder / f"pid-{number.value}").write_text(str(os.getpid()))
     with (folder / "began").open("a") as began:
         began.write(f"{number.value}\n")
     while (folder / f"hold-{number.value}").exists():
