@@ -31,7 +31,7 @@ TOGETHER: dict[str, tuple[str, ...]] = {
         "tests/stages/test_decide.py",
         "tests/stages/test_here.py",
     ),
-    "a Slurm cluster": ("tests/dispatch", "tests/training/test_places.py"),
+    "a Slurm cluster": ("tests/dispatch", "tests/training/test_places.py", "tests/cli/test_jobs.py"),
     "kill and resume": ("tests/training/test_resume.py",),
     "faults of the disk": ("tests/faults",),
     "own code": ("tests/files/test_own_code.py",),

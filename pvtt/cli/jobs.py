@@ -100,12 +100,15 @@ def show_command(job: str, as_json: bool) -> None:
 @command.command("logs")
 @click.argument("job")
 @click.option("-n", "--lines", type=click.IntRange(min=0), default=NUM_LINES, show_default=True, help="0 for all.")
+@click.option(
+    "--rank", type=click.IntRange(min=0), default=0, help="Which process of a training; the first by default."
+)
 @click.option("--output", is_flag=True, help="What the task printed, instead of its errors and log lines.")
 @click.option("--path", is_flag=True, help="Only the file's path.")
-def logs_command(job: str, lines: int, output: bool, path: bool) -> None:
+def logs_command(job: str, lines: int, rank: int, output: bool, path: bool) -> None:
     """Print a task's log, all its starts one after another. Of a whole array: the last task that failed."""
     jobs = _jobs()
-    file = jobs.log(jobs.find(job), job if "_" in job else None, output=output)
+    file = jobs.log(jobs.find(job), _task(job), rank=rank, output=output)
     if path:
         click.echo(str(file))
         return
@@ -122,9 +125,11 @@ def cancel_command(names: tuple[str, ...], every: bool) -> None:
     if bool(names) == every:
         raise click.UsageError("name the jobs, or give --all")
     jobs = _jobs()
-    for view in jobs.list(only_open=True) if every else [jobs.find(name) for name in names]:
-        jobs.cancel(view)
-        click.echo(f"Slurm job {view.submission.job_id or '-'} ({view.submission.stage}) has ended")
+    open_ones = [(f"#{view.submission.id}", view) for view in jobs.list(only_open=True)] if every else []
+    for name, view in open_ones or [(name, jobs.find(name)) for name in names]:
+        task = _task(name)
+        jobs.cancel(view, task)
+        click.echo(f"Slurm job {task or view.submission.job_id or '-'} ({view.submission.stage}) has ended")
 
 
 @command.command("retry")
@@ -135,4 +140,9 @@ def retry_command(job: str) -> None:
     One that has ended is not sent again here, since nobody would take its results: `dvc repro STAGE` does it.
     """
     jobs = _jobs()
-    click.echo(jobs.retry(jobs.find(job)))
+    click.echo(jobs.retry(jobs.find(job), _task(job)))
+
+
+def _task(name: str) -> str | None:
+    """The task that a name means; None where it means the whole submission."""
+    return name if "_" in name else None

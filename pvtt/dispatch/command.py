@@ -17,7 +17,7 @@ from pvtt.files.workspace import Workspace
 from pvtt.records.process import FAILURE_FILE, Failure, ProgressState, read_left
 
 POLL_EVERY_S = 0.25
-TERMINATE_WITHIN_S = 30.0  # a stage closes its files, or hands its Slurm jobs back
+TERMINATE_WITHIN_S = 35.0  # a stage closes its files, or ends its Slurm jobs, which takes 30 s at most
 # DVC's last words about a command that failed; a negative status is the signal that killed it.
 STAGE_FAILED = re.compile(r"exited with (-?\d+)")
 _PR_SET_PDEATHSIG = 1  # Linux

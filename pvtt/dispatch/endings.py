@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from submitit.core.utils import JobPaths
 
 NUM_LOG_LINES = 5  # in an error message
-_KILLED = "9"  # the signal of the kernel's memory killer
+_KILLED = signal.SIGKILL.value  # of the kernel's memory killer
+_NOTICE = signal.SIGUSR2.value  # submitit's
 _WORDS: dict[type[WorkerDiedError], str] = {
     TimeLimitError: "time limit",
     EnvironmentFaultError: "environment",
@@ -77,6 +79,11 @@ def died(stage: str, paths: JobPaths, state: TaskState | None, place: str) -> Wo
             f"{job} ran out of the host memory that it asked for ({known})",
             f"raise {place}.{memory} of the Slurm profile; read {log}",
         )
+    code, _, number = (state.exit_code if state is not None else "").partition(":")
+    if number == str(_NOTICE) or code == str(128 + _NOTICE):  # nobody listened yet
+        return WorkerLostError(
+            f"{job} got its notice before its work began ({known})", f"raise {place}.minutes of the Slurm profile"
+        )
     lines = " | ".join(_last_lines(log))
     if not begun_file(paths).exists():
         if not log.exists():
@@ -89,8 +96,7 @@ def died(stage: str, paths: JobPaths, state: TaskState | None, place: str) -> Wo
             f"mend `venv`, `container` or `setup` of the Slurm profile, or that node; read {log}",
         )
     message = f"{job} ended without a result ({known}): {lines}"
-    code, _, number = (state.exit_code if state is not None else "").partition(":")
-    if number == _KILLED or code == str(128 + int(_KILLED)) or "oom" in lines.lower():
+    if number == str(_KILLED) or code == str(128 + _KILLED) or "oom" in lines.lower():
         return MemoryLimitError(f"{message} (out of memory?)", f"read {log}")
     return WorkerDiedError(message, f"read {log}")
 

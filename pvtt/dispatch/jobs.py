@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from pvtt.dispatch import controller
 from pvtt.dispatch.ledger import Attempt, Ledger, Submission, SubmissionState
 from pvtt.dispatch.reasons import explain
 from pvtt.dispatch.slurm import FOLDER, LEDGER_FILE
-from pvtt.dispatch.watch import attempt_of
+from pvtt.dispatch.watch import attempt_of, paths_of
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.workspace import Workspace
 from pvtt.records.base import Record
@@ -77,12 +78,13 @@ class Jobs:
             raise MissingInputError(f"there is no Slurm job {name} of this checkout", "`pvtt jobs ls` lists them")
         return self._view(found[-1])
 
-    def log(self, view: JobView, task: str | None = None, *, output: bool = False) -> Path:
+    def log(self, view: JobView, task: str | None = None, *, rank: int = 0, output: bool = False) -> Path:
         """The log of a task, with all its starts one after another.
 
         Args:
             view: The submission.
             task: Slurm's id of the task; by default the last that failed, else the first.
+            rank: Which of its processes.
             output: What it printed, instead of its errors.
 
         Raises:
@@ -96,21 +98,24 @@ class Jobs:
             raise MissingInputError(
                 f"{task or view.submission.job_id}: no such task; {known}", "`pvtt jobs show` lists them"
             )
-        path = Path(chosen.log)
-        path = path.with_suffix(".out") if output else path
+        paths = paths_of(view.submission, chosen.job_id, rank)
+        path = Path(paths.stdout if output else paths.stderr)
         if not path.is_file():
             raise MissingInputError(
                 f"{path} does not exist", "the task has not begun, or its submission is older than those that are kept"
             )
         return path
 
-    def cancel(self, view: JobView) -> None:
-        """Cancel a submission's jobs and wait for their end; who waits for them stops.
+    def cancel(self, view: JobView, task: str | None = None) -> None:
+        """Cancel a submission's jobs, or one task, and wait for their end; who waits for them stops.
 
         Raises:
             PvttError: They do not end.
         """
         submission = view.submission
+        if task is not None:
+            _scancel(submission.job_name, task)
+            return
         if submission.job_id is None or not view.is_live:
             if submission.is_open and view.answers:
                 self._ledger.close(submission, SubmissionState.CANCELLED, "nothing of it was at work")
@@ -122,8 +127,8 @@ class Jobs:
                 f"Slurm job {submission.job_id} does not end: {', '.join(sorted(left))}", "`scontrol show job` says why"
             )
 
-    def retry(self, view: JobView) -> str:
-        """Let held tasks go and start the others again where they were; returns what was done.
+    def retry(self, view: JobView, task: str | None = None) -> str:
+        """Let held tasks go and start the others again where they were, or one task; returns what was done.
 
         Raises:
             PvttError: It has ended, or Slurm refuses.
@@ -136,6 +141,8 @@ class Jobs:
             )
         done = []
         for attempt in view.last_attempts:
+            if task not in (None, attempt.job_id):
+                continue
             held = attempt.state == "PENDING" and ("Held" in attempt.reason or "held" in attempt.reason)
             action = "release" if held else "requeue"
             if attempt.state not in ("PENDING", "RUNNING", "SUSPENDED", "REQUEUE_HOLD") or (
@@ -158,6 +165,20 @@ class Jobs:
         attempts = tuple(self._ledger.attempts(submission))
         return JobView(
             submission=submission, attempts=attempts, answers=answers, gpu_hours=gpu_hours(submission, attempts)
+        )
+
+
+def _scancel(job_name: str, task: str) -> None:
+    """Cancel one task as Slurm does it, which leaves word that a person did, and wait for its end."""
+    end = time.monotonic() + controller.CANCEL_WITHIN_S
+    answer = controller.ask("scancel", f"--name={job_name}", task)
+    while answer.returncode == 0 and task in (controller.queued(job_name) or {task}):
+        if time.monotonic() > end:
+            raise PvttError(f"Slurm job {task} does not end", "`scontrol show job` says why")
+        time.sleep(0.5)
+    if answer.returncode != 0:
+        raise PvttError(
+            f"Slurm does not cancel job {task}: {answer.stderr.strip()}", "`pvtt jobs show` lists the tasks"
         )
 
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from pvtt.dispatch.tell import tell
 from pvtt.errors import PvttError
 from pvtt.files.storage import storage_errors
 from pvtt.records.base import Record
@@ -146,7 +146,9 @@ class Ledger:
                 (str(state), note, now, submission.id),
             )
             database.execute(
-                "UPDATE attempt SET ended_at = ? WHERE submission = ? AND ended_at IS NULL", (now, submission.id)
+                "UPDATE attempt SET ended_at = ?, state = CASE WHEN ? = 'done' THEN 'COMPLETED' ELSE state END "
+                "WHERE submission = ? AND ended_at IS NULL",
+                (now, str(state), submission.id),
             )
 
     def is_cancelled(self, submission: Submission) -> bool:
@@ -235,7 +237,7 @@ class Ledger:
         self._path.replace(aside)
         for rest in ("-wal", "-shm"):
             self._path.with_name(self._path.name + rest).unlink(missing_ok=True)
-        print(f"pvtt: {self._path} is damaged and lies now at {aside}; a new one is begun", file=sys.stderr)
+        tell(f"pvtt: {self._path} is damaged and lies now at {aside}; a new one is begun")
 
 
 def this_driver() -> str:

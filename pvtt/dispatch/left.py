@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from pvtt.dispatch import controller
@@ -11,6 +10,7 @@ from pvtt.dispatch.ledger import Ledger, Submission, SubmissionState
 from pvtt.dispatch.profile import SlurmProfile
 from pvtt.dispatch.stop_signals import StopSignals
 from pvtt.dispatch.submission import Patience, read_calls
+from pvtt.dispatch.tell import tell
 from pvtt.dispatch.watch import load, paths_of
 from pvtt.errors import PvttError
 
@@ -112,4 +112,4 @@ class Leftovers:
         return jobs
 
     def _say(self, text: str) -> None:
-        print(f"{self._stage}: Slurm {text}", file=sys.stderr, flush=True)
+        tell(f"{self._stage}: Slurm {text}")

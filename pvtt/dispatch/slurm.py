@@ -27,6 +27,7 @@ from pvtt.dispatch.profile import WAITING, SlurmProfile
 from pvtt.dispatch.sent_call import send
 from pvtt.dispatch.stop_signals import StopSignals
 from pvtt.dispatch.submission import JobRequest, prune, python_of, submit
+from pvtt.dispatch.tell import tell
 from pvtt.dispatch.watch import Task, Watch, paths_of
 from pvtt.errors import PvttError, first_line
 from pvtt.items.dispatcher import ArgumentT, ResultT, WorkerLostError, WorkStoppedError
@@ -123,7 +124,7 @@ class SlurmDispatcher:
             except WorkerLostError as error:
                 if losses == MAX_LOSSES:
                     raise
-                print(f"{error.message}; it is sent again", file=sys.stderr)
+                tell(f"{error.message}; it is sent again")
                 continue
             result: ResultT = next(iter(found.values())).unwrap()
             return result
@@ -203,14 +204,13 @@ class SlurmDispatcher:
         job_name = self._job_name(name)
 
         def say(jobs: str) -> None:
-            print(f"{name}: {why}: cancelling Slurm job {jobs}", file=sys.stderr, flush=True)
+            tell(f"{name}: {why}: cancelling Slurm job {jobs}")
 
         left = controller.cancel(job_name, say=say)
         if left:
-            print(
+            tell(
                 f"{name}: Slurm does not say that they have ended ({', '.join(sorted(left))}): "
-                "`pvtt jobs ls` shows them, and the next run of this stage finds them",
-                file=sys.stderr,
+                "`pvtt jobs ls` shows them, and the next run of this stage finds them"
             )
         elif submission is not None:
             state = SubmissionState.FAILED if isinstance(error, Exception) else SubmissionState.CANCELLED

@@ -6,7 +6,6 @@ import os
 import pickle
 import shlex
 import shutil
-import sys
 import sysconfig
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from pvtt.dispatch.node_call import NodeCall
 from pvtt.dispatch.profile import SlurmProfile
 from pvtt.dispatch.sent_call import SentCall
 from pvtt.dispatch.stop_signals import StopSignals
+from pvtt.dispatch.tell import tell
 from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_write_bytes
 from pvtt.files.code import running_root
@@ -102,12 +102,15 @@ def submit(
             reason = " ".join(str(error).replace("sbatch: error: ", "").split())
             if not controller.is_silence(reason):
                 ledger.close(submission, SubmissionState.FAILED, f"Slurm refused the job: {reason}")
-                raise PvttError(
-                    f"{submission.stage}: Slurm refused the job: {reason}",
-                    "correct the Slurm profile; `sinfo` lists the partitions",
-                ) from error
+                raise PvttError(f"{submission.stage}: Slurm refused the job: {reason}", _remedy(reason)) from error
             patience.wait(reason)
             controller.cancel(submission.job_name, sleep=stop.sleep)  # it may have it all the same
+
+
+def _remedy(reason: str) -> str:
+    if "QOS" in reason or "ssoc" in reason or "limit" in reason.lower():
+        return "ask for less in the Slurm profile, or wait for your other jobs; `sacctmgr show qos` lists the limits"
+    return "correct the Slurm profile; `sinfo` lists the partitions"
 
 
 class Patience:
@@ -127,10 +130,7 @@ class Patience:
                 f"{self._stage}: Slurm's controller has not answered for {waited:.0f} s: {reason}",
                 "`scontrol ping` says whether it is up; when it is, run the same command again: it continues",
             )
-        print(
-            f"{self._stage}: Slurm's controller does not answer ({reason}); next try in {self._pause_s:.0f} s",
-            file=sys.stderr,
-        )
+        tell(f"{self._stage}: Slurm's controller does not answer ({reason}); next try in {self._pause_s:.0f} s")
         self._stop.sleep(self._pause_s)
         self._pause_s = min(2 * self._pause_s, TRY_AGAIN_S[1])
 

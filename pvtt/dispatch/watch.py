@@ -7,7 +7,6 @@ noticed.
 from __future__ import annotations
 
 import pickle
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from pvtt.dispatch.ledger import Attempt, Ledger, Submission, timestamp
 from pvtt.dispatch.profile import SlurmProfile
 from pvtt.dispatch.reasons import explain
 from pvtt.dispatch.stop_signals import StopSignals
+from pvtt.dispatch.tell import tell
 from pvtt.errors import ForeignCodeError
 from pvtt.items.dispatcher import EnvironmentFaultError, WorkerDiedError
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = (0.1, 1.0)  # at a job's files: at first, and at most
 FIRST_ASK_S = 1.0
+MAX_NAMED_NODES = 3
 REMIND_EVERY_S = 900.0  # of a job that waits
 
 Task = tuple[str, int]  # job id, rank
@@ -60,8 +61,9 @@ class Watch:
         self._profile, self._place, self._stop_at_error = profile, place, stop_at_error
         self._states: dict[str, TaskState] = {}
         self._gone: dict[str, float] = {}  # job id -> when it was first seen to have ended
-        self._seen: dict[str, datetime] = {}  # what was said of waiting and working tasks -> since when
-        self._said, self._said_at = "", 0.0
+        self._seen: dict[tuple[str, str], datetime] = {}  # state and reason -> since when
+        self._said: list[tuple[tuple[str, str], int]] = []
+        self._said_at = 0.0
         self._silent_since: datetime | None = None
 
     def results(self) -> dict[Task, CallResult]:
@@ -134,30 +136,30 @@ class Watch:
 
     def _tell(self, active: list[TaskState]) -> None:
         """One line on tasks that wait and work, when it is another than the last, and now and then of a long wait."""
-        groups: dict[str, list[TaskState]] = {}
+        groups: dict[tuple[str, str], list[TaskState]] = {}
         for state in sorted(active, key=lambda state: state.state):
-            reason = explain(state.reason, str(self._submission.job_id)) if state.state == "PENDING" else ""
-            where = f" on {state.node}" if state.state == "RUNNING" and state.node else ""
-            groups.setdefault(f"{state.state}{where}{f' ({reason})' if reason else ''}", []).append(state)
+            groups.setdefault((state.state, state.reason if state.state == "PENDING" else ""), []).append(state)
         now = datetime.now(UTC)
-        known = self._seen
-        self._seen = {}
+        known, self._seen = self._seen, {}
         parts = []
-        for words, states in groups.items():
+        for (word, reason), states in groups.items():
             first = min((state.since for state in states if state.since is not None), default=now)
-            if known and states[0].state == "PENDING":  # another reason than before: not since it was sent
+            if known and word == "PENDING":  # another reason than before: not since it was sent
                 first = now
-            since = self._seen[words] = known.get(words, first)
+            since = self._seen[word, reason] = known.get((word, reason), first)
             number = f"{len(states)} task{'s' * (len(states) > 1)} " if self._submission.num_tasks > 1 else ""
-            parts.append(f"{number}{words} since {_clock(since)}")
-        line = "; ".join(parts)
-        waits = any(state.state == "PENDING" for state in active)
-        if line and (line != self._said or (waits and time.monotonic() - self._said_at > REMIND_EVERY_S)):
-            self._said, self._said_at = line, time.monotonic()
-            self._say(line)
+            why = f" ({explain(reason, str(self._submission.job_id))})" if reason else ""
+            parts.append(f"{number}{word}{why}{_where(states)} since {_clock(since)}")
+        # As tasks end one after another the bar says how many; what waits is said each time.
+        news = [(key, len(states) if key[0] == "PENDING" else 0) for key, states in groups.items()]
+        waits = any(word == "PENDING" for word, _ in groups)
+        reminds = waits and time.monotonic() - self._said_at > REMIND_EVERY_S
+        if groups and (news != self._said or reminds):
+            self._said, self._said_at = news, time.monotonic()
+            self._say("; ".join(parts))
 
     def _say(self, text: str) -> None:
-        print(f"{self._submission.stage}: Slurm job {self._submission.job_id}: {text}", file=sys.stderr, flush=True)
+        tell(f"{self._submission.stage}: Slurm job {self._submission.job_id}: {text}")
 
     def _write_ending(self, job_id: str, error: WorkerDiedError) -> None:
         state = self._states.get(job_id)
@@ -205,6 +207,14 @@ def load(paths: JobPaths, stage: str, read: Callable[[Path], bytes] = Path.read_
     if result.error is not None:
         result.error.add_note(f"log: {paths.stderr}")
     return result
+
+
+def _where(states: list[TaskState]) -> str:
+    """The nodes of tasks that are at work, or how many there are."""
+    nodes = sorted({state.node for state in states if state.node and state.state != "PENDING"})
+    if len(nodes) > MAX_NAMED_NODES:
+        return f" on {len(nodes)} nodes"
+    return f" on {', '.join(nodes)}" if nodes else ""
 
 
 def _clock(moment: datetime) -> str:

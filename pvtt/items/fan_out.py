@@ -18,7 +18,14 @@ from typing import Any
 from pvtt.errors import first_line
 from pvtt.files.workspace import Workspace
 from pvtt.items.cache import ItemCache
-from pvtt.items.dispatcher import Dispatcher, EnvironmentFaultError, MemoryLimitError, WorkerDiedError, WorkerLostError
+from pvtt.items.dispatcher import (
+    Dispatcher,
+    EnvironmentFaultError,
+    MemoryLimitError,
+    WorkerDiedError,
+    WorkerLostError,
+    WorkStoppedError,
+)
 from pvtt.items.item import Item
 from pvtt.items.progress import Progress
 from pvtt.items.shard import Keyed, Shard, process_shard
@@ -68,8 +75,8 @@ def fan_out(
                 ]
                 shards = single + _spread(plan, rest, max(1, dispatcher.workers_for(stage) - len(single)), number)
                 print(
-                    f"{stage}: {len(alone)} items at which a worker ended are tried alone, "
-                    f"{len(rest)} more in {len(shards) - len(single)} shards",
+                    f"{stage}: workers ended early; items tried again, alone where one was at work: {len(alone)}, "
+                    f"in new shards: {len(rest)}",
                     file=sys.stderr,
                 )
     finally:
@@ -105,8 +112,8 @@ class _Rounds:
                 self.failures |= {reject.item: reject for reject in result}
                 self.any_through = True
                 continue
-            if not isinstance(result, WorkerDiedError):  # the storage's, the program's, or Ctrl-C
-                raise result
+            if not isinstance(result, WorkerDiedError) or isinstance(result, WorkStoppedError):
+                raise result  # the storage's, the program's, the environment's, or a person's
             last = result
             left = [keyed for keyed in shard.items if cache.read(keyed[1]) is None]
             if isinstance(result, WorkerLostError):
@@ -133,7 +140,7 @@ class _Rounds:
         if item.name not in self.suspects or num_items > 1:
             self.suspects.add(item.name)
             return False
-        reason = "out of memory" if isinstance(death, MemoryLimitError) else "crashed"
+        reason = "out_of_memory" if isinstance(death, MemoryLimitError) else "crashed"
         message = f"the worker died: {type(death).__name__}: {first_line(death)}"
         self.failures[item.name] = item.failure(self.plan.stage, reason, message)
         return True

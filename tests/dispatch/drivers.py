@@ -6,6 +6,7 @@ python -m tests.dispatch.drivers PROFILE FOLDER COUNT    prints the items' resul
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -22,6 +23,23 @@ from pvtt.items.runner import Item, run_items
 from tests.dispatch import work
 
 STAGE = "clip"
+STARTED: list[subprocess.Popen[str]] = []
+
+
+def mend_cluster() -> None:
+    """After a test, however it ended: no driver is left, and jobs can start."""
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=60)
+    mend_node()
+
+
+def mend_node() -> None:
+    """Let jobs start again."""
+    for change in (["PartitionName=main", "State=UP"], ["NodeName=localhost", "State=RESUME"]):
+        subprocess.run(["scontrol", "update", *change], check=False, capture_output=True)
 
 
 @dataclass(frozen=True)
@@ -60,7 +78,9 @@ class Project:
         """Start a process that waits for the results."""
         arguments = [self.profile.to_json(), str(self.folder), str(self.count)]
         command = [sys.executable, "-m", "tests.dispatch.drivers", *arguments]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        STARTED.append(process)
+        return process
 
     def finish(self, process: subprocess.Popen[str] | None = None) -> tuple[dict[str, str], str]:
         """What a process found, by item, and what it said; by default a new one."""
@@ -94,6 +114,14 @@ class Project:
 
     def is_at_work(self, value: int) -> bool:
         return value in self.began
+
+    def is_ended(self, value: int) -> bool:
+        """Whether the process that worked on an item last is gone."""
+        try:
+            os.kill(int((self.folder / f"pid-{value}").read_text()), 0)
+        except ProcessLookupError:
+            return True
+        return False
 
     def job_of(self, value: int) -> str:
         """The task that has an item, of the last array."""

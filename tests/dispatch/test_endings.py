@@ -49,6 +49,7 @@ def ended(state: str, exit_code: str = "1:0") -> TaskState:
         (ended("TIMEOUT", "0:0"), TimeLimitError, "time limit"),
         (ended("DEADLINE"), TimeLimitError, "time limit"),
         (ended("PREEMPTED", "0:0"), WorkerLostError, "was preempted"),
+        (ended("FAILED", "140:0"), WorkerLostError, "got its notice before"),
         (ended("NODE_FAIL"), WorkerLostError, "lost its node"),
         (ended("OUT_OF_MEMORY", "0:125"), MemoryLimitError, "host memory"),
         (ended("FAILED", "0:9"), MemoryLimitError, "out of memory?"),

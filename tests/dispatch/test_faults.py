@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from pvtt.dispatch.jobs import Jobs
 from pvtt.dispatch.profile import Requeue, SlurmProfile
-from tests.dispatch.drivers import Project, scancel, scontrol
+from pvtt.files.workspace import Workspace
+from tests.dispatch.drivers import Project, mend_cluster, mend_node, scancel, scontrol
 from tests.slurm_cluster import SLURM_FOLDER
 
 
 @pytest.fixture
-def project(slurm_cluster: SlurmProfile, tmp_path: Path) -> Project:
-    return Project(tmp_path, slurm_cluster)
+def project(slurm_cluster: SlurmProfile, tmp_path: Path) -> Iterator[Project]:
+    yield Project(tmp_path, slurm_cluster)
+    mend_cluster()
 
 
 def local_cluster(action: str, program: str) -> None:
@@ -60,7 +63,8 @@ def test_a_task_that_a_person_cancels_stops_the_stage_after_the_others(project: 
     hold = project.hold(3)
     driver = project.start()
     project.until(lambda: len(project.began) == 4, driver)
-    scancel(project.job_of(3))
+    jobs = Jobs(Workspace(project.folder))
+    jobs.cancel(jobs.find(project.job_of(3)), project.job_of(3))  # as `scancel`
     result, said = project.finish(driver)
     assert result == {"error": "WorkStoppedError"}
     assert f"Slurm job {project.job_of(3)} on localhost was cancelled (JobState=CANCELLED" in said
@@ -87,7 +91,7 @@ def test_a_time_limit_is_not_booked_on_the_item_in_work(project: Project) -> Non
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("how", ["requeue", "notice", "time limit", "node fails"])
+@pytest.mark.parametrize("how", ["requeue", "retry", "notice", "time limit", "node fails"])
 def test_work_that_is_taken_away_goes_on_in_the_same_job(project: Project, how: str) -> None:
     minutes = project.profile.shards.model_copy(update={"minutes": 1})
     project = Project(project.folder, project.profile.model_copy(update={"shards": minutes}))
@@ -96,19 +100,33 @@ def test_work_that_is_taken_away_goes_on_in_the_same_job(project: Project, how: 
     project.until(lambda: len(project.began) == 4, driver)
     take_away: dict[str, Callable[[], None]] = {
         "requeue": lambda: scontrol("requeue", project.job_of(3)),
+        "retry": lambda: _retry(project),
         "notice": lambda: scancel("--signal=USR2", project.job_of(3)),
         "time limit": lambda: None,
-        "node fails": lambda: scontrol("update", "NodeName=localhost", "State=DOWN", "Reason=test"),
+        "node fails": lambda: _fail_node(project),
     }
     take_away[how]()
-    if how == "node fails":
-        scontrol("update", "NodeName=localhost", "State=RESUME")
     project.until(lambda: project.began.count(3) == 2, driver)
     hold.unlink()
     assert project.finish(driver)[0] == project.undisturbed()
     assert len(project.submissions) == 1
     last = [attempt for attempt in project.attempts if attempt.job_id == project.job_of(3)]
     assert [attempt.attempt for attempt in last] == [1, 2]
+    log = Path(last[0].log).with_suffix(".out").read_text()
+    assert log.count("Starting with JobEnvironment") == 2  # of both starts
+
+
+def _fail_node(project: Project) -> None:
+    """As the controller has it when a node is gone; but nothing starts on this one before its old work has ended."""
+    scontrol("update", "PartitionName=main", "State=DOWN")
+    scontrol("update", "NodeName=localhost", "State=DOWN", "Reason=test")
+    project.until(lambda: project.is_ended(3))
+    mend_node()
+
+
+def _retry(project: Project) -> None:
+    jobs = Jobs(Workspace(project.folder))
+    assert jobs.retry(jobs.find(project.job_of(3)), project.job_of(3)) == f"put back in the queue: {project.job_of(3)}"
 
 
 @pytest.mark.proof
@@ -160,9 +178,11 @@ def test_a_node_s_daemon_that_is_killed_costs_one_start(project: Project) -> Non
     driver = project.start()
     project.until(lambda: len(project.began) == 4, driver)
     local_cluster("kill", "slurmd")
-    scontrol("update", "NodeName=localhost", "State=DOWN", "Reason=test")  # what the controller does in the end
     hold.unlink()
-    scontrol("update", "NodeName=localhost", "State=RESUME")
+    scontrol("update", "PartitionName=main", "State=DOWN")
+    scontrol("update", "NodeName=localhost", "State=DOWN", "Reason=test")  # what the controller does in the end
+    project.until(lambda: project.is_ended(3))
     local_cluster("revive", "slurmd")
+    mend_node()
     assert project.finish(driver)[0] == project.undisturbed()
     assert len(project.submissions) <= 2

@@ -125,6 +125,17 @@ def test_jobs_of_a_killed_process_are_cancelled_by_the_next(slurm_cluster: Slurm
         os.kill(int((tmp_path / "file.pid").read_text()), 0)
 
 
+@pytest.mark.proof
+def test_a_run_of_a_killed_process_is_waited_for_by_the_next(slurm_cluster: SlurmProfile, tmp_path: Path) -> None:
+    with _run_elsewhere(slurm_cluster, tmp_path, "end_soon") as parent:
+        parent.send_signal(signal.SIGKILL)
+    dispatcher = SlurmDispatcher(slurm_cluster, tmp_path / "slurm")
+    assert dispatcher.run(work.end_soon, tmp_path / "file", name="t") == 1
+    assert len(list((tmp_path / "slurm").rglob("*_submission.sh"))) == 1
+    changed = SlurmDispatcher(slurm_cluster, tmp_path / "slurm", lambda: "other inputs")
+    assert changed.run(work.end_soon, tmp_path / "file", name="t") == 2
+
+
 def test_ctrl_c_cancels_the_jobs(slurm_cluster: SlurmProfile, tmp_path: Path) -> None:
     with _run_elsewhere(slurm_cluster, tmp_path, "beat_forever") as parent:
         parent.send_signal(signal.SIGINT)

@@ -80,6 +80,14 @@ def count_starts(file: Path) -> int:
     return starts
 
 
+def end_soon(file: Path) -> int:
+    """Takes a few seconds; returns how often it was started."""
+    starts = len(file.read_text()) + 1 if file.exists() else 1
+    file.write_text("x" * starts)
+    time.sleep(4)
+    return starts
+
+
 class Number(Record):
     """An item of `multiply`."""
 
@@ -98,6 +106,7 @@ class Product(Record):
 def multiply(number: Number, directory: Path, settings: Settings) -> Product:
     """Waits while the test holds it with a file `hold-<value>`; dies where there is a file `kill-<value>`."""
     folder = Path(number.folder)
+    (folder / f"pid-{number.value}").write_text(str(os.getpid()))
     with (folder / "began").open("a") as began:
         began.write(f"{number.value}\n")
     while (folder / f"hold-{number.value}").exists():

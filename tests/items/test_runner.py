@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pvtt.dispatch import InlineDispatcher, LocalDispatcher
 from pvtt.errors import FailureBudgetError, PvttError, StorageError
 from pvtt.files.workspace import Workspace
-from pvtt.items.dispatcher import Dispatcher
+from pvtt.items.dispatcher import Dispatcher, EnvironmentFaultError
 from pvtt.items.runner import Item, ItemRejectedError, Outcome, materialise, run_items
 from pvtt.records.base import Record
 
@@ -31,14 +33,16 @@ class Product(Record):
 
 
 def multiply(number: Number, directory: Path, settings: Settings) -> Product:
-    """Fails on 13, is off-spec below 0, dies on 99, fills the disk on 28."""
+    """Fails on 13, is off-spec below 0, dies from 90 on, fills the disk on 28, lacks a package on 31."""
     if number.value == 13:
         raise ValueError("13 cannot be multiplied\nsecond line")
     if number.value == 14:
         raise PvttError("14 has no codec", "convert it")
     if number.value == 28:
         Path("/dev/full").write_bytes(bytes(10))
-    if number.value == 99:
+    if number.value == 31:
+        importlib.import_module("a_package_that_is_not_here")
+    if number.value >= 90:
         os._exit(9)
     (directory / "out.txt").write_text(str(number.value * settings.factor))
     if number.value < 0:
@@ -129,6 +133,37 @@ def test_an_item_that_kills_its_worker_is_found_and_the_others_are_done(workspac
     assert [done.name for done in outcome.done] == ["N1", "N2", "N3"]
     (reject,) = outcome.rejects
     assert (reject.item, reject.reason, reject.failed) == ("N99", "crashed", True)
+
+
+class Counting(LocalDispatcher):
+    """Notes the number of items of each shard of each round."""
+
+    rounds: tuple[list[int], ...] = ()
+
+    def map(self, function: Any, arguments: Any, *, name: str) -> Any:
+        self.rounds += ([len(shard.items) for shard in arguments],)
+        return super().map(function, arguments, name=name)
+
+
+def test_items_that_kill_their_workers_are_found_in_few_rounds(workspace: Workspace) -> None:
+    dispatcher = Counting(2)
+    outcome = run(workspace, numbers(0, 1, 99, 2, 3, 98, 4, 5), dispatcher=dispatcher)
+    assert [done.name for done in outcome.done] == [f"N{value}" for value in range(6)]
+    assert [reject.item for reject in outcome.rejects] == ["N99", "N98"]
+    assert dispatcher.rounds == ([4, 4], [1, 1, 3])  # each was at work when its worker ended; alone it ends another
+
+
+def test_workers_that_die_whatever_they_work_on_stop_the_stage(workspace: Workspace) -> None:
+    dispatcher = Counting(2)
+    with pytest.raises(EnvironmentFaultError, match="3 items ended their workers and none is through"):
+        run(workspace, numbers(*range(90, 96)), dispatcher=dispatcher)
+    assert len(dispatcher.rounds) == 3
+
+
+def test_a_missing_package_is_no_item_s_failure(workspace: Workspace) -> None:
+    with pytest.raises(EnvironmentFaultError, match="No module named 'a_package_that_is_not_here'"):
+        run(workspace, numbers(1, 31, 2))
+    assert run(workspace, numbers(1, 2)).num_cached == 1
 
 
 def test_more_workers_give_the_same_results(workspace: Workspace, tmp_path: Path) -> None:
