@@ -30,9 +30,9 @@ def _weights(root: Path, params: Params) -> Iterator[Finding]:
         elif network is None:
             yield ok(label, f"{place} is there")
         else:
-            checked = check_network(root, network)
+            checked = check_network(root, network, at=place)
             if checked.ok:
-                yield ok(label, f"whole, at {network.place}")
+                yield ok(label, f"whole, at {place}")
             else:
                 yield fault(label, "; ".join(checked.faults[:3]), f"`pvtt weights fetch {network.name}`")
 

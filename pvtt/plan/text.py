@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from pvtt.plan.cluster import DISK_BYTES_S
-from pvtt.plan.run import RunPlan, StagePlan
+from pvtt.plan.result import RunPlan, StagePlan
 
 WIDTH = 100
 
