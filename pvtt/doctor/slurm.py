@@ -182,7 +182,8 @@ def ask_node(root: Path, profile: SlurmProfile, timeout_s: float = NODE_S) -> tu
     script.write_text(
         "\n".join([*lines, f"cd {shlex.quote(str(root))} && {shlex.quote(python)} -m pvtt.doctor.node", ""])
     )
-    options = {"account": profile.account, "qos": profile.qos, "partition": profile.run.partition or profile.partition}
+    options = {"account": profile.account, "qos": profile.qos, "constraint": profile.constraint}
+    options |= {"partition": profile.run.partition or profile.partition}
     flags = [f"--{key}={value}" for key, value in options.items() if value]
     sent = _ask("sbatch", "--parsable", "--job-name=pvtt-doctor", "--time=2", f"--output={output}", *flags, str(script))
     try:
