@@ -25,6 +25,7 @@ OTHER_COMMANDS = {
     "bench": ("pvtt.cli.bench", "Measure contenders on whole films with a true result."),
     "crawl": ("pvtt.cli.crawl", "Fetch products from a shop, a feed or a folder into data/."),
     "data": ("pvtt.cli.data", "Look through data/, take out products and files for good, compare versions."),
+    "doctor": ("pvtt.cli.doctor", "Is this machine, and the cluster, ready for a run?"),
     "export": ("pvtt.cli.export", "Write the dataset in the experiment document's folder layout."),
     "figure": ("pvtt.cli.figure", "Draw template, mask, photos and output side by side."),
     "generate": ("pvtt.cli.generate", "Make a new ad from a template film and photos of another product."),

@@ -66,10 +66,10 @@ def place_of(profile: SlurmProfile, mfu: float = MFU) -> Place:
     """The place that a Slurm profile describes.
 
     Args:
-        profile: Its `run` is where trainings go.
+        profile: Its `run`, or `runs.train_stage2`, is where trainings go.
         mfu: Share of the GPUs' peak that is reached.
     """
-    run, requeue = profile.run, profile.requeue
+    run, requeue = profile.runs.get("train_stage2", profile.run), profile.requeue
     gpu = (profile.gpu_type or ASSUMED_GPU).lower() if run.gpus_per_node else None
     processes = run.num_processes_per_node
     host = run.memory_gb_per_node

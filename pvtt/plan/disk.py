@@ -11,7 +11,7 @@ from pvtt.plan.counts import Counts
 from pvtt.plan.memory import TEXT_ENCODER_BYTES, checkpoint_bytes
 from pvtt.plan.shape import GIB, Architecture, SampleShape
 
-KEPT_CHECKPOINTS = 2  # pvtt/training/checkpoint.py; a third is there while it is written
+KEPT_CHECKPOINTS = 3  # the last two and the best; a fourth is there while it is written
 PUBLISHED_FROZEN_BYTES = TEXT_ENCODER_BYTES + 508e6 + 25e6  # of Wan2.1: text encoder, VAE, tokenizer
 MASK_CHANNELS = 4
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from pvtt.plan.cluster import DISK_BYTES_S
-from pvtt.plan.run import RunPlan, StagePlan
+from pvtt.plan.result import RunPlan, StagePlan
 
 WIDTH = 100
 
@@ -112,12 +112,13 @@ def describe_run(plan: RunPlan) -> str:
     return "\n".join(
         [
             _wrapped(f"profile {plan.profile} on {plan.slurm}"),
-            _wrapped(f"base     {plan.base}"),
+            _wrapped(plan.base, "base     "),
             _wrapped(
-                f"model    {in_words(plan.parameters)} parameters, {in_words(plan.product_parameters)} for the "
-                f"product; trained: {in_words(first.trainable)}, then {in_words(second.trainable)}"
+                f"{in_words(plan.parameters)} parameters, {in_words(plan.product_parameters)} for the "
+                f"product; trained: {in_words(first.trainable)}, then {in_words(second.trainable)}",
+                "model    ",
             ),
-            _wrapped(f"data     {plan.clips:,} clips ({plan.clips_from}); {plan.patches:,} tokens a sample"),
+            _wrapped(f"{plan.clips:,} clips ({plan.clips_from}); {plan.patches:,} tokens a sample", "data     "),
             "",
             f"Time, at {rate}:",
             _hours(plan),
@@ -125,10 +126,11 @@ def describe_run(plan: RunPlan) -> str:
             f"Memory of {each}, {_amount(plan.available_gib)} GiB there, weights {held}:",
             _memory(plan),
             "",
-            _wrapped(f"host     {_amount(plan.host_gib)}{host} GiB of a node's own memory"),
+            _wrapped(f"{_amount(plan.host_gib)}{host} GiB of a node's own memory", "host     "),
             _wrapped(
-                f"disk     {_amount(disk.total)} GiB: samples {_amount(disk.encoded)}, checkpoints "
-                f"{_amount(disk.checkpoints)}, models {_amount(disk.models)}, DVC's cache {_amount(disk.cache)}"
+                f"{_amount(disk.total)} GiB: samples {_amount(disk.encoded)}, checkpoints "
+                f"{_amount(disk.checkpoints)}, models {_amount(disk.models)}, DVC's cache {_amount(disk.cache)}",
+                "disk     ",
             ),
             _wrapped(
                 f"a checkpoint, GiB, at {DISK_BYTES_S / 1e9:g} GB/s: stage 1 {_checkpoint(first)}, stage 2 "

@@ -69,9 +69,9 @@ def step_flops(params: Params, model: Model, trained: int, checkpointing: bool) 
     return forward_passes(params) * (linear * model.linear + attention * model.attention)
 
 
-def validation_flops(params: Params, model: Model, num_validation: int) -> float:
-    """FLOPs of looking at held-out samples once: their loss, and pictures."""
-    held_out = HELD_OUT_SIGMAS * min(HELD_OUT_SAMPLES, num_validation)
+def validation_flops(params: Params, model: Model, num_validation: int, num_processes: int) -> float:
+    """FLOPs of one of some processes for looking at held-out samples once: their loss, and pictures."""
+    held_out = HELD_OUT_SIGMAS * -(-min(HELD_OUT_SAMPLES, num_validation) // num_processes)
     pictures = PICTURE_STEPS * min(params.train.validation_pictures, num_validation)
     return (held_out + pictures) * model.forward
 

@@ -42,24 +42,26 @@ class Checked:
         return self.there and not self.faults
 
 
-def check_network(root: Path, network: Network, hashes: bool = False) -> Checked:
+def check_network(root: Path, network: Network, hashes: bool = False, at: str | None = None) -> Checked:
     """Check a network's weights below the project's folder.
 
     Args:
         root: The project's folder.
         network: Which.
         hashes: Compute every file's hash too, which reads all of it.
+        at: Where it is, if not at its own place.
 
     Raises:
         PvttError: Its lock is not in its format.
     """
-    place, lock = root / network.place, read_lock(root, network)
+    own = at is None or at == network.place or at.startswith(f"{network.place}/")
+    place, lock = root / (network.place if own else str(at)), read_lock(root, network) if own else None
     if not place.exists():
-        return Checked(network, False, (f"{network.place} does not exist",), lock)
+        return Checked(network, False, (f"{network.place if own else at} does not exist",), lock)
     try:
         faults = [*_against_lock(place, lock, hashes), *faults_of_kind(place, network)]
     except OSError as error:
-        faults = [f"{network.place} cannot be read: {error.strerror or error}"]
+        faults = [f"{place} cannot be read: {error.strerror or error}"]
     return Checked(network, True, tuple(dict.fromkeys(faults)), lock)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from pvtt.errors import MissingInputError
@@ -160,11 +161,13 @@ def named_places(params: Params) -> dict[str, list[str]]:
 
 
 def network_at(place: str) -> Network | None:
-    """The network that belongs at a place, or in it: a file below its folder names it too."""
+    """The network that belongs at a place, or in it: a file below its folder names it too, and so does a folder of its
+    name elsewhere."""
     for network in NETWORKS:
         if place == network.place or place.startswith(f"{network.place}/"):
             return network
-    return None
+    name = PurePosixPath(place).name
+    return next((network for network in NETWORKS if name == PurePosixPath(network.place).name), None)
 
 
 def wanted(params: Params) -> dict[str, list[str]]:

@@ -15,7 +15,8 @@ from pvtt.errors import MissingInputError
 from pvtt.params.file import Params, load_params, parse_params
 from pvtt.params.profiles import overlaid_params, profile_names
 from pvtt.plan.counts import count
-from pvtt.plan.run import RunPlan, plan_run
+from pvtt.plan.result import RunPlan
+from pvtt.plan.run import plan_run
 from pvtt.plan.shape import architecture, base_config, count_parameters, published_config
 from pvtt.plan.text import describe_run
 from pvtt.stages.all import STAGE_NAMES

@@ -193,6 +193,17 @@ def test_safe_weights_are_taken_where_there_are_both() -> None:
     assert "pytorch_model.bin" in select(["config.json", "pytorch_model.bin"], ("*.json", "pytorch_model.bin"))
 
 
+def test_weights_at_another_place_are_checked_there(project: Path, hub: Hub) -> None:
+    main(["weights", "fetch", "dinov2-base"])
+    elsewhere = project / "disk" / "dinov2-base"
+    elsewhere.parent.mkdir()
+    (project / "models" / "dinov2-base").rename(elsewhere)
+    network = network_at(str(elsewhere))
+    assert network is find_network("dinov2-base")
+    assert check_network(project, network, at=str(elsewhere)).ok
+    assert check_network(project, network).faults == ("models/dinov2-base does not exist",)
+
+
 # -- one list
 
 
