@@ -1,34 +1,24 @@
 """Who is at work in a checkout: commands of DVC, by its locks, and stages that were started without it.
 
-DVC keeps two locks in `.dvc/tmp`. `lock` is the kernel's and goes with its process. `rwlock` is a file that names the
-processes which read and write outputs; it outlives a process that is killed, and the next process that gets its number
-is taken for it. What is surely gone is taken out of it here; what may be at work is left alone.
+What is surely gone is taken out of DVC's locks; what may be at work is left alone.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import psutil
 
-from pvtt.errors import LockedError
-from pvtt.files.atomic import atomic_write_text
+from flows.rwlock import NAME, UNREADABLE, Entry, clear, entries_of, process_of, put_aside, read_rwlock, written_at
 from pvtt.files.lock import Holder, is_held, read_holder
 from pvtt.files.workspace import Workspace
 from pvtt.stages.all import STAGE_NAMES
 
-READ_AGAIN_S = 0.2  # DVC writes the file in place: for a moment it may be half of itself
-READS = 10
-CLOCK_MARGIN_S = 2.0  # between the times of a file and of a process
 OWN_LOCKS = (*STAGE_NAMES, "crawl")  # `.pvtt/<name>.lock`
 
 
@@ -47,6 +37,11 @@ class Work:
     pid: int | None = None
     since: str | None = None
     host: str | None = None
+
+    @property
+    def is_command(self) -> bool:
+        """Whether it is a command of DVC, of which it is not known, or not true, that a stage runs."""
+        return self.what.startswith("dvc ")
 
     def __str__(self) -> str:
         process = None if self.pid is None else f"process {self.pid}" + (f" on {self.host}" if self.host else "")
@@ -99,79 +94,30 @@ def _lock_work(folder: Path) -> list[Work]:
 
 
 def _rwlock_work(workspace: Workspace, folder: Path, say: Callable[[str], None]) -> list[Work]:
-    path = folder / "rwlock"
-    content = _read_rwlock(path)
+    content = read_rwlock(folder)
     if content is None:
         return _unreadable(workspace, folder, say)
-    written = _mtime(path)
+    written = written_at(folder)
     found: list[Work] = []
     gone: set[int] = set()
-    for pid, entry in sorted(_entries(content).items()):
-        process = _process_of(pid, written)
-        if process is not None:
+    for pid, entry in sorted(entries_of(content).items()):
+        process = process_of(pid, written)
+        if isinstance(process, psutil.Process):
             found.append(_describe(process, entry))
+        elif process == "hidden":
+            found.append(Work(_names(entry), pid))
         elif (elsewhere := _holder_elsewhere(workspace, entry)) is not None:
             found.append(Work(_names(entry), pid, elsewhere.since, elsewhere.host))
         else:
             gone.add(pid)
     if gone:
-        _clear(folder, gone)
+        clear(folder, gone)
         for pid in sorted(gone):
-            say(f"{_names(_entries(content)[pid])}: process {pid} is gone, its lock is cleared")
+            say(f"{_names(entries_of(content)[pid])}: process {pid} is gone, its lock is cleared")
     return found
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """What `rwlock` says of a process: its command, and the files that it locks."""
-
-    command: str
-    paths: tuple[str, ...]
-
-
-def _read_rwlock(path: Path) -> dict[str, Any] | None:
-    """What the file says; None where it is not what DVC writes."""
-    for attempt in range(READS):
-        if attempt:
-            time.sleep(READ_AGAIN_S)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            _entries(content)
-        except FileNotFoundError:
-            return {}
-        except (ValueError, TypeError, KeyError, AttributeError):
-            continue
-        return dict(content)
-    return None
-
-
-def _entries(content: dict[str, Any]) -> dict[int, _Entry]:
-    """The entries by process."""
-    entries: dict[int, _Entry] = {}
-    listed = [(path, info) for path, info in content.get("write", {}).items()]
-    listed += [(path, info) for path, infos in content.get("read", {}).items() for info in infos]
-    for path, info in listed:
-        pid = int(info["pid"])
-        before = entries.get(pid, _Entry(str(info["cmd"]), ()))
-        entries[pid] = _Entry(before.command, (*before.paths, str(path)))
-    return entries
-
-
-def _process_of(pid: int, written: float) -> psutil.Process | None:
-    """The process that holds a lock; None where it is gone, and its number nobody's or another's.
-
-    A holder started before it wrote the file.
-    """
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE or process.create_time() > written + CLOCK_MARGIN_S:
-            return None
-        return process
-    except psutil.NoSuchProcess:
-        return None
-
-
-def _describe(process: psutil.Process, entry: _Entry) -> Work:
+def _describe(process: psutil.Process, entry: Entry) -> Work:
     """The stage that a command of DVC runs, by what DVC tells the stage; else the command."""
     started = process.create_time() if process.is_running() else None
     with suppress(psutil.Error):
@@ -183,7 +129,7 @@ def _describe(process: psutil.Process, entry: _Entry) -> Work:
     return Work(_names(entry), process.pid, None if started is None else _iso(started))
 
 
-def _holder_elsewhere(workspace: Workspace, entry: _Entry) -> Holder | None:
+def _holder_elsewhere(workspace: Workspace, entry: Entry) -> Holder | None:
     """Who of another host last held the lock of a stage whose output an entry names.
 
     DVC's file does not say on which host a process is; our own note does.
@@ -192,12 +138,12 @@ def _holder_elsewhere(workspace: Workspace, entry: _Entry) -> Holder | None:
     return next((holder for holder in holders if holder is not None and holder.is_elsewhere), None)
 
 
-def _stages_of(entry: _Entry) -> list[str]:
+def _stages_of(entry: Entry) -> list[str]:
     parts = {part for path in entry.paths for part in Path(path).parts}
     return [name for name in STAGE_NAMES if name in parts]
 
 
-def _names(entry: _Entry) -> str:
+def _names(entry: Entry) -> str:
     return _command(entry.command.split())
 
 
@@ -216,34 +162,12 @@ def process_name(process: psutil.Process) -> str | None:
     return None
 
 
-def _clear(folder: Path, gone: set[int]) -> None:
-    """Take dead processes out of `rwlock`, and leave what others have written meanwhile."""
-    path = folder / "rwlock"
-    with _guarding(folder):
-        content = _read_rwlock(path)
-        written = _mtime(path)
-        if not content:
-            return
-        dead = {pid for pid in gone if _process_of(pid, written) is None}
-        kept = {
-            "write": {name: info for name, info in content.get("write", {}).items() if int(info["pid"]) not in dead},
-            "read": {
-                name: left
-                for name, infos in content.get("read", {}).items()
-                if (left := [info for info in infos if int(info["pid"]) not in dead])
-            },
-        }
-        atomic_write_text(path, json.dumps(kept))
-
-
 def _unreadable(workspace: Workspace, folder: Path, say: Callable[[str], None]) -> list[Work]:
-    """A file that a kill or a full disk left half-written: put aside once no DVC is at work here."""
+    """Half a file is put aside once no DVC is at work here."""
     if at_work := list(_dvc_processes(workspace.root)):
         return at_work
-    with _guarding(folder):
-        if _read_rwlock(folder / "rwlock") is None:
-            shutil.move(folder / "rwlock", folder / "rwlock.unreadable")
-            say(f"{folder / 'rwlock'} was half-written and nothing of DVC runs here: it is put aside")
+    if put_aside(folder):
+        say(f"{folder / NAME} was half-written and nothing of DVC runs here: it is now {UNREADABLE}")
     return []
 
 
@@ -253,29 +177,6 @@ def _dvc_processes(root: Path) -> Iterator[Work]:
             command = _command(process.cmdline())
             if command.startswith("dvc ") and Path(process.cwd()).is_relative_to(root):
                 yield Work(command, process.pid, _iso(process.create_time()))
-
-
-@contextmanager
-def _guarding(folder: Path) -> Iterator[None]:
-    """Hold the lock that DVC holds while it changes `rwlock`."""
-    from dvc.config import Config
-    from dvc.lock import LockError, make_lock
-
-    hardlink = bool(Config(str(folder.parent), validate=False).get("core", {}).get("hardlink_lock", False))
-    path = folder / "rwlock.lock"
-    try:
-        lock = make_lock(str(path), tmp_dir=str(folder), hardlink_lock=hardlink)
-        with lock:
-            yield
-    except LockError:
-        raise LockedError(f"{path} is held by a command of DVC", "run the same command again") from None
-
-
-def _mtime(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return time.time()
 
 
 def _iso(seconds: float) -> str:

@@ -10,9 +10,6 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, Self, TextIO
 
-from prefect.exceptions import MissingContextError
-from prefect.logging import get_run_logger
-
 from pvtt.records.process import ProgressState
 
 Ending = Literal["done", "from the cache", "up to date", "failed"]  # of a stage
@@ -118,6 +115,9 @@ class Board:
 
 def announce(line: str, board: Board | None = None) -> None:
     """Tell a person something besides the stages: above the bars, and on the run's page."""
+    from prefect.exceptions import MissingContextError
+    from prefect.logging import get_run_logger
+
     if board is not None:
         board.say(line)
     else:

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -36,9 +37,15 @@ def cancellation_check() -> Callable[[], None]:
         if run is None or time.monotonic() - asked < ASK_EVERY_S:
             return
         asked = time.monotonic()
-        with suppress(httpx.HTTPError, PrefectException), get_client(sync_client=True) as client:
-            state = client.read_flow_run(run).state
-            if state is not None and (state.is_cancelling() or state.is_cancelled()):
-                raise RunCancelledError("the run was cancelled in Prefect", "run the same command again: it continues")
+        if is_cancelled(run):
+            raise RunCancelledError("the run was cancelled in Prefect", "run the same command again: it continues")
 
     return check
+
+
+def is_cancelled(run: str) -> bool:
+    """Whether a person cancelled the run with this id; False where the server does not answer."""
+    with suppress(httpx.HTTPError, PrefectException), get_client(sync_client=True) as client:
+        state = client.read_flow_run(UUID(run)).state
+        return state is not None and (state.is_cancelling() or state.is_cancelled())
+    return False

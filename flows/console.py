@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from prefect.exceptions import CancelledRun, TerminationSignal
 
 from flows.lifetime import StoppedBySignal, original_signal, watched
+from flows.notify import without_credentials
 from pvtt.errors import PvttError
 from pvtt.files.own_code import run_own_code
 from pvtt.files.workspace import find_workspace
@@ -65,6 +66,7 @@ def _require_server() -> None:
         httpx.get(f"{url}/health", timeout=10).raise_for_status()
     except httpx.HTTPError as error:
         raise PvttError(
-            f"the Prefect server at {url} (PREFECT_API_URL) does not answer: {error}",
+            f"the Prefect server at {without_credentials(url)} (PREFECT_API_URL) does not answer: "
+            f"{without_credentials(str(error))}",
             "start it with `prefect server start`, or unset PREFECT_API_URL: then a temporary one serves",
         ) from None

@@ -171,10 +171,10 @@ def register(client: SyncPrefectClient, automation: AutomationCore) -> None:
 @click.option(
     "--crashed-after",
     "crashed_after_s",
-    type=click.FloatRange(min=10),
+    type=click.FloatRange(min=2 * HEARTBEAT_EVERY_S),
     default=CRASHED_AFTER_S,
     show_default=True,
-    help="Seconds without a heartbeat after which a run counts as crashed.",
+    help="Seconds without a heartbeat after which a run counts as crashed; two heartbeats at least.",
 )
 def main(wait: float, crashed_after_s: float) -> None:
     """Tell the Prefect server of PREFECT_API_URL about this project: work pool, deployments, automations.

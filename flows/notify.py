@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import urllib.error
 import urllib.request
@@ -17,15 +18,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+from prefect.exceptions import TerminationSignal
 from prefect.runtime import flow_run
 
 from flows.board import announce
-from flows.cancel import RunCancelledError
+from flows.cancel import RunCancelledError, is_cancelled
+from flows.lifetime import original_signal
 from pvtt.errors import PvttError, first_line
 from pvtt.files.workspace import find_workspace
 
 VARIABLE = "PVTT_WEBHOOK_URL"
 ANSWERS_WITHIN_S = 10.0
+CONTINUE = "run the same command again: it continues"
 CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")  # in an address
 
 Event = Literal["failure", "verdict", "approval"]
@@ -88,11 +92,17 @@ def telling_of_failure() -> Iterator[None]:
     """Send a message where the block fails or is stopped, other than by a person at the terminal or on its page."""
     try:
         yield
-    except (KeyboardInterrupt, RunCancelledError):
+    except RunCancelledError:
         raise
-    except BaseException as error:
-        hint = error.hint if isinstance(error, PvttError) else None
-        said = first_line(error) if isinstance(error, Exception) else f"stopped ({type(error).__name__})"
-        name = flow_run.flow_name or "a flow"
-        notify("failure", f"{name} failed: {said}" + (f"\nnext: {hint}" if hint else ""), error=said, hint=hint)
+    except TerminationSignal as stop:  # also how a worker cancels
+        if flow_run.id is None or not is_cancelled(flow_run.id):
+            _tell_of_failure(f"stopped by {signal.Signals(original_signal(stop.signal)).name}", CONTINUE)
         raise
+    except Exception as error:
+        _tell_of_failure(first_line(error), error.hint if isinstance(error, PvttError) else None)
+        raise
+
+
+def _tell_of_failure(said: str, hint: str | None) -> None:
+    name = flow_run.flow_name or "a flow"
+    notify("failure", f"{name} failed: {said}" + (f"\nnext: {hint}" if hint else ""), error=said, hint=hint)

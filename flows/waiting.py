@@ -86,16 +86,18 @@ class Patience:
     def _wait(self, look: Callable[[], list[Work]]) -> bool:
         started = time.monotonic()
         told: set[str] = set()
+        pids: set[int | None] = set()  # `dvc repro`, between its stages and after them, is no news
         polls = 0
         while works := look():
             self.check()
             if time.monotonic() - started >= self.hours * 3600:
                 raise LockedError(_too_long(works, self.hours), _advice(works))
+            news = [work for work in works if work.what not in told and not (work.is_command and work.pid in pids)]
             if polls:  # what ends within a moment needs no words
-                for work in works:
-                    if work.what not in told:
-                        self.say(f"{work} still works: waiting")
-                told |= {work.what for work in works}
+                for work in news:
+                    self.say(f"{work} still works: waiting")
+                told |= {work.what for work in news}
+                pids |= {work.pid for work in news}
             time.sleep(POLLS_S[min(polls, len(POLLS_S) - 1)])
             polls += 1
         if told:

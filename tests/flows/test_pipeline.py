@@ -44,6 +44,8 @@ def test_runs_of_a_project(project: Project, prefect_api: str, capsys: pytest.Ca
     assert re.search(r"train: training PSNR \(dB\) +> 25 +26.5 +\[26.1, 26.9\] +pass", result)
     assert "\n    python -m flows.promote\n" in result
     assert str(project.workspace.out("report") / "report.html") in result
+    assert "No DVC remote is configured: data/" in result
+    assert "Not pushed: data/" in project.git("log", "-1", "--format=%b")
     assert project.git("log", "-1", "--format=%s") == "Run 0123456789ab: success"
     assert project.git("show", "--name-only", "--format=").split() == ["dvc.lock", "metrics/decision.json"]
     criteria, report, progress = (_artifact(prefect_api, key) for key in ("criteria", "report", "clip-progress"))

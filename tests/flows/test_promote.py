@@ -7,10 +7,12 @@ import shutil
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from flows.notify import VARIABLE
 from flows.promote import answer, main
 from pvtt.errors import GateShutError, PvttError
 from pvtt.files.workspace import Workspace
@@ -19,6 +21,7 @@ from pvtt.promotion.ledger import in_force, read_promotions, read_samples
 from pvtt.promotion.mapping import write_promoted_params
 from pvtt.records.promotion import Promotion
 from tests.flows.gated import APPROVER, SUBMITTER, Gated
+from tests.flows.receiver import receiver
 from tests.flows.tampering import wait_for
 from tests.promotion.successful import evaluate_and_decide
 
@@ -33,20 +36,24 @@ class Approved:
         project: It.
         evaluated_commit: The commit before the promotion.
         shown: What the flow printed.
+        told: What a webhook was sent meanwhile.
     """
 
     project: Gated
     evaluated_commit: str
     shown: str
+    told: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
 def approved(gated_project: Gated, tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Approved:
     project = copy_of(gated_project, tmp_path_factory.mktemp("approved") / "project")
     evaluated_commit = project.git("rev-parse", "HEAD")
-    code, shown = wait_for(project, ("ada", *APPROVER))
+    with receiver() as (webhook, told), pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, webhook)
+        code, shown = wait_for(project, ("ada", *APPROVER))
     assert code == 0, shown
-    return Approved(project, evaluated_commit, shown)
+    return Approved(project, evaluated_commit, shown, told)
 
 
 @pytest.fixture
@@ -73,6 +80,9 @@ def test_another_person_approves_and_the_run_becomes_the_champion(project: Gated
     assert "pvtt params --promoted && " in shown
     (record,) = read_promotions(project.root)
     assert isinstance(record, Promotion)
+    (told,) = approved.told
+    assert (told["event"], told["flow"]) == ("approval", "promote")
+    assert told["flow_run"] in shown
     assert record.sign_off.account is not None
     assert (record.sign_off.account.email, record.evidence.submitters[0].email) == (APPROVER[1], SUBMITTER[1])
     assert record.evidence.commit == approved.evaluated_commit

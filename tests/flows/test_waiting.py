@@ -141,6 +141,14 @@ def test_a_lock_of_another_host_is_not_cleared(project: Project) -> None:
     assert str(gone.pid) in lock.read_text()
 
 
+@pytest.mark.parametrize("pid", [-4, 0, 10**12])
+def test_the_number_of_no_process_is_a_dead_one_s(project: Project, pid: int) -> None:
+    lock_outputs(project, pid)
+
+    assert find_work(project.workspace, lambda line: None) == []
+    assert str(pid) not in rwlock(project).read_text()
+
+
 @pytest.mark.parametrize("left", ["", '{"write": {"/some', '{"write": {"/some/path": 3}}'])
 def test_a_half_written_lock_is_put_aside_when_nothing_works(project: Project, left: str) -> None:
     lock_outputs(project, 1).write_text(left)
