@@ -112,7 +112,8 @@ def _look(place: int, source: SourcePhoto) -> _Look:
     picture = np.asarray(decoded.image)
     if decoded.image.mode != "RGBA":
         return _Look(place, source, perceptual_hash(picture), None, decoded.num_pixels)
-    return _Look(place, source, *(perceptual_hash(over(picture, grey)) for grey in (255, 0)), decoded.num_pixels)
+    white, black = perceptual_hash(over(picture, 255)), perceptual_hash(over(picture, 0))
+    return _Look(place, source, white, black, decoded.num_pixels)
 
 
 def _alike(looks: Sequence[_Look], max_distance: int) -> list[list[_Look]]:
