@@ -28,6 +28,7 @@ def command() -> None:
       pvtt data ls                                   every product, and how far the stages took it
       pvtt data show JEWE001                         its files, clips, and what was turned away and why
       pvtt data sheet --out sheet.png                films and photos at a glance
+      pvtt data review                               clips and photos whose masks a person should look at
       pvtt data forget JEWE001 --reason "asked to"   out of data/, and no crawl brings it back
       pvtt data diff HEAD~1                          what a version of the data changed
 
@@ -173,6 +174,56 @@ def sheet(product_ids: tuple[str, ...], out: Path, page: int) -> None:
         )
     draw_contact_sheet([state.product for state in shown], workspace.data, out)
     click.echo(f"{out}: {len(shown)} of {len(states)} products, page {page} of {num_pages}")
+
+
+@command.command("review")
+@click.argument("product_ids", metavar="[PRODUCT]...", nargs=-1)
+@click.option("--list", "listing", is_flag=True, help="Print them, a line each; so it does without --out.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Draw them: the PNG to write.")
+@click.option("--page", default=1, show_default=True, type=click.IntRange(1), help=f"Of {NUM_ON_A_SHEET} on --out.")
+@AS_JSON
+def review(product_ids: tuple[str, ...], listing: bool, out: Path | None, page: int, as_json: bool) -> None:
+    """List the clips and photos whose masks are doubtful, with their files and why; the least sure clips first.
+
+    They are kept: what is below `segment.min_confidence` was turned away already. What is wrong goes out with
+    `pvtt data reject SOURCE --reason TEXT`, and no crawl brings it back.
+    """
+    from pvtt.dataset.review import find_doubtful
+
+    workspace = _workspace()
+    if product_ids:
+        _find(workspace, product_ids)  # says which of them there are not
+    doubtful = find_doubtful(workspace, product_ids)
+    if out is not None:
+        from pvtt.dataset.review_sheet import draw_review_sheet
+        from pvtt.errors import MissingInputError
+
+        shown = doubtful[(page - 1) * NUM_ON_A_SHEET : page * NUM_ON_A_SHEET]
+        if not shown:
+            raise MissingInputError(f"there is no page {page}: {len(doubtful)} are doubtful", "name another, or none")
+        draw_review_sheet(shown, workspace.root, out)
+        if not (listing or as_json):
+            num_pages = -(-len(doubtful) // NUM_ON_A_SHEET)
+            click.echo(f"{out}: {len(shown)} of {len(doubtful)} doubtful, page {page} of {num_pages}")
+            return
+    if as_json:
+        click.echo(json.dumps([json.loads(one.to_json()) for one in doubtful], indent=1, ensure_ascii=False))
+        return
+    _table(
+        [
+            {
+                "kind": one.kind,
+                "name": one.name,
+                "why": ", ".join(one.doubts),
+                "confidence": "" if one.confidence is None else f"{one.confidence:.2f}",
+                "picture": one.picture,
+                "result": one.result,
+                "source": one.source,
+            }
+            for one in doubtful
+        ],
+        numbers=("confidence",),
+    )
 
 
 def _workspace() -> Workspace:

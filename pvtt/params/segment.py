@@ -24,6 +24,8 @@ class SegmentParams(Record):
     max_area: Fraction = 0.85  # mean share of the frame: above is the background
     max_border: Fraction = 0.35  # share of the frame's border: above, the product is cut off, or it is the background
     max_products: int = Field(default=1, ge=1)  # clips with more on most key frames are turned away
+    min_confidence: Fraction = 0.5  # least sign of confidence: a clip below it is turned away
+    sure_confidence: Fraction = 0.8  # a clip below it is kept, and named for a person to look at
     max_failed_fraction: Fraction = 0.2  # the stage fails if more of the clips failed
 
     @model_validator(mode="after")

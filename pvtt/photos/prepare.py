@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -83,12 +82,12 @@ def prepare_photos(product: SourcePhotos, directory: Path, params: PhotosParams)
         PvttError: The weights are not installed.
     """
     looks: list[_Look] = []
-    rejects: dict[int, RejectedPhoto] = {}  # by place
+    rejects: list[RejectedPhoto] = []
     for place, source in enumerate(product.photos):
         try:
             looks.append(_look(place, source))
         except ItemRejectedError as reject:
-            rejects[place] = _rejected(source, reject)
+            _turn_away(source, reject, rejects)
     photos: list[Photo] = []
     for group in _alike(looks, params.duplicate_distance):
         if len(photos) == params.max_photos:
@@ -96,15 +95,15 @@ def prepare_photos(product: SourcePhotos, directory: Path, params: PhotosParams)
         taken = group[0]
         for other in group[1:]:
             message = f"{taken.apart(other)} of 64 bits from {taken.source.source_path}, of {taken.num_pixels} pixels"
-            rejects[other.place] = _rejected(other.source, ItemRejectedError("duplicate", message))
+            _turn_away(other.source, ItemRejectedError("duplicate", message), rejects)
         path = f"photos/{product.product_id}/{len(photos) + 1:02d}.png"
         try:
             photos.append(_prepare(taken, path, directory, params))
         except ItemRejectedError as reject:
-            rejects[taken.place] = _rejected(taken.source, reject)
-    return PreparedPhotos(
-        photos=tuple(photos), rejects=tuple(reject for _, reject in sorted(rejects.items(), key=itemgetter(0)))
-    )
+            _turn_away(taken.source, reject, rejects)
+    places = {source.source_path: place for place, source in enumerate(product.photos)}
+    rejects.sort(key=lambda reject: places[reject.source_path])
+    return PreparedPhotos(photos=tuple(photos), rejects=tuple(rejects))
 
 
 def _look(place: int, source: SourcePhoto) -> _Look:
@@ -112,7 +111,8 @@ def _look(place: int, source: SourcePhoto) -> _Look:
     picture = np.asarray(decoded.image)
     if decoded.image.mode != "RGBA":
         return _Look(place, source, perceptual_hash(picture), None, decoded.num_pixels)
-    return _Look(place, source, *(perceptual_hash(over(picture, grey)) for grey in (255, 0)), decoded.num_pixels)
+    white, black = perceptual_hash(over(picture, 255)), perceptual_hash(over(picture, 0))
+    return _Look(place, source, white, black, decoded.num_pixels)
 
 
 def _alike(looks: Sequence[_Look], max_distance: int) -> list[list[_Look]]:
@@ -151,5 +151,5 @@ def _prepare(look: _Look, path: str, directory: Path, params: PhotosParams) -> P
     )
 
 
-def _rejected(source: SourcePhoto, reject: ItemRejectedError) -> RejectedPhoto:
-    return RejectedPhoto(source_path=source.source_path, reason=reject.reason, message=reject.message)
+def _turn_away(source: SourcePhoto, reject: ItemRejectedError, rejects: list[RejectedPhoto]) -> None:
+    rejects.append(RejectedPhoto(source_path=source.source_path, reason=reject.reason, message=reject.message))

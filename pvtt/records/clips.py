@@ -44,6 +44,27 @@ class Clip(ClipRecord):
     height: int = Field(gt=0)
 
 
+class Confidence(Record):
+    """How far a clip's mask can be trusted: signs, each from 0, surely wrong, to 1, nothing against it."""
+
+    stability: float = Field(ge=0, le=1)  # each mask is the one before, moved
+    agreement: float = Field(ge=0, le=1)  # masks of two key frames, carried to one frame, are the same
+    area: float = Field(ge=0, le=1)  # the mask neither vanishes nor bursts
+    border: float = Field(ge=0, le=1)  # nothing reaches in from outside, nothing comes or goes
+    objects: float = Field(ge=0, le=1)  # key frames show one product
+    people: float = Field(ge=0, le=1)  # no hand, no person
+
+    @property
+    def signs(self) -> dict[str, float]:
+        """All of them, by name."""
+        return self.model_dump()
+
+    @property
+    def score(self) -> float:
+        """The least of them."""
+        return min(self.signs.values())
+
+
 class Mask(ClipRecord):
     """The product's mask over one clip: FFV1 gray8 in Matroska, 255 = product, same frames as the clip.
 
@@ -62,6 +83,8 @@ class Mask(ClipRecord):
     area_mean: float = Field(ge=0, le=1)
     area_max: float = Field(ge=0, le=1)
     border_fraction: float = Field(ge=0, le=1)  # mask pixels on the frame's border / border pixels, mean
+    confidence: Confidence | None = None  # None: made by hand or by an older version
+    doubts: tuple[str, ...] = ()  # the signs for which a person should look at it
 
 
 class Photo(Record):

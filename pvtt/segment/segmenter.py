@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pvtt.errors import MissingInputError
 from pvtt.files.hashing import sha256_file
+from pvtt.foreground.pieces import border_share
 from pvtt.foreground.saliency import weights_sha256
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.arrays import Frame, FrameRegion, GreyFrame
@@ -21,11 +22,21 @@ from pvtt.models.origin import model_sha256
 from pvtt.params.segment import SegmentParams
 from pvtt.records.base import Record
 from pvtt.records.catalog import ClipId, ProductId, Sha256
-from pvtt.records.clips import Mask
+from pvtt.records.clips import Confidence, Mask
 from pvtt.segment.cleaning import clean, temporal_median
+from pvtt.segment.confidence import Witness
 from pvtt.segment.protocols import Detection, Detector, Tracker
 
 MASK_FILE = "mask.mkv"
+# The sign of a `Confidence` that is too low → why the clip is turned away.
+UNTRUSTED = {
+    "stability": "unstable_mask",
+    "agreement": "unstable_mask",
+    "area": "unstable_mask",
+    "border": "enters_or_leaves",
+    "objects": "two_products",
+    "people": "hand_or_person",
+}
 
 
 class ClipSource(Record):
@@ -43,21 +54,25 @@ def segment_clip(clip: ClipSource, directory: Path, params: SegmentParams) -> Ma
     """Segment one clip into `mask.mkv` in `directory`.
 
     Raises:
-        ItemRejectedError: `no_product`, `two_products`, `mask_too_large` or `product_cut_off`.
+        ItemRejectedError: `no_product`, `two_products`, `mask_too_large` or `product_cut_off`; `unstable_mask`,
+            `enters_or_leaves` or `hand_or_person` where the mask is not to be trusted.
         PvttError: A model's weights are missing.
     """
     detector, tracker = load_models(params)
-    judge = Judge(params)
+    judge, witness = Judge(params), Witness(params.max_products)
     keys = set(key_frames(clip.num_frames, params.key_frame_every))
-    frames = judge.watch(_with_detections(clip.path, keys, detector, tracker.sees_colour))
-    binary = (soft >= params.threshold for soft in tracker.track(frames))
+    frames = judge.watch(_with_detections(clip.path, keys, detector, tracker.sees_colour, witness))
+    binary = (soft >= params.threshold for soft in witness.follow(tracker.track(frames)))
     path = directory / MASK_FILE
     with MaskWriter(path, clip.fps) as writer:
         for mask in temporal_median(binary, params.smooth_frames):
             cleaned = clean(mask, params.min_component)
             judge.measure(cleaned)
+            witness.measure(cleaned, judge.areas[-1], judge.borders[-1])
             writer.write(np.where(cleaned, np.uint8(255), np.uint8(0)))
     judge.decide()
+    confidence = witness.confidence()
+    doubts = judge.trust(confidence)
     height, width = cleaned.shape
     return Mask(
         product_id=clip.product_id,
@@ -73,6 +88,8 @@ def segment_clip(clip: ClipSource, directory: Path, params: SegmentParams) -> Ma
         area_mean=float(np.mean(judge.areas)),
         area_max=max(judge.areas),
         border_fraction=float(np.mean(judge.borders)),
+        confidence=confidence,
+        doubts=doubts,
     )
 
 
@@ -86,13 +103,19 @@ def key_frames(num_frames: int, every: int) -> list[int]:
 
 
 def _with_detections(
-    path: Path, keys: set[int], detector: Detector, in_colour: bool
+    path: Path, keys: set[int], detector: Detector, in_colour: bool, witness: Witness
 ) -> Iterator[tuple[Frame | GreyFrame, Detection | None]]:
     """All frames, in colour or grey; the detector sees its own in colour."""
     show = to_rgb if in_colour else to_grey
     with VideoReader(path) as reader:
         for index, (_, frame) in enumerate(reader):
-            yield show(frame), detector.detect(to_rgb(frame)) if index in keys else None
+            if index not in keys:
+                yield show(frame), None
+                continue
+            colours = to_rgb(frame)
+            detection = detector.detect(colours)
+            witness.see(colours, detection.mask, detection.num_products)
+            yield show(frame), detection
 
 
 @dataclass
@@ -113,9 +136,8 @@ class Judge:
 
     def measure(self, mask: FrameRegion) -> None:
         """Take one frame's final mask into account."""
-        border = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
         self.areas.append(float(mask.mean()))
-        self.borders.append(float(border.mean()))
+        self.borders.append(border_share(mask))
 
     def decide(self) -> None:
         """Raise `ItemRejectedError` where the clip is off-spec."""
@@ -136,6 +158,14 @@ class Judge:
             raise ItemRejectedError("mask_too_large", f"the mask covers {area:.1%} of the frame")
         if border > params.max_border:
             raise ItemRejectedError("product_cut_off", f"the mask covers {border:.1%} of the frame's border")
+
+    def trust(self, confidence: Confidence) -> tuple[str, ...]:
+        """The signs that are borderline. Raises `ItemRejectedError` where one is too low."""
+        worst, score = min(confidence.signs.items(), key=lambda sign: sign[1])
+        if score < self.params.min_confidence:
+            signs = ", ".join(f"{name} {value:.2f}" for name, value in confidence.signs.items())
+            raise ItemRejectedError(UNTRUSTED[worst], f"{worst} is below {self.params.min_confidence}: {signs}")
+        return tuple(name for name, value in confidence.signs.items() if value < self.params.sure_confidence)
 
 
 def weights_sha256s(params: SegmentParams) -> tuple[str, ...]:
