@@ -222,15 +222,16 @@ class Training:
         config = json.loads(self.job.params.model_dump_json(by_alias=True))
         with (
             DeferredSignals() as signals,
-            TrainingLog(mode, workspace.state, stage, config) as log,
+            TrainingLog(mode, workspace.state, stage, f"{stage}-{self.store.key[:16]}", config) as log,
             Progress(stage, settings.steps, progress_file, done=self.step, unit="steps") as progress,
         ):
+            self._log_past(log)
             if self.step == 0:
                 self._measure_held_out(log)
             while self.step < settings.steps:
                 row = self.train_step()
                 self.history.append(row)
-                log.log({f"train/{name}": value for name, value in row.items() if name != "step"}, self.step)
+                log.log(_logged(row), self.step)
                 if self.step % settings.validate_every == 0 or self.step == settings.steps:
                     self._measure_held_out(log)
                 progress.update(self.step, f"loss {row['loss']:.4f}")
@@ -241,9 +242,17 @@ class Training:
                 if stopping:
                     if self.processes.count > 1:
                         self.sharded.wait()
+                    log.finish()  # what the signal does may leave no time for it
                     self._say(f"stopped after step {self.step}; the same command continues from there")
                     signals.deliver(received[0])  # also where it did not arrive: nobody trains on alone
         return self._finish()
+
+    def _log_past(self, log: TrainingLog) -> None:
+        """Log what an interrupted training has done already."""
+        past = [(row["step"], _logged(row)) for row in self.history]
+        past += [(row["step"], _logged_held_out(row)) for row in self.held_out_rows]
+        for step, values in sorted(past, key=lambda entry: entry[0]):
+            log.log(values, int(step))
 
     def train_step(self) -> dict[str, float]:
         """One optimizer step; returns its row of the history."""
@@ -320,7 +329,7 @@ class Training:
             rows = self.held_out.measure(self.transformer)
             self.held_out_rows += [{"step": self.step, **row} for row in rows]
             for row in rows:
-                log.log({f"validation/sigma_{row['sigma']:.2f}": row["loss"]}, self.step)
+                log.log(_logged_held_out(row), self.step)
             if self.params.validation_pictures and self.accelerator.num_processes == 1:
                 self.held_out.draw_picture(
                     self.store.pictures / f"step-{self.step:06d}.png",
@@ -441,3 +450,12 @@ class Training:
         (out / "samples").mkdir()
         for picture in sorted(self.store.pictures.glob("step-*.png")):
             (out / "samples" / picture.name).write_bytes(picture.read_bytes())
+
+
+def _logged(row: dict[str, float]) -> dict[str, float]:
+    """A row of the history as W&B shows it."""
+    return {f"train/{name}": value for name, value in row.items() if name != "step"}
+
+
+def _logged_held_out(row: dict[str, float]) -> dict[str, float]:
+    return {f"validation/sigma_{row['sigma']:.2f}": row["loss"]}
