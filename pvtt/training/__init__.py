@@ -11,7 +11,9 @@
     sharding.py     tensors of FSDP2, whole and in shards
     state.py        what a training changes, for a checkpoint and back
     checkpoint.py   a training's whole state on disk, for an exact resume; sharded_checkpoint.py: of several processes
-    result.py       the trained transformer as files, where several processes hold it
+    saving.py       whichever of the two fits
+    start.py        the model and the optimizer that it begins with
+    result.py       what it leaves
     held_out.py     loss of held-out samples at fixed noise levels, sample pictures
     log.py          its numbers for Weights & Biases
     loop.py         the training itself
