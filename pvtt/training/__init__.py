@@ -6,7 +6,14 @@
     losses.py       their formulas
     loss_inputs.py  what they need besides a batch
     parameters.py   which parameters are trained
-    checkpoint.py   a training's whole state on disk, for an exact resume
+    precision.py    what is computed in bfloat16
+    processes.py    what several processes must agree on
+    sharding.py     tensors of FSDP2, whole and in shards
+    state.py        what a training changes, for a checkpoint and back
+    checkpoint.py   a training's whole state on disk, for an exact resume; sharded_checkpoint.py: of several processes
+    saving.py       whichever of the two fits
+    start.py        the model and the optimizer that it begins with
+    result.py       what it leaves
     held_out.py     loss of held-out samples at fixed noise levels, sample pictures
     log.py          its numbers for Weights & Biases
     loop.py         the training itself

@@ -70,6 +70,7 @@ class CheckpointStore:
     """
 
     def __init__(self, folder: Path, key: str) -> None:
+        self.key = key
         self._folder = folder
         self._prefix = key[:16]
 

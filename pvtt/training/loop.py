@@ -22,46 +22,40 @@ from torch import Tensor
 from pvtt.encoding.foreign_dataset import ForeignDataset
 from pvtt.encoding.store import EncodedDataset
 from pvtt.errors import ParamsError, PvttError
-from pvtt.files.atomic import atomic_directory, atomic_write_text
+from pvtt.files.atomic import atomic_directory
 from pvtt.files.hashing import sha256_json
 from pvtt.files.workspace import require_output
 from pvtt.items.progress import Progress
 from pvtt.models.contracts import Contracts
 from pvtt.models.loading import load_scheduler, load_vae, require_pipeline
 from pvtt.models.transformer import ProductVideoTransformer
-from pvtt.records.training import LOSS_FILE, VALIDATION_FILE, TrainingMetrics
+from pvtt.records.training import TrainingMetrics
 from pvtt.training.batches import Batches, Positions
-from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
+from pvtt.training.checkpoint import CheckpointStore, rng_state, set_rng_state
 from pvtt.training.dataset import Batch, HighNoise, SampleSequence
 from pvtt.training.held_out import HeldOut
-from pvtt.training.history import summarise_history, write_csv
+from pvtt.training.history import summarise_history
 from pvtt.training.job import TrainJob, key_parts
 from pvtt.training.log import TrainingLog
 from pvtt.training.loss_inputs import load_loss_inputs
 from pvtt.training.model import (
-    champion_model,
-    complete_pipeline,
     encode_constants,
-    new_model,
-    save_pipeline,
     tokens_of,
-    trained_model,
 )
 from pvtt.training.objective import evaluate_loss, require_masks
-from pvtt.training.optimizer import MuonWithAdamW
 from pvtt.training.parameters import declare_trainable, shorten
 from pvtt.training.precision import in_bf16
 from pvtt.training.preemption import DeferredSignals
 from pvtt.training.processes import Processes
-from pvtt.training.result import save_together
+from pvtt.training.result import save_model, write_records
 from pvtt.training.runtime import accelerate_for, compile_blocks, deterministic, machine
+from pvtt.training.saving import Saver
 from pvtt.training.sharding import reshard, shard, whole
+from pvtt.training.start import new_optimizer, require_spread, start_model
 from pvtt.training.state import TrainedState
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-    from pvtt.training.sharded_checkpoint import ShardedCheckpoints
 
 
 def train(job: TrainJob) -> TrainingMetrics:
@@ -96,19 +90,7 @@ class Training:
         self.params = job.params.train
         self.settings = settings = job.settings
         self.processes = Processes(accelerator)
-        if settings.batch_size % accelerator.num_processes:
-            raise ParamsError(
-                f"{job.settings_key}.batch_size {settings.batch_size} cannot be spread over "
-                f"{accelerator.num_processes} processes",
-                f"make it a multiple of {accelerator.num_processes}",
-            )
-        share = settings.batch_size // accelerator.num_processes
-        if self.params.loss.contrastive > 0 and share < 2:
-            raise ParamsError(
-                f"train.loss.contrastive compares products of a batch, and {job.settings_key}.batch_size "
-                f"{settings.batch_size} leaves {share} a process",
-                "raise it to two a process at least, or set train.loss.contrastive to 0",
-            )
+        require_spread(job, accelerator.num_processes)
         if job.stage == "train_stage2":
             require_output(job.source, "train_stage1")
         require_pipeline(job.source)
@@ -142,18 +124,20 @@ class Training:
             self.params, job.workspace.root, job.source, job.base, self.constants.empty_latents, accelerator.device
         )
 
-        model = self._start_model()
+        model = start_model(job, tokens_of(self.dataset.read(0, 0).conditions))
         self.trainable_names = declare_trainable(model, settings.trainable, f"{job.settings_key}.trainable")
         self.num_parameters = sum(parameter.numel() for parameter in model.parameters())
         self.num_trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        is_sharded = accelerator.distributed_type == DistributedType.FSDP
         if self.params.gradient_checkpointing:
             model.enable_gradient_checkpointing()
         if self.params.compile:
             compile_blocks(model, accelerator.device)
         if self.params.precision == "bf16":
-            in_bf16(model, accelerator.device, accelerator.distributed_type == DistributedType.FSDP)
+            in_bf16(model, accelerator.device, is_sharded)
         model.train()
-        optimizer = self._new_optimizer([parameter for parameter in model.parameters() if parameter.requires_grad])
+        trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        optimizer = new_optimizer(self.params, settings, trainable, is_sharded)
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
         # Stepped once a step by the loop; accelerate's wrapper would step it once a process.
         self.schedule = get_cosine_with_min_lr_schedule_with_warmup(
@@ -167,9 +151,10 @@ class Training:
         self.position = 0
         self.history: list[dict[str, float]] = []
         self.held_out_rows: list[dict[str, float]] = []
-        self.state = TrainedState(self.trainable_names, self.trainable, self.ema, self.optimizer)
         self.key_parts = key_parts(job)
         self.store = CheckpointStore(job.workspace.checkpoints / job.stage, sha256_json(self.key_parts))
+        state = TrainedState(self.trainable_names, self.trainable, self.ema, self.optimizer)
+        self.saver = Saver(self.store, self.processes, state)
         self.held_out = HeldOut(
             EncodedDataset(job.encoded, "val"),
             self.params,
@@ -190,26 +175,6 @@ class Training:
         """What this process holds of the trainable parameters; EMA is of these."""
         return [shard(parameter) for parameter in self.trainable]
 
-    def _start_model(self) -> ProductVideoTransformer:
-        params, tokens = self.job.params, tokens_of(self.dataset.read(0, 0).conditions)
-        if self.job.stage == "train_stage1" and params.train.start == "base":
-            return new_model(self.job.source, params.model, params.encode.max_photos, tokens, params.seed)
-        if self.job.stage == "train_stage1":
-            return champion_model(self.job.source, self.job.base, params.model, tokens, params.seed)
-        return trained_model(self.job.source, tokens)
-
-    def _new_optimizer(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        from accelerate.utils import DistributedType
-
-        settings = self.settings
-        if self.params.optimizer == "adamw":
-            return torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
-        if self.accelerator.distributed_type == DistributedType.FSDP:
-            raise ParamsError(
-                "train.optimizer: muon needs whole matrices, and FSDP2 shards them", "set train.optimizer: adamw"
-            )
-        return MuonWithAdamW(parameters, settings.lr, weight_decay=settings.weight_decay)
-
     # -- the training
 
     def run(self) -> TrainingMetrics:
@@ -222,15 +187,16 @@ class Training:
         config = json.loads(self.job.params.model_dump_json(by_alias=True))
         with (
             DeferredSignals() as signals,
-            TrainingLog(mode, workspace.state, stage, config) as log,
+            TrainingLog(mode, workspace.state, stage, f"{stage}-{self.store.key[:16]}", config) as log,
             Progress(stage, settings.steps, progress_file, done=self.step, unit="steps") as progress,
         ):
+            self._log_past(log)
             if self.step == 0:
                 self._measure_held_out(log)
             while self.step < settings.steps:
                 row = self.train_step()
                 self.history.append(row)
-                log.log({f"train/{name}": value for name, value in row.items() if name != "step"}, self.step)
+                log.log(_logged(row), self.step)
                 if self.step % settings.validate_every == 0 or self.step == settings.steps:
                     self._measure_held_out(log)
                 progress.update(self.step, f"loss {row['loss']:.4f}")
@@ -239,11 +205,18 @@ class Training:
                 if stopping or self.step % settings.checkpoint_every == 0 or self.step == settings.steps:
                     self._save_checkpoint()
                 if stopping:
-                    if self.processes.count > 1:
-                        self.sharded.wait()
+                    self.saver.wait()
+                    log.finish()  # what the signal does may leave no time for it
                     self._say(f"stopped after step {self.step}; the same command continues from there")
                     signals.deliver(received[0])  # also where it did not arrive: nobody trains on alone
         return self._finish()
+
+    def _log_past(self, log: TrainingLog) -> None:
+        """Log what an interrupted training has done already."""
+        past = [(row["step"], _logged(row)) for row in self.history]
+        past += [(row["step"], _logged_held_out(row)) for row in self.held_out_rows]
+        for step, values in sorted(past, key=lambda entry: entry[0]):
+            log.log(values, int(step))
 
     def train_step(self) -> dict[str, float]:
         """One optimizer step; returns its row of the history."""
@@ -320,7 +293,7 @@ class Training:
             rows = self.held_out.measure(self.transformer)
             self.held_out_rows += [{"step": self.step, **row} for row in rows]
             for row in rows:
-                log.log({f"validation/sigma_{row['sigma']:.2f}": row["loss"]}, self.step)
+                log.log(_logged_held_out(row), self.step)
             if self.params.validation_pictures and self.accelerator.num_processes == 1:
                 self.held_out.draw_picture(
                     self.store.pictures / f"step-{self.step:06d}.png",
@@ -332,46 +305,16 @@ class Training:
 
     # -- state on disk
 
-    @cached_property
-    def sharded(self) -> ShardedCheckpoints:
-        """Of several processes; all of them must ask for it at the same time."""
-        from pvtt.training.sharded_checkpoint import ShardedCheckpoints
-
-        return ShardedCheckpoints(self.store, self.processes)
-
     def _save_checkpoint(self) -> None:
-        alone = self.processes.count == 1
-        checkpoint = Checkpoint(
+        self.saver.save(
             step=self.step,
             position=self.position,
-            **(self.state.whole() if alone else self.state.rest()),
             schedule=self.schedule.state_dict(),
             rng=rng_state(),
             history=list(self.history),
             held_out=list(self.held_out_rows),
             machine=machine(),
         )
-        if alone:
-            self.store.save(checkpoint)
-        else:
-            self.sharded.save(checkpoint, self.state.tensors())
-
-    def _load_checkpoint(self) -> Checkpoint | None:
-        """The newest that is whole, whoever wrote it, taken into the model, EMA and the optimizer."""
-        for step in self.processes.from_main(self.store.steps()[::-1]):
-            if self.store.is_sharded(step):
-                checkpoint = self.sharded.read(step)
-                if checkpoint is not None:
-                    room = self.state.room_for(self.sharded.sizes(step))
-                    self.sharded.load_into(step, room)
-                    self.state.restore_read(room, checkpoint.ema, checkpoint.optimizer)
-            else:
-                checkpoint = self.store.load(step)
-                if checkpoint is not None:
-                    self.state.restore_whole(checkpoint.weights, checkpoint.ema, checkpoint.optimizer)
-            if checkpoint is not None:
-                return checkpoint
-        return None
 
     def _resume(self) -> None:
         with self.processes.together():
@@ -380,7 +323,7 @@ class Training:
                 changed = self.store.explain(self.key_parts)
                 if changed is not None:
                     self._say(f"starts anew, since the checkpoints here are of another training; changed: {changed}")
-        checkpoint = self._load_checkpoint()
+        checkpoint = self.saver.load()
         if checkpoint is None:
             return
         self.schedule.load_state_dict(checkpoint.schedule)
@@ -396,17 +339,19 @@ class Training:
     def _finish(self) -> TrainingMetrics:
         """Write `outs/<stage>` and remove the checkpoints."""
         self.ema.copy_to(self._shards())
-        if self.processes.count > 1:
-            self.sharded.wait()
+        self.saver.wait()
         with ExitStack() as stack:
             out: Path | None = None
             with self.processes.together():
                 if self.processes.is_main:
                     out = stack.enter_context(atomic_directory(self.job.workspace.out(self.job.stage)))
-            self._save_model(None if out is None else out / "model")
+            model = None if out is None else out / "model"
+            save_model(model, self.transformer, self.job, self.contracts, self.processes)
             with self.processes.together():
                 if out is not None:
-                    self._save_records(out)
+                    numbers = {"num_trainable": self.num_trainable, "num_parameters": self.num_parameters}
+                    trainable = numbers | {"names": self.trainable_names}
+                    write_records(out, self.history, self.held_out_rows, trainable, self.store.pictures)
         with self.processes.together():
             if self.processes.is_main:
                 self.store.clear()
@@ -418,26 +363,11 @@ class Training:
             **summarise_history(self.history, self.held_out_rows),
         )
 
-    def _save_model(self, folder: Path | None) -> None:
-        """Write the pipeline folder; in processes without one only take part."""
-        source, encode = self.job.source, self.job.params.encode
-        if self.processes.count > 1:
-            save_together(None if folder is None else folder / "transformer", self.transformer, self.processes)
-            with self.processes.together():
-                if folder is not None:
-                    complete_pipeline(folder, source, self.contracts, encode)
-        elif folder is not None:
-            result = ProductVideoTransformer.from_config(self.transformer.config)
-            result.load_state_dict(whole(self.transformer.state_dict()))
-            save_pipeline(folder, result, source, self.contracts, encode)
 
-    def _save_records(self, out: Path) -> None:
-        write_csv(out / LOSS_FILE, self.history)
-        write_csv(out / VALIDATION_FILE, self.held_out_rows, ("step", "sigma", "loss", "loss_region"))
-        trainable = {"num_trainable": self.num_trainable, "num_parameters": self.num_parameters}
-        atomic_write_text(
-            out / "trainable.json", json.dumps(trainable | {"names": self.trainable_names}, indent=2) + "\n"
-        )
-        (out / "samples").mkdir()
-        for picture in sorted(self.store.pictures.glob("step-*.png")):
-            (out / "samples" / picture.name).write_bytes(picture.read_bytes())
+def _logged(row: dict[str, float]) -> dict[str, float]:
+    """A row of the history as W&B shows it."""
+    return {f"train/{name}": value for name, value in row.items() if name != "step"}
+
+
+def _logged_held_out(row: dict[str, float]) -> dict[str, float]:
+    return {f"validation/sigma_{row['sigma']:.2f}": row["loss"]}

@@ -1,19 +1,71 @@
-"""The trained transformer as files, where several processes hold it."""
+"""What a training leaves in `outs/<stage>`."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from pvtt.files.atomic import atomic_write_text
+from pvtt.models.contracts import Contracts
 from pvtt.models.transformer import ProductVideoTransformer
+from pvtt.records.training import LOSS_FILE, VALIDATION_FILE
+from pvtt.training.history import write_csv
+from pvtt.training.job import TrainJob
+from pvtt.training.model import complete_pipeline, save_pipeline
 from pvtt.training.processes import Processes
+from pvtt.training.sharding import whole
 
 MAX_FILE = "10GB"  # as diffusers' `save_pretrained` has it
 PATTERN = "diffusion_pytorch_model{suffix}.safetensors"
+
+
+def save_model(
+    folder: Path | None,
+    model: ProductVideoTransformer,
+    job: TrainJob,
+    contracts: Contracts,
+    processes: Processes,
+) -> None:
+    """Write the pipeline folder of a trained model. Arguments as of `save_together`, and what `save_pipeline` takes."""
+    encode = job.params.encode
+    if processes.count > 1:
+        save_together(None if folder is None else folder / "transformer", model, processes)
+        with processes.together():
+            if folder is not None:
+                complete_pipeline(folder, job.source, contracts, encode)
+    elif folder is not None:
+        result = ProductVideoTransformer.from_config(model.config)
+        result.load_state_dict(whole(model.state_dict()))
+        save_pipeline(folder, result, job.source, contracts, encode)
+
+
+def write_records(
+    out: Path,
+    history: Sequence[dict[str, float]],
+    held_out: Sequence[dict[str, float]],
+    trainable: dict[str, Any],
+    pictures: Path,
+) -> None:
+    """Write what there is beside the model.
+
+    Args:
+        out: `outs/<stage>`.
+        history: Rows of `loss.csv`.
+        held_out: Rows of `validation.csv`.
+        trainable: What `trainable.json` says.
+        pictures: Where the pictures of the validations are.
+    """
+    write_csv(out / LOSS_FILE, history)
+    write_csv(out / VALIDATION_FILE, held_out, ("step", "sigma", "loss", "loss_region"))
+    atomic_write_text(out / "trainable.json", json.dumps(trainable, indent=2) + "\n")
+    (out / "samples").mkdir()
+    for picture in sorted(pictures.glob("step-*.png")):
+        (out / "samples" / picture.name).write_bytes(picture.read_bytes())
 
 
 def save_together(folder: Path | None, model: ProductVideoTransformer, processes: Processes) -> None:
