@@ -172,7 +172,10 @@ def _scancel(job_name: str, task: str) -> None:
     """Cancel one task as Slurm does it, which leaves word that a person did, and wait for its end."""
     end = time.monotonic() + controller.CANCEL_WITHIN_S
     answer = controller.ask("scancel", f"--name={job_name}", task)
-    while answer.returncode == 0 and task in (controller.queued(job_name) or {task}):
+    while answer.returncode == 0:
+        active = controller.queued(job_name)
+        if active is not None and task not in active:
+            return
         if time.monotonic() > end:
             raise PvttError(f"Slurm job {task} does not end", "`scontrol show job` says why")
         time.sleep(0.5)
