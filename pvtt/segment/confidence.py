@@ -5,11 +5,11 @@
     key frames         ──► how many products, and are there hands and people?
 
 Each sign is a number from 0 to 1; the least of them is the confidence. Agreement and the number of products end at
-0.5, which is doubtful and no more: of a thin ring the masks carried from two sides differ and the result is right, and
-a detector may err on one key frame (`Judge` counts those).
+0.5, which is doubtful and no more: where a ring's inside is filled on some key frames only, most of the mask is still
+right, and a detector may err on one key frame (`Judge` counts those).
 
-Measured on the sample shop's clips (none of which touches the border, least stability 0.68), four turntables, and
-clips of hands, people, cars and several things (intel-iot-devkit/sample-videos).
+Measured on the sample shop's clips (none of which touches the border, least likeness of two masks 0.66), two
+turntables, and clips of hands, people, cars and several things (intel-iot-devkit/sample-videos).
 """
 
 from __future__ import annotations
