@@ -165,7 +165,7 @@ def probe(path: Path, media_type: MediaType) -> None:
 
     try:
         # The demuxer is named, so that FFmpeg never guesses a playlist format that opens other files.
-        with path.open("rb") as file, av.open(file, format=media_type.format) as container:
+        with path.open("rb") as file, av.open(file, "r", format=media_type.format) as container:
             has_video = moving_picture(container) is not None
     except (av.error.FFmpegError, OSError) as error:
         raise_storage_fault(error, path)

@@ -131,7 +131,7 @@ def _check_colours(frame: av.VideoFrame) -> None:
         )
     if any(component.is_alpha for component in frame.format.components):
         alpha = frame.reformat(format="rgba", threads=1).to_ndarray()[..., 3]
-        if np.min(alpha) < 255:
+        if int(alpha.min()) < 255:
             raise UnshowableError(
                 "it is transparent, and what lies behind it is not known",
                 "lay it over a backdrop: `ffmpeg -f lavfi -i color=white:s=WxH -i IN -filter_complex "
@@ -144,7 +144,8 @@ def _mirror(frame: av.VideoFrame) -> str:
     """The filter that undoes a mirrored display matrix; empty where it is a rotation or absent."""
     from av.sidedata.sidedata import Type
 
-    found = frame.side_data.get(Type.DISPLAYMATRIX) if len(frame.side_data) else None
+    side_data: Any = frame.side_data
+    found = side_data.get(Type.DISPLAYMATRIX)
     if found is None:
         return ""
     matrix = np.frombuffer(bytes(found), np.int32).reshape(3, 3)[:2, :2] / 65536

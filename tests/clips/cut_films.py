@@ -19,7 +19,7 @@ Event = Literal["none", "text", "text_fade", "exposure", "flash", "hand", "pop_n
 
 @dataclass(frozen=True)
 class Joint:
-    """Where one shot becomes the next: the last frame that is the first one's alone, and the first that is the next's."""
+    """Where one shot becomes the next: the last frame that is the one's alone, and the first that is the next's."""
 
     last: int
     first: int
@@ -65,6 +65,7 @@ def draw_shot(
     body, band = rng.permutation(
         [[205, 40, 45], [35, 60, 190], [230, 185, 30], [25, 140, 90], [60, 55, 60], [190, 165, 205]]
     )[:2]
+    body, band = body.astype(np.float32), band.astype(np.float32)
     shape, num_bands = rng.integers(3), rng.integers(1, 5)
     centre = np.array([WIDTH / 2, HEIGHT / 2]) + rng.uniform(-20, 20, 2)
     way = rng.normal(size=2)
@@ -72,6 +73,8 @@ def draw_shot(
     turn, grow = rng.uniform(-0.02, 0.02) * motion, rng.uniform(-0.002, 0.003) * motion
     noise = rng.uniform(0.5, 2.0)
     event_at = num_frames // 2
+    grid_y, grid_x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    pool = rng.normal(0, noise, (HEIGHT + 32, WIDTH + 32, 3)).astype(np.float32)
     frames = []
     for index in range(num_frames):
         shift = way * motion * (index - num_frames / 2)
@@ -79,7 +82,6 @@ def draw_shot(
         image = cv2.getRectSubPix(wall, (WIDTH, HEIGHT), (float(offset[0] + WIDTH / 2), float(offset[1] + HEIGHT / 2)))
         half = size * HEIGHT * (1 + grow * index)
         x, y = centre + shift
-        grid_y, grid_x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
         angle = turn * index
         u = ((grid_x - x) * np.cos(angle) + (grid_y - y) * np.sin(angle)) / half
         v = (-(grid_x - x) * np.sin(angle) + (grid_y - y) * np.cos(angle)) / half
@@ -104,7 +106,8 @@ def draw_shot(
         if event == "hand":
             reach = max(0, 90 - abs(index - event_at) * 6)
             cv2.ellipse(image, (WIDTH, 150), (reach, 22), 0, 0, 360, (225, 180, 150), -1)
-        grain = rng.normal(0, noise * (3 if event == "pop_noise" and index == event_at else 1), image.shape)
+        top, left = rng.integers(32, size=2)
+        grain = pool[top : top + HEIGHT, left : left + WIDTH] * (3 if event == "pop_noise" and index == event_at else 1)
         frames.append(np.clip(image + grain, 0, 255).astype(np.uint8))
     return frames
 
@@ -162,7 +165,7 @@ def draw_film(
 
 
 def film_set(seeds: int = 3) -> list[Callable[[], DrawnFilm]]:
-    """All kinds: hard cuts, dissolves of 6 to 24 frames, fades of 4 to 12, and shots in which something else happens."""
+    """Hard cuts, dissolves of 6 to 24 frames, fades of 6 to 12, and shots in which something else happens."""
     makers: list[Callable[[], DrawnFilm]] = []
     backdrops: tuple[Backdrop, ...] = ("white", "grey", "dark", "studio", "textured")
     events: tuple[Event, ...] = ("text", "text_fade", "exposure", "flash", "hand", "pop_noise", "none")
