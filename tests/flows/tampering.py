@@ -217,7 +217,7 @@ ATTEMPTS = (
         of_summary,
         "metrics/evaluate.json: train.psnr.value is 41.5, the samples' own records give",
     ),
-    Attempt("a sample's own figure is edited, `dvc commit -f`", of_a_sample, "metrics.swap_gain is"),
+    Attempt("a sample's own figure is edited, `dvc commit -f`", of_a_sample, "metrics.blank_gain is"),
     Attempt(
         "all samples' figures are edited, summary and decision made anew, `dvc commit -f`",
         of_all_files,

@@ -97,7 +97,9 @@ def test_a_new_model_equals_its_base_under_autocast() -> None:
     model = ProductVideoTransformer.from_base(base, **PRODUCT)
     given = inputs()
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(model(**given).sample, velocity_of(base, given))
+        own, expected = model(**given).sample, velocity_of(base, given)
+    # The base computes the noise level in bfloat16, which the model does not: to rounding, and to the bit in float32.
+    torch.testing.assert_close(own, expected, atol=0.02, rtol=0.02)
 
 
 @torch.no_grad()
