@@ -32,7 +32,7 @@ from flows.environment import own_workspace
 from flows.lifetime import alone
 from flows.notify import telling_of_failure
 from flows.remote import Push, push
-from flows.waiting import WAIT_HOURS, Patience
+from flows.waiting import WAIT_HOURS, Patience, wait_hours_option
 from pvtt.dataset.raw import check_raw_data
 from pvtt.dispatch.command import StepError, run_step
 from pvtt.errors import PvttError
@@ -208,13 +208,7 @@ def ingest(commit: bool = False, wait_hours: float = WAIT_HOURS) -> State[Any] |
 
 @click.command(help=ingest.__doc__.partition("\n")[0] if ingest.__doc__ else None)
 @click.option("--commit", is_flag=True, help="Commit the new data.dvc with Git; without a change there is no commit.")
-@click.option(
-    "--wait-hours",
-    type=click.FloatRange(min=0),
-    default=WAIT_HOURS,
-    show_default=True,
-    help="How long to wait for a stage or a command of DVC that somebody else runs here.",
-)
+@wait_hours_option
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(commit: bool, wait_hours: float, debug: bool) -> None:
     with exit_with_errors(debug):

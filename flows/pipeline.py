@@ -33,7 +33,7 @@ from flows.lifetime import alone
 from flows.notify import notify, telling_of_failure
 from flows.remote import push
 from flows.result import publish_result
-from flows.waiting import WAIT_HOURS, Patience
+from flows.waiting import WAIT_HOURS, Patience, wait_hours_option
 from pvtt.dataset.raw import missing_data
 from pvtt.decision.text import format_decision
 from pvtt.dispatch.command import StepError
@@ -164,13 +164,7 @@ def _run(patience: Patience, ingest: bool, commit: bool) -> tuple[Decision, str 
 @click.command()
 @click.option("--ingest/--no-ingest", default=True, help="Crawl first, or take data/ as it is.  [default: --ingest]")
 @click.option("--commit", is_flag=True, help="Commit the new data.dvc, and the run's dvc.lock and metrics, with Git.")
-@click.option(
-    "--wait-hours",
-    type=click.FloatRange(min=0),
-    default=WAIT_HOURS,
-    show_default=True,
-    help="How long to wait for a stage or a command of DVC that somebody else runs here.",
-)
+@wait_hours_option
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(ingest: bool, commit: bool, wait_hours: float, debug: bool) -> None:
     """Run the whole pipeline: crawl, clip, segment, photos, validate, encode, train, evaluate, decide, report.

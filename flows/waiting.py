@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import click
+
 from flows.at_work import Work, find_work
 from flows.graph import StageGraph, dvc, read_graph
 from pvtt.dispatch.command import StepError, run_step
@@ -22,6 +24,14 @@ WAIT_HOURS = 72.0
 POLLS_S = (0.5, 1.0, 2.0, 5.0)  # then every five seconds
 BLOCKED_TRIES = 5  # of a command that another holds up, though nothing is seen at work
 BLOCKED = ("is busy, it is being blocked by:", "Unable to acquire lock.", "Unable to read RWLock-file")
+
+wait_hours_option = click.option(
+    "--wait-hours",
+    type=click.FloatRange(min=0),
+    default=WAIT_HOURS,
+    show_default=True,
+    help="How long to wait for a stage or a command of DVC that somebody else runs here.",
+)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class ShardResources(Record):
 
 
 class JobResources(Record):
-    """What the one job of a stage without shards gets, as training and evaluation.
+    """What the one job of a stage without shards gets, as a training.
 
     It is `nodes` x `processes_per_node` processes, one a GPU where there are GPUs.
     """
