@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 # Containers round times to 1 ms (Matroska) or finer; a frame this late still counts as on time.
 TIME_TOLERANCE = Fraction(1, 1000)
+MAX_ASPECT = 8  # a picture that is longer than this for its height is a strip or has a wrong pixel shape
 
 
 class SourceVideo(Record):
@@ -123,6 +124,8 @@ def _mark_cuts(reader: VideoReader, params: ClipParams) -> Iterator[_Marked]:
 
 def _check_size(frame: av.VideoFrame, sample_aspect_ratio: Fraction, params: ClipParams) -> None:
     width, height = display_size(frame, sample_aspect_ratio)
+    if max(width, height) > MAX_ASPECT * max(1, min(width, height)):
+        raise ItemRejectedError("odd_shape", f"{width} by {height}: no film is so long for its height")
     if min(width, height) < params.min_short_side:
         raise ItemRejectedError(
             "too_small", f"{width} by {height}: the short side is below min_short_side {params.min_short_side}"
