@@ -72,6 +72,12 @@ METRICS: tuple[BenchMetric, ...] = (
         "between the main colours of the product in the film and in the true one; about 2 is just visible",
         "CIEDE2000",
     ),
+    BenchMetric(
+        "text_distance",
+        "identity",
+        "lettering",
+        "edits from the text read on the product in the film to that in the true one, of its letters; 0: the same text",
+    ),
     BenchMetric("clip_i", "identity", "CLIP-I", "the product in the film against its photos", "cosine", "↑"),
     BenchMetric("dino", "identity", "DINO", "the product in the film against its photos", "cosine", "↑"),
     BenchMetric(

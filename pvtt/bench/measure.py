@@ -19,6 +19,7 @@ from pvtt.bench.sets import Pixels
 from pvtt.errors import PvttError
 from pvtt.evaluation.metrics.colour import product_delta_e
 from pvtt.evaluation.metrics.identity import embed, nearest
+from pvtt.evaluation.metrics.lettering import Reader, edit_distance, read_product
 from pvtt.evaluation.metrics.metric import Embedder, Networks
 from pvtt.evaluation.metrics.motion import (
     WARP_ERROR_FLOOR,
@@ -93,12 +94,23 @@ def _identity(film: Video, pixels: Pixels, networks: Networks) -> Values:
         values["identity_template"] = float(found == triplet.template_product_id)
     if pixels.truth is not None:
         values["product_delta_e"] = product_delta_e(film, pixels.truth, product)
+    if networks.reader is not None:
+        values["text_distance"] = text_distance(film, pixels, networks.reader)
     embedders: dict[str, Embedder | None] = {"clip_i": networks.clip, "dino": networks.dino}
     for name, embedder in embedders.items():
         if embedder is not None:
             photos = read_photos([pixels.place / photo for photo in triplet.photos])
             values[name] = product_similarity(film, product, photos, embedder)
     return values
+
+
+def text_distance(film: Video, pixels: Pixels, reader: Reader) -> float | None:
+    """From the text on the product to the true film's, `edit_distance`; None where nothing can be read on that."""
+    expected = pixels.true_text(reader)
+    if not expected or pixels.product is None:
+        return None
+    given = read_product(film, pixels.product, reader)
+    return None if given is None else edit_distance(given, expected)
 
 
 def _exclusivity(film: Video, pixels: Pixels) -> Values:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 from pvtt.bench.contenders import BenchContender
@@ -11,6 +13,7 @@ from pvtt.bench.kept import FILMS, FilmFiles
 from pvtt.bench.sets import BenchSet
 from pvtt.evaluation.fingerprint import weights_path
 from pvtt.evaluation.measure import load_networks
+from pvtt.evaluation.metrics.lettering import load_reader
 from pvtt.evaluation.metrics.metric import Networks
 from pvtt.files.atomic import atomic_write_text, sweep_temporaries
 from pvtt.files.hashing import sha256_file, sha256_tree
@@ -37,7 +40,7 @@ def run_bench(
     """Make and measure what is missing, and write `run.json`.
 
     Measuring networks are those that `evaluate.*_weights` of the workspace's params.yaml name; without one, its figures
-    are not measured.
+    are not measured. Lettering is read where the extra `leftovers` is installed.
 
     Args:
         bench: The set.
@@ -89,7 +92,7 @@ def run_bench(
 
 
 def _networks() -> tuple[Networks, dict[str, str]]:
-    """The measuring networks that are there, and the hashes of their weights."""
+    """The measuring networks that are there, and the hashes of their weights, or the version that they come with."""
     workspace = find_workspace()
     params = EvaluateParams()
     if workspace.params_file.is_file():
@@ -100,4 +103,8 @@ def _networks() -> tuple[Networks, dict[str, str]]:
         path = weights_path(workspace.root, name, getattr(params, f"{name}_weights"))
         if path is not None:
             weights[name] = sha256_tree(path) if path.is_dir() else sha256_file(path)
-    return load_networks(workspace.root, params, "cpu"), weights
+    networks = load_networks(workspace.root, params, "cpu")
+    reader = networks.reader or load_reader()  # of the extra: its weights are in its wheel
+    if reader is not None:
+        weights["rapidocr"] = version("rapidocr")
+    return replace(networks, reader=reader), weights

@@ -11,6 +11,7 @@ import numpy as np
 
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.evaluation.metrics.identity import embed_photos
+from pvtt.evaluation.metrics.lettering import Reader, read_product
 from pvtt.evaluation.metrics.metric import Appearance
 from pvtt.evaluation.metrics.motion import Motion, estimate_motion
 from pvtt.files.hashing import sha256_file, sha256_json
@@ -97,6 +98,7 @@ class Pixels:
     def __init__(self, triplet: Triplet, place: Path) -> None:
         self.triplet = triplet
         self.place = place
+        self._true_text: tuple[str | None] | None = None
 
     @cached_property
     def template(self) -> Video:
@@ -139,6 +141,13 @@ class Pixels:
         side = min(self.triplet.width, self.triplet.height)
         looks = {product: embed_photos(own, side) for product, own in photos.items()}
         return {product: look for product, look in looks.items() if look is not None}
+
+    def true_text(self, reader: Reader) -> str | None:
+        """What is written on the product in the true film, read once; None without a truth or where it is not seen."""
+        if self._true_text is None:
+            known = self.truth is not None and self.product is not None
+            self._true_text = (read_product(self.truth, self.product, reader) if known else None,)
+        return self._true_text[0]
 
     @cached_property
     def template_motions(self) -> list[Motion | None]:

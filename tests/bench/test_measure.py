@@ -19,13 +19,17 @@ from pvtt.bench.measure import (
     seam,
     shot_length_error,
     sound_is_same,
+    text_distance,
 )
-from pvtt.bench.sets import BenchSet, Pixels
+from pvtt.bench.sets import SHIPPED, BenchSet, Pixels, read_bench
 from pvtt.errors import PvttError
+from pvtt.evaluation.metrics.lettering import load_reader
 from pvtt.evaluation.metrics.metric import Networks
 from pvtt.media.arrays import Video
 from pvtt.media.video import read_video, write_video
 from tests.bench.sets import TWO_SHOTS
+
+LETTERED = "010-bottle-as-bottle"
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,13 @@ def test_the_truth_is_the_ceiling(pixels: Pixels) -> None:
     assert {name: values[name] for name in exact} == pytest.approx(exact, abs=1e-3)
     assert (values["outside_psnr"] or 0) > 40  # both films were encoded
     assert (values["camera_shift"] or 9) < 0.3
-    assert [name for name, value in values.items() if value is None] == ["clip_i", "dino", "lpips", "product_lpips"]
+    assert [name for name, value in values.items() if value is None] == [
+        "text_distance",
+        "clip_i",
+        "dino",
+        "lpips",
+        "product_lpips",
+    ]
 
 
 def test_an_untouched_template_loses_what_is_about_the_product_alone(pixels: Pixels) -> None:
@@ -69,6 +79,25 @@ def test_an_untouched_template_loses_what_is_about_the_product_alone(pixels: Pix
     assert values["cut_f1"] == values["sound_same"] == 1
     assert (values["product_psnr"] or 99) < 20
     assert (values["product_delta_e"] or 0) > 5
+
+
+def test_lettering_is_held_against_what_is_read_on_the_true_product() -> None:
+    pytest.importorskip("rapidocr")
+    reader = load_reader()
+    assert reader is not None
+    shipped = read_bench(SHIPPED)
+    (triplet,) = shipped.only([LETTERED])
+    lettered = Pixels(triplet, shipped.place(triplet))
+    assert lettered.truth is not None
+    assert len(lettered.true_text(reader) or "") >= 4
+    assert text_distance(lettered.truth, lettered, reader) == 0
+    assert text_distance(lettered.template, lettered, reader) == 1
+    assert text_distance(lettered.truth[:, :, ::-1], lettered, reader) not in (None, 0)  # mirrored letters
+
+
+def test_where_nothing_is_written_lettering_is_not_measured(pixels: Pixels) -> None:
+    assert pixels.truth is not None
+    assert text_distance(pixels.truth, pixels, lambda _: "") is None
 
 
 def written(pixels: Pixels, film: Video, path: Path, bench: BenchSet) -> Path:
