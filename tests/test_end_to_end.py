@@ -102,7 +102,7 @@ def shorten(film: Path) -> None:
 def checkout(project_root: Path, tmp_path_factory: pytest.TempPathFactory, source: Path) -> Path:
     """A checkout in which the flow has run."""
     folder = clone(project_root, tmp_path_factory.mktemp("first") / "checkout", source)
-    assert "report.html" in run(folder, "flows.pipeline")
+    assert "report.html" in run(folder, "flows.pipeline", PVTT_DISPATCH="inline")
     return folder
 
 
@@ -115,7 +115,7 @@ def test_crawl_to_report_then_nothing_to_do(checkout: Path) -> None:
     assert set(metrics) >= {"train", "val", "test"}
     assert metrics["test"]["clip_i"]["status"] == "not_measured"
 
-    second = run(checkout, "flows.pipeline")
+    second = run(checkout, "flows.pipeline", PVTT_DISPATCH="inline")
     for stage in STAGE_NAMES:
         assert not (f"{stage} " in second and "done  " in second.split(f"{stage} ", 1)[1].splitlines()[0]), second
 
@@ -125,7 +125,7 @@ def test_crawl_to_report_then_nothing_to_do(checkout: Path) -> None:
 def test_a_second_clone_makes_the_same_bytes(
     project_root: Path, checkout: Path, source: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A colleague pulls the data and reproduces, in one process a stage instead of one a core: the same run id, and the
+    """A colleague pulls the data and reproduces, in two processes a stage instead of one: the same run id, and the
     same DVC objects in `dvc.lock`."""
     remote = tmp_path_factory.mktemp("remote")
     second = clone(project_root, tmp_path_factory.mktemp("second") / "another" / "place" / "pvtt", source)
@@ -134,7 +134,7 @@ def test_a_second_clone_makes_the_same_bytes(
         run(folder, "dvc", "remote", "add", "--local", "--default", "colleagues", str(remote))
         run(folder, "dvc", action, "data.dvc")
 
-    run(second, "dvc", "--wait-for-lock", "repro", PVTT_DISPATCH="inline")
+    run(second, "dvc", "--wait-for-lock", "repro", PVTT_DISPATCH="local:2")
 
     run_ids = [json.loads((one / "outs" / "evaluate" / "run.json").read_text())["run_id"] for one in (checkout, second)]
     assert run_ids[0] == run_ids[1]

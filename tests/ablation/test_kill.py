@@ -68,6 +68,7 @@ def check_it_went_on(experiment: Path) -> None:
     assert not list((experiment / ".pvtt" / "checkpoints").glob("*/*.pt"))
 
 
+@pytest.mark.proof  # the queue's own test kills a stage of another's code
 def test_a_killed_row_goes_on_and_stands_in_the_table(tmp_path: Path) -> None:
     file = build_project(tmp_path)
     write_spec(tmp_path, seeds=[0])

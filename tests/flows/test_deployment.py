@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,14 @@ def wait_until(what: Callable[[], object]) -> None:
         time.sleep(0.2)
 
 
-def kill_a_night(project: Project, api: str) -> None:
+def kill_a_night(project: Project, api: str, state: Callable[[], str | None]) -> None:
     """Start a worker and kill it and its run, as a power cut does, while the first stage works."""
     dvc_yaml = project.root / "dvc.yaml"
     own = dvc_yaml.read_text()
     dvc_yaml.write_text(own.replace("python stage.py clip data", "touch started; sleep 300"))
     worker = subprocess.Popen([sys.executable, *WORKER], env=project.environment() | {"PREFECT_API_URL": api})
     wait_until((project.root / "started").exists)
+    assert state() == "Running"
     below = psutil.Process(worker.pid).children(recursive=True)
     worker.kill()
     for process in below:
@@ -59,10 +61,12 @@ def test_a_night_that_is_killed_has_crashed_and_the_next_one_runs_through_a_work
     shutil.copy(project_root / "infra" / "prefect.yaml", project.root / "infra")
     project.git("add", "infra")
     project.git("commit", "-q", "-m", "Deployments")
-    with get_client(sync_client=True) as client, receiver() as (webhook, sent):
+    with get_client(sync_client=True) as client, receiver() as (webhook, sent), ExitStack() as undone:
         deploy = ("-m", "flows.deploy", "--wait")
         deployed = project.python(*deploy, PREFECT_API_URL=prefect_api, PVTT_WEBHOOK_URL=webhook)
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        assert len(client.read_automations()) == 2
+        undone.callback(register, client, crashed_after(3600))  # other flows on this server are slower to be heard of
         register(client, crashed_after(CRASHED_AFTER_S))  # in the place of the command's
         assert len(client.read_automations()) == 2
 
@@ -75,15 +79,13 @@ def test_a_night_that_is_killed_has_crashed_and_the_next_one_runs_through_a_work
             assert client.read_deployment_by_name(name).schedules == []
 
         killed: Any = run_deployment("pipeline/nightly", parameters={"ingest": False}, timeout=0)
-        kill_a_night(project, prefect_api)
-        assert client.read_flow_run(killed.id).state_name == "Running"  # nobody could tell the server
-        wait_until(lambda: client.read_flow_run(killed.id).state_name == "Crashed")
+        kill_a_night(project, prefect_api, lambda: client.read_flow_run(killed.id).state_name)
+        wait_until(lambda: client.read_flow_run(killed.id).state_name == "Crashed")  # nobody could tell the server
         wait_until(lambda: sent)
 
         run: Any = run_deployment("pipeline/nightly", parameters={"ingest": False}, timeout=0)
         worker = project.python(*WORKER, PREFECT_API_URL=prefect_api)
         state = client.read_flow_run(run.id).state
-        register(client, crashed_after(3600))  # other tests' flows on this server send heartbeats more rarely
 
     assert state is not None
     assert state.type.value == "COMPLETED", worker.stdout + worker.stderr
