@@ -15,9 +15,12 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from pvtt.clips.cuts import ANALYSIS_WIDTH, CutDetector
+from pvtt.clips.transitions import SPANS_S, TransitionDetector
 from pvtt.files.hashing import sha256_file
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.framing import fit
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 # Containers round times to 1 ms (Matroska) or finer; a frame this late still counts as on time.
 TIME_TOLERANCE = Fraction(1, 1000)
+LATE_S = 0.5  # that a dissolve is told after its end, at most
 MAX_ASPECT = 8  # a picture that is longer than this for its height is a strip or has a wrong pixel shape
 
 
@@ -83,6 +87,7 @@ class _Marked:
     time: Fraction
     frame: av.VideoFrame | None
     begins_shot: bool
+    previous_ends: Fraction | None = None  # the shot before it, where a dissolve or a fade lies between
 
 
 def _split(reader: VideoReader, directory: Path, params: ClipParams) -> list[Shot]:
@@ -100,13 +105,15 @@ def _mark_cuts(reader: VideoReader, params: ClipParams) -> Iterator[_Marked]:
     """Yield all frames, late by what the cut detector needs to be sure, then the end."""
     rate = reader.rate or Fraction(25)
     detector = CutDetector(params.detector, params.threshold, rate)
+    transitions = TransitionDetector(rate)
     delayed: deque[tuple[Fraction, av.VideoFrame]] = deque()
     begins: set[Fraction] = set()
+    ends: dict[Fraction, Fraction] = {}  # of shots, by when the next begins after a dissolve or a fade
 
     def release(num_kept: int) -> Iterator[_Marked]:
         while len(delayed) > num_kept:
             time, frame = delayed.popleft()
-            yield _Marked(time, frame, time in begins)
+            yield _Marked(time, frame, time in begins or time in ends, ends.get(time))
 
     shift = Fraction(0)
     for index, (time, frame) in enumerate(reader):
@@ -115,8 +122,15 @@ def _mark_cuts(reader: VideoReader, params: ClipParams) -> Iterator[_Marked]:
             _check_size(frame, reader.sample_aspect_ratio, params)
         analysis_height = max(16, round(ANALYSIS_WIDTH * frame.height / frame.width))
         time += shift
-        begins.update(detector.push(index, time, to_rgb(frame, ANALYSIS_WIDTH, analysis_height)))
+        small = to_rgb(frame, ANALYSIS_WIDTH, analysis_height)
+        begins.update(detector.push(index, time, small))
         delayed.append((time, frame))
+        transition = transitions.push(time, small)
+        if transition is not None:
+            begins -= {one for one in begins if transition.start <= one <= transition.end}
+            # Told some frames late: the new shot begins with the first of those that still wait.
+            begin = next(one for one, _ in delayed if one >= transition.end or one == time)
+            ends[begin] = transition.start
         yield from release(num_kept=detector.lag)
     yield from release(num_kept=0)
     yield _Marked(reader.end + shift, None, begins_shot=True)
@@ -141,25 +155,23 @@ def _write_shot(
     """
     fps = Fraction(params.fps).limit_denominator(1001)
     max_frames = int(Fraction(params.max_seconds).limit_denominator(1000) * fps)
-    on_screen = begin
+    on_screen, num_frames = begin, 0
     with VideoWriter(path, params.fps, params.crf, decodes_fast=True) as writer:
+        # Of output frames, the newest: a dissolve that began with one of them is told later.
+        waiting = _Waiting(writer, ceil((max(SPANS_S) + LATE_S) * float(fps)))
         for marked in following:
             due = min(ceil((marked.time - TIME_TOLERANCE - begin.time) * fps), max_frames)
-            if due > writer.num_frames and on_screen.frame is not None:
-                planes = stored_planes(on_screen.frame, sample_aspect_ratio)
-                if planes is not None and planes.shape == (params.height * 3 // 2, params.width):
-                    while writer.num_frames < due:
-                        writer.write_planes(planes)
-                else:
-                    image = fit(on_screen.frame, sample_aspect_ratio, params.width, params.height)
-                    while writer.num_frames < due:
-                        writer.write(image)
+            if due > num_frames and on_screen.frame is not None:
+                waiting.add(_picture(on_screen.frame, sample_aspect_ratio, params), due - num_frames)
+                num_frames = due
             on_screen = marked
             if marked.begins_shot:
                 break
-    start, end = begin.time, on_screen.time
+        start = begin.time
+        end = on_screen.time if on_screen.previous_ends is None else max(start, on_screen.previous_ends)
+        waiting.finish(ceil((end - TIME_TOLERANCE - start) * fps))
     if end - start < Fraction(params.min_seconds) - TIME_TOLERANCE:
-        path.unlink()
+        path.unlink(missing_ok=True)
         message = f"{float(end - start):.2f} s: below min_seconds {params.min_seconds:g}"
         return Shot(start_s=float(start), end_s=float(end), reason="too_short", message=message), on_screen
     shot = Shot(
@@ -170,3 +182,46 @@ def _write_shot(
         num_frames=writer.num_frames,
     )
     return shot, on_screen
+
+
+class _Waiting:
+    """Pictures on their way to the encoder, of which the newest may still be taken back."""
+
+    def __init__(self, writer: VideoWriter, num_kept: int) -> None:
+        self._writer = writer
+        self._num_kept = num_kept
+        self._pictures: deque[_Picture] = deque()
+
+    def add(self, picture: _Picture, times: int) -> None:
+        """Let a picture be on screen for so many frames."""
+        self._pictures.extend([picture] * times)
+        self._write(self._num_kept)
+
+    def finish(self, num_frames: int) -> None:
+        """Encode what waits, up to so many frames in all."""
+        while self._pictures and self._writer.num_frames + len(self._pictures) > num_frames:
+            self._pictures.pop()
+        self._write(0)
+
+    def _write(self, num_kept: int) -> None:
+        while len(self._pictures) > num_kept:
+            picture = self._pictures.popleft()
+            if picture.is_stored:
+                self._writer.write_planes(picture.pixels)
+            else:
+                self._writer.write(picture.pixels)
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A frame in the clip's size: planes as `VideoWriter` stores them, or (H, W, 3) RGB."""
+
+    pixels: npt.NDArray[np.uint8]
+    is_stored: bool
+
+
+def _picture(frame: av.VideoFrame, sample_aspect_ratio: Fraction, params: ClipParams) -> _Picture:
+    planes = stored_planes(frame, sample_aspect_ratio)
+    if planes is not None and planes.shape == (params.height * 3 // 2, params.width):
+        return _Picture(planes, is_stored=True)
+    return _Picture(fit(frame, sample_aspect_ratio, params.width, params.height), is_stored=False)
