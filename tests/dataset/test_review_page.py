@@ -140,11 +140,12 @@ def test_only_its_own_page_on_this_machine_may_ask(server: ReviewServer) -> None
     assert not server.folder.exists()
 
 
-def test_a_disk_that_takes_nothing_is_told(server: ReviewServer) -> None:
-    server.folder.write_text("a file where the folder should be")
+def test_a_full_disk_is_told(server: ReviewServer) -> None:
+    server.folder.mkdir()
+    (server.folder / ANSWERS_FILE).symlink_to("/dev/full")
     status, body, _ = request(server, "POST", f"/api/answer/{next(iter(server.items))}/keep")
-    assert status in (500, 507)
-    assert "reviews" in json.loads(body)["error"]
+    assert status == 507
+    assert ANSWERS_FILE in json.loads(body)["error"]
 
 
 def test_a_person_answers_by_key_and_button_takes_one_back_and_comes_back(server: ReviewServer, tmp_path: Path) -> None:
