@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pvtt.cli.data_review import review
+from pvtt.cli.data_table import AS_JSON, NUM_ON_A_SHEET, find_states, show_table, workspace_here
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pvtt.dataset.inventory import DataStats, ProductState
-    from pvtt.files.workspace import Workspace
     from pvtt.records.tombstones import Tombstone
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 REASON = click.option("--reason", required=True, metavar="TEXT", help="Why, for those who ask later.")
-NUM_ON_A_SHEET = 12
 
 
 @click.group()
@@ -45,7 +45,7 @@ def list_products(category: str | None, split: str | None, forgotten: bool, as_j
     """List the products, a line each: what was crawled, and what the stages made of it."""
     from pvtt.dataset.inventory import read_states
 
-    workspace = _workspace()
+    workspace = workspace_here()
     if forgotten:
         from pvtt.records.tombstones import read_tombstones
 
@@ -59,7 +59,7 @@ def list_products(category: str | None, split: str | None, forgotten: bool, as_j
     if as_json:
         click.echo(json.dumps([_line(state) for state in states], indent=1, ensure_ascii=False))
         return
-    _table([_line(state) for state in states], numbers=("videos", "photos", "clips", "masks", "samples", "rejects"))
+    show_table([_line(state) for state in states], numbers=("videos", "photos", "clips", "masks", "samples", "rejects"))
 
 
 @command.command("show")
@@ -67,7 +67,7 @@ def list_products(category: str | None, split: str | None, forgotten: bool, as_j
 @AS_JSON
 def show(product_id: str, as_json: bool) -> None:
     """Show one product: its record, files, clips, and what was turned away and why."""
-    state = _find(_workspace(), [product_id])[0]
+    state = find_states(workspace_here(), [product_id])[0]
     if as_json:
         click.echo(state.to_json(indent=1))
         return
@@ -94,7 +94,7 @@ def stats(as_json: bool) -> None:
     from pvtt.dataset.inventory import all_rejects, count, read_states
     from pvtt.records.tombstones import read_tombstones
 
-    workspace = _workspace()
+    workspace = workspace_here()
     found = count(read_states(workspace).values(), all_rejects(workspace), len(read_tombstones(workspace.data)))
     if as_json:
         click.echo(found.to_json(indent=1))
@@ -115,7 +115,7 @@ def forget(product_ids: tuple[str, ...], reason: str, as_json: bool) -> None:
     """
     from pvtt.crawl.forget import forget as take_out
 
-    _show_tombstones(take_out(_workspace(), product_ids, reason), as_json)
+    _show_tombstones(take_out(workspace_here(), product_ids, reason), as_json)
 
 
 @command.command("reject")
@@ -126,7 +126,7 @@ def reject(files: tuple[str, ...], reason: str, as_json: bool) -> None:
     """Take single photos and videos out of data/, as `pvtt data show` names them, and let no crawl bring them back."""
     from pvtt.crawl.forget import reject_files
 
-    _show_tombstones(reject_files(_workspace(), files, reason), as_json)
+    _show_tombstones(reject_files(workspace_here(), files, reason), as_json)
 
 
 @command.command("restore")
@@ -136,7 +136,7 @@ def restore(names: tuple[str, ...], as_json: bool) -> None:
     """Let products and files in again: the next crawl brings back what its source still has."""
     from pvtt.crawl.forget import restore as let_in
 
-    _show_tombstones(let_in(_workspace(), names), as_json)
+    _show_tombstones(let_in(workspace_here(), names), as_json)
 
 
 @command.command("diff")
@@ -147,7 +147,7 @@ def diff(old: str, new: str | None, as_json: bool) -> None:
     """Name the products that differ between a version of the data and another, or what is there now."""
     from pvtt.dataset.changes import compare_versions, in_lines
 
-    changes = compare_versions(_workspace(), old, new)
+    changes = compare_versions(workspace_here(), old, new)
     if as_json:
         click.echo(changes.to_json(indent=1))
         return
@@ -164,8 +164,8 @@ def sheet(product_ids: tuple[str, ...], out: Path, page: int) -> None:
     from pvtt.dataset.contact_sheet import draw_contact_sheet
     from pvtt.errors import MissingInputError
 
-    workspace = _workspace()
-    states = _find(workspace, product_ids)
+    workspace = workspace_here()
+    states = find_states(workspace, product_ids)
     shown = states[(page - 1) * NUM_ON_A_SHEET : page * NUM_ON_A_SHEET]
     num_pages = -(-len(states) // NUM_ON_A_SHEET)
     if not shown:
@@ -176,74 +176,7 @@ def sheet(product_ids: tuple[str, ...], out: Path, page: int) -> None:
     click.echo(f"{out}: {len(shown)} of {len(states)} products, page {page} of {num_pages}")
 
 
-@command.command("review")
-@click.argument("product_ids", metavar="[PRODUCT]...", nargs=-1)
-@click.option("--list", "listing", is_flag=True, help="Print them, a line each; so it does without --out.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Draw them: the PNG to write.")
-@click.option("--page", default=1, show_default=True, type=click.IntRange(1), help=f"Of {NUM_ON_A_SHEET} on --out.")
-@AS_JSON
-def review(product_ids: tuple[str, ...], listing: bool, out: Path | None, page: int, as_json: bool) -> None:
-    """List the clips and photos whose masks are doubtful, with their files and why; the least sure clips first.
-
-    They are kept: what is below `segment.min_confidence` was turned away already. What is wrong goes out with
-    `pvtt data reject SOURCE --reason TEXT`, and no crawl brings it back.
-    """
-    from pvtt.dataset.review import find_doubtful
-
-    workspace = _workspace()
-    if product_ids:
-        _find(workspace, product_ids)  # says which of them there are not
-    doubtful = find_doubtful(workspace, product_ids)
-    if out is not None:
-        from pvtt.dataset.review_sheet import draw_review_sheet
-        from pvtt.errors import MissingInputError
-
-        shown = doubtful[(page - 1) * NUM_ON_A_SHEET : page * NUM_ON_A_SHEET]
-        if not shown:
-            raise MissingInputError(f"there is no page {page}: {len(doubtful)} are doubtful", "name another, or none")
-        draw_review_sheet(shown, workspace.root, out)
-        if not (listing or as_json):
-            num_pages = -(-len(doubtful) // NUM_ON_A_SHEET)
-            click.echo(f"{out}: {len(shown)} of {len(doubtful)} doubtful, page {page} of {num_pages}")
-            return
-    if as_json:
-        click.echo(json.dumps([json.loads(one.to_json()) for one in doubtful], indent=1, ensure_ascii=False))
-        return
-    _table(
-        [
-            {
-                "kind": one.kind,
-                "name": one.name,
-                "why": ", ".join(one.doubts),
-                "confidence": "" if one.confidence is None else f"{one.confidence:.2f}",
-                "picture": one.picture,
-                "result": one.result,
-                "source": one.source,
-            }
-            for one in doubtful
-        ],
-        numbers=("confidence",),
-    )
-
-
-def _workspace() -> Workspace:
-    from pvtt.files.workspace import find_workspace
-
-    return find_workspace()
-
-
-def _find(workspace: Workspace, product_ids: Sequence[str]) -> list[ProductState]:
-    """These products, or all of them."""
-    from pvtt.crawl.forget import find_product
-    from pvtt.dataset.inventory import read_states
-    from pvtt.records.catalog import read_products
-
-    states = read_states(workspace)
-    if not states:
-        read_products(workspace.data)  # says what to do
-    catalog = {product_id: state.product for product_id, state in states.items()}
-    wanted = [find_product(product_id, catalog).product_id for product_id in product_ids] or list(states)
-    return [states[product_id] for product_id in wanted]
+command.add_command(review)
 
 
 def _line(state: ProductState) -> dict[str, str | int]:
@@ -263,31 +196,11 @@ def _line(state: ProductState) -> dict[str, str | int]:
     }
 
 
-def _table(lines: Sequence[dict[str, str | int]], numbers: Sequence[str]) -> None:
-    """As wide as the terminal; piped, as wide as it needs."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    if not lines:
-        click.echo("nothing")
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in lines[0]:
-        table.add_column(name, justify="right" if name in numbers else "left", no_wrap=True)
-    for line in lines:
-        table.add_row(*(Text(str(value)) for value in line.values()))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=table.__rich_measure__(console, console.options.update(max_width=10_000)).maximum)
-    console.print(table)
-
-
 def _show_tombstones(tombstones: Sequence[Tombstone], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([json.loads(one.to_json()) for one in tombstones], indent=1, ensure_ascii=False))
         return
-    _table([{"taken out": one.name, "on": one.forgotten_at[:10], "reason": one.reason} for one in tombstones], ())
+    show_table([{"taken out": one.name, "on": one.forgotten_at[:10], "reason": one.reason} for one in tombstones], ())
 
 
 def _stats_lines(found: DataStats) -> list[str]:

@@ -31,8 +31,12 @@ class WholePages:
         return response
 
 
-def as_page(response: Response) -> TextResponse:
+def as_page(response: Response, limit: int = MAX_PAGE_BYTES) -> TextResponse:
     """The answer as a page, by its bytes: its type and its name may say anything.
+
+    Args:
+        response: The answer.
+        limit: Of one that is gzip without saying so, the most that is unpacked.
 
     Raises:
         ItemRejectedError: `not_a_page`, or `too_large` for one that is gzip without saying so.
@@ -40,9 +44,9 @@ def as_page(response: Response) -> TextResponse:
     """
     body = response.body
     if body.startswith(_GZIP):
-        body = _gunzip(body)
-        if len(body) > MAX_PAGE_BYTES:
-            raise ItemRejectedError("too_large", f"the page is larger than {MAX_PAGE_BYTES / MEGABYTE:g} MB")
+        body = _gunzip(body, limit)
+        if len(body) > limit:
+            raise ItemRejectedError("too_large", f"the page is larger than {limit / MEGABYTE:g} MB")
         response = HtmlResponse(response.url, status=response.status, headers=response.headers, body=body)
     head = body[:HEAD_BYTES]
     is_text = isinstance(response, TextResponse) or head.lstrip(_BEFORE_MARKUP)[:1] in (b"<", b"")
@@ -53,16 +57,16 @@ def as_page(response: Response) -> TextResponse:
     return HtmlResponse(response.url, status=response.status, headers=response.headers, body=body)
 
 
-def _gunzip(body: bytes) -> bytes:
-    """The unpacked bytes, or more than `MAX_PAGE_BYTES` of them; several gzip members are one, as RFC 1952 says."""
+def _gunzip(body: bytes, limit: int = MAX_PAGE_BYTES) -> bytes:
+    """The unpacked bytes, or more than `limit` of them; several gzip members are one, as RFC 1952 says."""
     found = bytearray()
-    while body.startswith(_GZIP) and len(found) <= MAX_PAGE_BYTES:
+    while body.startswith(_GZIP) and len(found) <= limit:
         member = zlib.decompressobj(wbits=31)
         try:
-            found += member.decompress(body, MAX_PAGE_BYTES + 1 - len(found))
+            found += member.decompress(body, limit + 1 - len(found))
         except zlib.error:
             raise ResponseDataLossError("its body is not the gzip that it is said to be") from None
-        if not member.eof and len(found) <= MAX_PAGE_BYTES:
+        if not member.eof and len(found) <= limit:
             raise ResponseDataLossError("its gzip body is cut off")
         body = member.unused_data
     if not found and body:

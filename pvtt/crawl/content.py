@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pvtt.crawl.drafts import MediaKind
+from pvtt.crawl.playlist import MAX_PLAYLIST_BYTES, is_playlist
 from pvtt.errors import first_line
 from pvtt.files.storage import raise_storage_fault
 from pvtt.items.runner import ItemRejectedError
@@ -33,6 +34,9 @@ WEBM = MediaType("video/webm", "video", ".webm", "matroska")
 JPEG = MediaType("image/jpeg", "photo", ".jpg", "JPEG")
 PNG = MediaType("image/png", "photo", ".png", "PNG")
 WEBP = MediaType("image/webp", "photo", ".webp", "WEBP")
+
+# Names pieces of a film, which are fetched one by one where that is possible (`pvtt.crawl.hls`).
+HLS = MediaType("application/vnd.apple.mpegurl", "video", ".m3u8", "hls")
 
 # ISO base media files that hold stills or sound only.
 _NOT_VIDEO_BRANDS = (
@@ -105,10 +109,12 @@ class MediaReceiver:
         kind: What the file is expected to be.
         limit: Size limit in bytes.
         file: Where the bytes go; None only checks and hashes them.
+        playlists: Take HLS playlists for videos too.
     """
 
-    def __init__(self, kind: MediaKind, limit: int, file: BinaryIO | None) -> None:
+    def __init__(self, kind: MediaKind, limit: int, file: BinaryIO | None, playlists: bool = False) -> None:
         self.num_bytes = 0
+        self._playlists = playlists and kind == "video"
         self._kind = kind
         self._limit = limit
         self._file = file
@@ -124,6 +130,8 @@ class MediaReceiver:
             self._head += data[:HEAD_BYTES]
             if len(self._head) >= HEAD_BYTES:
                 self._type = self._sniffed()
+                if self._type is HLS:
+                    self._limit = min(self._limit, MAX_PLAYLIST_BYTES)
         self._digest.update(data)
         if self._file is not None:
             self._file.write(data)
@@ -133,6 +141,8 @@ class MediaReceiver:
         return self._digest.hexdigest(), self._type or self._sniffed()
 
     def _sniffed(self) -> MediaType:
+        if self._playlists and is_playlist(self._head):
+            return HLS
         found = sniff(self._head)
         if found is not None and found.kind == self._kind:
             return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from scrapy import Request
@@ -34,11 +35,12 @@ from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers as TxHeaders
 from twisted.web.iweb import UNKNOWN_LENGTH
 
-from pvtt.crawl.content import MediaReceiver, check_size, max_bytes, probe
+from pvtt.crawl.content import HLS, MediaReceiver, check_size, max_bytes, probe
 from pvtt.crawl.drafts import MediaRecord
 from pvtt.crawl.guarded import ROBOTS
 from pvtt.crawl.robots import MAX_ROBOTS_BYTES, unpacked
 from pvtt.files.atomic import atomic_path
+from pvtt.files.storage import storage_errors
 from pvtt.items.runner import ItemRejectedError
 
 PARAMS = "PVTT_PARAMS"  # Scrapy setting: the `CrawlParams` of the crawl
@@ -46,6 +48,9 @@ KIND = "pvtt_kind"  # request meta: page, video or photo
 URL = "pvtt_url"  # the URL that was asked for, before redirects
 SAVE_AS = "pvtt_save_as"  # the path that a media file gets when it is whole and checked
 SAVED = "pvtt_saved"  # the MediaRecord of what was saved
+PLAYLIST = "pvtt_playlist"  # instead: the bytes of an HLS playlist, whose film is still to be fetched
+PIECE = "piece"  # the kind of a playlist's piece, which is saved as it comes
+PIECE_LIMIT = "pvtt_piece_limit"  # the most bytes that a piece may have
 
 CONNECT_TIMEOUT_S = 20.0
 IDLE_TIMEOUT_S = 60.0  # for the head of an answer, and between two pieces of a body
@@ -89,7 +94,7 @@ class MediaDownloadHandler(HTTP11DownloadHandler):
                 body = unpacked(body, encoding) if 200 <= answer.code < 300 else b""
             elif answer.code in GOOD:
                 body = b""
-                request.meta[SAVED] = await self._save(answer, request)
+                await self._save(answer, request)
             else:
                 body = await _read_start(answer, SMALL_BODY_BYTES)
         except error.ConnectionRefusedError as problem:
@@ -100,19 +105,27 @@ class MediaDownloadHandler(HTTP11DownloadHandler):
             raise DownloadTimeoutError(str(problem)) from problem
         return Response(request.url, status=answer.code, headers=headers, body=body)
 
-    async def _save(self, answer: Any, request: Request) -> MediaRecord:
-        kind, path = request.meta[KIND], request.meta[SAVE_AS]
-        limit = max_bytes(kind, self._params)
+    async def _save(self, answer: Any, request: Request) -> None:
+        kind, path = request.meta[KIND], Path(request.meta[SAVE_AS])
+        limit = request.meta[PIECE_LIMIT] if kind == PIECE else max_bytes(kind, self._params)
         if answer.length is not UNKNOWN_LENGTH and answer.length > limit:
             answer.deliverBody(_HangUp())
             check_size(answer.length, limit)
-        with atomic_path(path) as temporary:
+        if kind == PIECE:
+            await _save_piece(answer, path, limit)
+            return
+        with suppress(_EnoughError), atomic_path(path) as temporary:
             with temporary.open("wb") as file:
-                receiver = MediaReceiver(kind, limit, file)
+                receiver = MediaReceiver(kind, limit, file, playlists=True)
                 await _deliver(answer, receiver.write)
             sha256, media_type = receiver.finish()
+            if media_type is HLS:
+                request.meta[PLAYLIST] = temporary.read_bytes()
+                raise _EnoughError  # a playlist is not kept
             probe(temporary, media_type)
-        return MediaRecord(
+        if PLAYLIST in request.meta:
+            return
+        request.meta[SAVED] = MediaRecord(
             sha256=sha256,
             num_bytes=receiver.num_bytes,
             media_type=media_type.name,
@@ -123,6 +136,20 @@ class MediaDownloadHandler(HTTP11DownloadHandler):
     async def close(self) -> None:
         self._media_pool.closeCachedConnections()
         await super().close()
+
+
+async def _save_piece(answer: Any, path: Path, limit: int) -> None:
+    num_bytes = 0
+    with storage_errors(path), path.open("wb") as file:
+
+        def take(data: bytes) -> None:
+            nonlocal num_bytes
+            num_bytes += len(data)
+            if num_bytes > limit:
+                raise ItemRejectedError("too_large", "with it the film is above crawl.max_video_mb")
+            file.write(data)
+
+        await _deliver(answer, take)
 
 
 def _no_answer(_: Any, timeout_s: float) -> Failure:

@@ -48,10 +48,12 @@ class PageRecord(Record):
 
     drafts: tuple[ProductDraft, ...] = ()
     links: tuple[str, ...] = ()
+    sitemaps: tuple[str, ...] = ()  # links to sitemaps
     fallbacks: dict[str, tuple[str, ...]] = Field(
         default_factory=dict
     )  # a link → what to read where the shop has nothing at it
     problem: str | None = None  # why its product data cannot be used
+    problem_reason: str = "bad_product_data"
 
 
 class MediaRecord(Record):

@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from itertools import islice
 from urllib.parse import urlsplit
 
 from scrapy import Request
@@ -18,13 +20,15 @@ from scrapy.downloadermiddlewares.retry import get_retry_request
 from scrapy.exceptions import CannotResolveHostError, DownloadConnectionRefusedError, IgnoreRequest, NotConfigured
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
+from scrapy.utils.sitemap import sitemap_urls_from_robots
 
 from pvtt.crawl.download import PARAMS
 from pvtt.crawl.guard import DEFAULT_PORTS
 from pvtt.crawl.guarded import ROBOTS
 from pvtt.crawl.pace import MAX_CRAWL_DELAY_S, HostBusyError, Pace, asks_to_wait, retry_after_s
 from pvtt.crawl.refusals import RefusedError, refusal_of
-from pvtt.crawl.robots import RobotsRules, RobotsUnreachableError, rules_of
+from pvtt.crawl.robots import MAX_ROBOTS_BYTES, RobotsRules, RobotsUnreachableError, rules_of
+from pvtt.crawl.sitemaps import MAX_SITEMAPS
 from pvtt.crawl.state import Refusal
 from pvtt.items.runner import ItemRejectedError
 
@@ -52,12 +56,18 @@ class _Site:
 
 
 class RobotsTxt:
-    """Downloader middleware: asks each site's robots.txt first, and fetches nothing that it forbids or may forbid."""
+    """Downloader middleware: asks each site's robots.txt first, and fetches nothing that it forbids or may forbid.
 
-    def __init__(self, crawler: Crawler) -> None:
+    Args:
+        crawler: The crawl.
+        clock: Seconds that only grow; by it a robots.txt is read again after a day.
+    """
+
+    def __init__(self, crawler: Crawler, clock: Callable[[], float] = time.monotonic) -> None:
         if not crawler.settings[PARAMS].obey_robots:
             raise NotConfigured
         self._crawler = crawler
+        self._clock = clock
         self._pace: Pace = crawler.settings[PACE]
         self._sites: dict[str, _Site] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -82,7 +92,7 @@ class RobotsTxt:
         place = f"{urlsplit(url).scheme}://{authority_of(url)}"
         async with self._locks.setdefault(place, asyncio.Lock()):
             site = self._sites.get(place)
-            if site is None or time.monotonic() - site.read_at > READ_AGAIN_AFTER_S:
+            if site is None or self._clock() - site.read_at > READ_AGAIN_AFTER_S:
                 site = self._sites[place] = await self._read(url)
             return site
 
@@ -101,12 +111,15 @@ class RobotsTxt:
         try:
             response = await self._crawler.engine.download_async(request)
             rules = rules_of(response.status, response.body)
+            self._crawler.spider.named_sitemaps += islice(  # type: ignore[union-attr]
+                sitemap_urls_from_robots(response.body[:MAX_ROBOTS_BYTES], response.url), MAX_SITEMAPS
+            )
         except Exception as problem:  # whatever it is: what is not known forbids
             refusal = _refusal(problem, request, asked)
             logger.warning("%s: %s", robots_url, refusal.message)
-            return _Site(time.monotonic(), refusal)
+            return _Site(self._clock(), refusal)
         self._obey_delay(url, rules.crawl_delay_s)
-        return _Site(time.monotonic(), rules)
+        return _Site(self._clock(), rules)
 
     def _obey_delay(self, url: str, delay_s: float) -> None:
         host = authority_of(url)

@@ -50,7 +50,8 @@ def refusal_of(problem: BaseException, request: Request) -> Refusal:
         return Refusal("rate_limited", f"{problem}", failed=True)
     if isinstance(problem, HttpError):
         return Refusal("http_error", f"answered with status {problem.response.status}", failed=True)
-    too_large = Refusal("too_large", f"the page is larger than {MAX_PAGE_BYTES / MEGABYTE:g} MB")
+    limit = request.meta.get("download_maxsize", MAX_PAGE_BYTES)
+    too_large = Refusal("too_large", f"the page is larger than {limit / MEGABYTE:g} MB")
     if isinstance(problem, DownloadCancelledError):
         return too_large
     if isinstance(problem, IgnoreRequest):

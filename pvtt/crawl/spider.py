@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urljoin, urlsplit
 
 import scrapy
 from scrapy import Request
@@ -16,13 +18,15 @@ from twisted.python.failure import Failure
 
 from pvtt.crawl.adapters import adapter_start, read_json_page
 from pvtt.crawl.bodies import as_page
+from pvtt.crawl.content import max_bytes
 from pvtt.crawl.decode import page_text
-from pvtt.crawl.download import GOOD, KIND, SAVE_AS, SAVED, URL
+from pvtt.crawl.download import GOOD, KIND, PLAYLIST, SAVE_AS, SAVED, URL
 from pvtt.crawl.drafts import MediaKind, MediaRecord, PageRecord, ProductDraft
 from pvtt.crawl.forget import Tombstones
 from pvtt.crawl.job import MAX_PAGE_BYTES, CrawlJob, CrawlProgress, CrawlResult
 from pvtt.crawl.pages import read_html_page
-from pvtt.crawl.refusals import refusal_of
+from pvtt.crawl.refusals import RefusedError, refusal_of
+from pvtt.crawl.sitemaps import BAD_SITEMAP, MAX_SITEMAP_BYTES, MAX_SITEMAPS, USUAL_PLACE, is_sitemap, read_sitemap
 from pvtt.crawl.state import CrawlState, Fetched, Refusal
 from pvtt.errors import StorageError
 from pvtt.files.storage import raise_storage_fault, storage_fault
@@ -75,6 +79,11 @@ class ShopSpider(scrapy.Spider):
         self._num_pages = 0
         self._num_asked = 0
         self._num_answered = 0
+        self.named_sitemaps: list[str] = []  # by the robots.txt of sites that were asked
+        self._sitemaps: set[str] = set()
+        self._usual_sitemap = "" if job.start is None else urljoin(job.start, USUAL_PLACE)
+        self._num_sitemaps = 0
+        self._num_outside = 0  # pages of sitemaps
 
     async def start(self) -> AsyncIterator[Any]:
         if self._job.start is not None:
@@ -92,6 +101,8 @@ class ShopSpider(scrapy.Spider):
     def result(self) -> CrawlResult:
         """What came of the crawl, once it is over."""
         fault = self._storage_fault
+        if self._num_outside:
+            self.notes.append(f"{self._num_outside} pages that sitemaps name are of other sites: passed over")
         return CrawlResult(
             start_problem=self._start_problem,
             num_unanswered=self._num_unanswered,
@@ -110,9 +121,11 @@ class ShopSpider(scrapy.Spider):
             self._answered()
             yield from self._read_page(response)
 
-    def take_media(self, response: Response) -> None:
-        """Callback of a media file, which is whole, checked and under its own name by now."""
+    async def take_media(self, response: Response) -> None:
+        """Callback of a media file, which is whole, checked and under its own name by now; or of a playlist."""
         with self._stopping_on_a_storage_fault():
+            if PLAYLIST in response.meta:
+                await self._take_film(response)
             self._answered()
             self._take_media(response)
 
@@ -138,20 +151,23 @@ class ShopSpider(scrapy.Spider):
             assert isinstance(known.record, PageRecord)
             self._num_not_modified += 1
             yield from self._use(known.record)
+            if url == self._job.start and not known.record.fallbacks:
+                yield from self._visit(self._found_sitemaps())
             return
         self._num_downloads += 1
         if response.status not in GOOD:
             self._note("page", url, _not_good(response))
             return
         try:
-            record = self._page_record(as_page(response), is_start=url == self._job.start)
+            record = self._record(response, url)
         except ItemRejectedError as rejected:
             if url in self._fallbacks:
                 yield from self._visit(list(self._fallbacks[url]))
                 return
             known = self._state.page(url)
-            had_product = known is not None and isinstance(known.record, PageRecord) and bool(known.record.drafts)
-            self._note("page", url, Refusal(rejected.reason, rejected.message, failed=had_product))
+            known_record = known.record if known is not None and isinstance(known.record, PageRecord) else PageRecord()
+            was_of_use = bool(known_record.drafts) or (url in self._sitemaps and known is not None)
+            self._note("page", url, Refusal(rejected.reason, rejected.message, failed=was_of_use))
             return
         except ResponseDataLossError as problem:
             self._note("page", url, refusal_of(problem, request=response.request or Request(url)))
@@ -183,10 +199,32 @@ class ShopSpider(scrapy.Spider):
         if response.status not in GOOD:
             self._note(kind, url, _not_good(response))
             return
-        self._keep(kind, url, response.meta[SAVED], response)
+        if SAVED in response.meta:
+            self._keep(kind, url, response.meta[SAVED], response)
+
+    async def _take_film(self, response: Response) -> None:
+        """Fetch what a playlist names, or note why there is no film."""
+        from pvtt.crawl.hls import fetch_film
+
+        kind, url = response.meta[KIND], response.meta[URL]
+        engine = self.crawler.engine
+        assert engine is not None
+        try:
+            response.meta[SAVED] = await fetch_film(
+                engine.download_async,
+                response.meta[PLAYLIST],
+                response.url,
+                Path(response.meta[SAVE_AS]),
+                max_bytes(kind, self._job.params),
+                datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+        except (ItemRejectedError, RefusedError) as problem:
+            self._note(kind, url, refusal_of(problem, Request(url)))
 
     def _note(self, kind: Literal["page"] | MediaKind, url: str, refusal: Refusal, *, gone: bool = False) -> None:
         """Keep a refusal; `gone` where the source says that nothing is there."""
+        if url == self._usual_sitemap and url not in self.named_sitemaps and self._state.page(url) is None:
+            return  # nobody said that there is one
         if url == self._job.start:
             self._start_problem = f"{refusal.reason}: {refusal.message}"
         if refusal.failed and not gone:
@@ -198,7 +236,7 @@ class ShopSpider(scrapy.Spider):
         refusal = refusal_of(problem, request)
         gone = isinstance(problem, HttpError) and problem.response.status in GONE
         if gone and kind == "page" and url != self._job.start:
-            self._num_dead += 1
+            self._num_dead += url != self._usual_sitemap
             self._state.forget("page", url)  # a dead link is no fault of the crawl; no product is behind it any more
         else:
             self._note(kind, url, refusal, gone=gone)
@@ -221,24 +259,45 @@ class ShopSpider(scrapy.Spider):
             url = pending.pop()
             if ("page", url) in self._seen:
                 continue
-            if self._num_pages >= self._job.params.max_pages:
+            is_sitemap = url in self._sitemaps
+            if is_sitemap and self._num_sitemaps >= MAX_SITEMAPS:
+                self._limited = True
+                continue
+            if not is_sitemap and self._num_pages >= self._job.params.max_pages:
                 self._limited = True
                 return
             self._seen.add(("page", url))
-            self._num_pages += 1
+            self._num_pages += not is_sitemap
+            self._num_sitemaps += is_sitemap
             known = self._state.page(url)
             if known is not None and known.fresh and isinstance(known.record, PageRecord):
                 self._num_not_modified += 1
                 yield from self._use_drafts(known.record)
-                pending.extend(reversed(known.record.links))
+                pending.extend(reversed(self._links(known.record)))
             else:
                 yield self._request(
-                    "page", url, known, callback=self.read_page, meta={"download_maxsize": MAX_PAGE_BYTES}
+                    "page", url, known, callback=self.read_page, meta={"download_maxsize": self._max_bytes(url)}
                 )
 
     def _use(self, record: PageRecord) -> Iterator[Request]:
         yield from self._use_drafts(record)
-        yield from self._visit(list(record.links))
+        yield from self._visit(self._links(record))
+
+    def _links(self, record: PageRecord) -> list[str]:
+        """All pages that a record leads to, sitemaps last."""
+        self._sitemaps.update(record.sitemaps)
+        if record.problem_reason == BAD_SITEMAP and record.problem is not None:
+            self._num_unanswered += 1  # what it does not name may still be there
+        return [*record.links, *record.sitemaps]
+
+    def _found_sitemaps(self) -> list[str]:
+        """Sitemaps of the shop, by now: those that its robots.txt names, and the usual place."""
+        found = list(dict.fromkeys([*self.named_sitemaps, self._usual_sitemap]))
+        self._sitemaps.update(found)
+        return found
+
+    def _max_bytes(self, url: str) -> int:
+        return MAX_SITEMAP_BYTES if url in self._sitemaps else MAX_PAGE_BYTES
 
     def _use_drafts(self, record: PageRecord) -> Iterator[Request]:
         self._fallbacks.update(record.fallbacks)
@@ -305,6 +364,16 @@ class ShopSpider(scrapy.Spider):
             url, callback=callback, errback=self.failed, headers=headers, meta=meta, priority=priority, dont_filter=True
         )
 
+    def _record(self, response: Response, url: str) -> PageRecord:
+        page = as_page(response, self._max_bytes(url))
+        if url not in self._sitemaps and not is_sitemap(page.body):
+            return self._page_record(page, is_start=url == self._job.start)
+        assert self._job.start is not None
+        sites = {urlsplit(self._job.start).netloc, urlsplit(response.url).netloc}
+        record, num_outside = read_sitemap(page.body, response.url, sites)
+        self._num_outside += num_outside
+        return record
+
     def _page_record(self, response: TextResponse, is_start: bool) -> PageRecord:
         content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
         text = page_text(response.body, content_type)
@@ -312,8 +381,13 @@ class ShopSpider(scrapy.Spider):
         if record is not None:
             return record
         record = read_html_page(text, response.url)
-        adapter = adapter_start(text, response.url, self._job.params.adapter) if is_start else None
-        return record if adapter is None else PageRecord(links=(adapter,), fallbacks={adapter: record.links})
+        if not is_start:
+            return record
+        sitemaps = tuple(self._found_sitemaps())
+        adapter = adapter_start(text, response.url, self._job.params.adapter)
+        if adapter is None:
+            return record.model_copy(update={"sitemaps": sitemaps})
+        return PageRecord(links=(adapter,), fallbacks={adapter: (*record.links, *sitemaps)})
 
     def _keep(
         self, kind: Literal["page"] | MediaKind, url: str, record: PageRecord | MediaRecord, response: Response

@@ -90,7 +90,7 @@ def collected_drafts(state: CrawlState) -> tuple[list[ProductDraft], list[Reject
             drafts += page.drafts
             if page.problem is None:
                 continue
-            page = Refusal("bad_product_data", page.problem)
+            page = Refusal(page.problem_reason, page.problem)
         rejects.append(Reject(stage=STAGE, item=url, reason=page.reason, message=page.message, failed=page.failed))
     return drafts, rejects
 

@@ -21,6 +21,7 @@ GAP = 6
 MARGIN = 16
 TEXT_HEIGHT = 22
 NUM_FRAMES = 5  # of a clip, evenly over it
+PHOTO_SIZE = 720, 720  # at most, of a photo as crawled
 OUTLINE = (255, 0, 220)
 PAPER, INK, SOFT = "#ffffff", "#1b1f24", "#e7eaee"
 
@@ -49,16 +50,38 @@ def draw_review_sheet(doubtful: Sequence[Doubtful], root: Path, path: Path) -> N
         sheet.save(temporary, format="PNG", optimize=True)
 
 
+def num_pictures(one: Doubtful) -> int:
+    """How many pictures show it."""
+    return NUM_FRAMES if one.kind == "clip" else 2
+
+
+def pictures(one: Doubtful, root: Path) -> list[Frame] | None:
+    """What shows it, (H, W, 3) RGB each: a clip's frames with the mask outlined; a photo, and its cut-out.
+
+    Args:
+        one: A clip or photo.
+        root: The folder that its picture and result are relative to.
+
+    Returns:
+        The pictures, or None where a file is gone or cannot be read.
+    """
+    from PIL import Image
+
+    try:
+        return _of_clip(one, root) if one.kind == "clip" else _of_photo(one, root)
+    except (OSError, ValueError, LookupError, SyntaxError, PvttError, Image.DecompressionBombError):
+        return None
+
+
 def _cells(one: Doubtful, root: Path) -> list[Image]:
     from PIL import Image, ImageDraw, ImageOps
 
-    try:
-        pictures = _of_clip(one, root) if one.kind == "clip" else _of_photo(one, root)
-    except (OSError, ValueError, PvttError):
+    found = pictures(one, root)
+    if found is None:
         cell = Image.new("RGB", CELL, SOFT)
         ImageDraw.Draw(cell).text((10, CELL[1] // 2 - 8), "cannot be read", fill=INK)
         return [cell]
-    return [ImageOps.pad(Image.fromarray(picture), CELL, color=SOFT) for picture in pictures]
+    return [ImageOps.pad(Image.fromarray(picture), CELL, color=SOFT) for picture in found]
 
 
 def _of_clip(one: Doubtful, root: Path) -> list[Frame]:
@@ -79,8 +102,10 @@ def _of_photo(one: Doubtful, root: Path) -> list[Frame]:
     from PIL import Image, ImageOps
 
     with Image.open(root / one.picture) as photo:
-        photo.draft("RGB", (2 * CELL[0], 2 * CELL[1]))
-        crawled = np.asarray(ImageOps.exif_transpose(photo).convert("RGB"))
+        photo.draft("RGB", PHOTO_SIZE)
+        upright = ImageOps.exif_transpose(photo)
+        upright.thumbnail(PHOTO_SIZE)
+        crawled = np.asarray(upright.convert("RGB"))
     with Image.open(root / one.result) as photo:
         cut_out = photo.convert("RGBA")
     backdrop = Image.new("RGBA", cut_out.size, OUTLINE)

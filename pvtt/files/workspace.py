@@ -38,6 +38,11 @@ class Workspace:
         return self.root / "ratings"
 
     @property
+    def reviews(self) -> Path:
+        """A person's answers on doubtful masks and cut-outs."""
+        return self.root / "reviews"
+
+    @property
     def params_file(self) -> Path:
         return self.root / "params.yaml"
 

@@ -1,9 +1,10 @@
-"""validate: the tables of clip, segment and photos → entries.jsonl, transfers.json, dataset.json, Data Docs."""
+"""validate: the tables of clip, segment and photos, less what reviews turned away → samples, transfers, Data Docs."""
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 STAGE = Stage(
     name="validate",
     help="Check the tables, split by product, write dataset.json",
-    reads=("${validate.transfers}", "data", "outs/clip", "outs/photos", "outs/segment"),
+    reads=("${validate.transfers}", "data", "outs/clip", "outs/photos", "outs/segment", "reviews"),
     params=("clip", "photos", "segment", "validate"),
     writes=(
         "outs/validate/entries.jsonl",
@@ -41,15 +42,18 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     """
     from pvtt.dataset.expectations import describe, raise_critical, validate_tables
     from pvtt.dataset.join import join, summarise
+    from pvtt.dataset.reviewed import without_turned_away
     from pvtt.dataset.tables import build_tables
     from pvtt.dataset.transfers import join_transfers
     from pvtt.files.atomic import atomic_directory, atomic_write_text
     from pvtt.records.base import write_jsonl
     from pvtt.records.catalog import REJECTS_FILE
     from pvtt.records.dataset import ENTRIES_FILE, DatasetFile, write_transfers
+    from pvtt.records.reviews import read_answers
 
-    sources = read_sources(workspace)
+    sources, reviewed_out = without_turned_away(read_sources(workspace), read_answers(workspace.reviews))
     dataset = join(sources, params)
+    dataset = replace(dataset, left_out=(*reviewed_out, *dataset.left_out))
     transfers = join_transfers(workspace.root, params.validate_.transfers, sources, dataset)
     tables = build_tables(workspace, sources, dataset, params.validate_)
     when = max(datetime.fromisoformat(product.retrieved_at) for product in sources.products)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -11,63 +16,17 @@ from click.testing import CliRunner
 from PIL import Image
 
 from pvtt.cli.data import command
-from pvtt.errors import MissingInputError
+from pvtt.errors import MissingInputError, PvttError
+from pvtt.files.append import append_line
 from pvtt.files.workspace import Workspace
-from pvtt.media.masks import write_masks
-from pvtt.media.video import write_video
-from pvtt.records.base import write_jsonl
-from pvtt.records.clips import Clip, Confidence, Mask, Photo, PhotoSet
-from tests.scenes import add_product, draw_shot
-
-SURE = Confidence(stability=1.0, agreement=1.0, area=1.0, border=1.0, objects=1.0, people=1.0)
-COUNTS = {"num_frames": 8, "width": 192, "height": 128}
+from pvtt.records.reviews import ANSWERS_FILE, ReviewAnswer
+from tests.dataset.doubtful import doubtful_project
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """Three clips, one of them sure, and two photos, one of them sure."""
-    (tmp_path / "params.yaml").write_text("{}\n")
     monkeypatch.chdir(tmp_path)
-    workspace = Workspace(tmp_path)
-    frames, shapes = draw_shot(0, 8)
-    for stage in ("clip/videos", "segment/masks", "photos/photos/A"):
-        (tmp_path / "outs" / stage).mkdir(parents=True)
-    Image.fromarray(frames[0]).save(tmp_path / "front.png")
-    products = [add_product(workspace, name, photos=[(tmp_path / "front.png").read_bytes()]) for name in "AB"]
-    clips, masks = [], []
-    for name, agreement in [("A", 0.75), ("B", 0.6), ("C", 1.0)]:
-        clips.append(
-            Clip(
-                product_id=name, clip_id="001", category="bottle", caption="a bottle", path=f"videos/{name}_001.mp4",
-                sha256="0" * 64, source_path=f"products/{name}/media/v.mp4", source_sha256="0" * 64,
-                source_start_s=0, source_end_s=1, fps=8, **COUNTS,
-            )
-        )  # fmt: skip
-        masks.append(
-            Mask(
-                product_id=name, clip_id="001", path=f"masks/{name}_001.mkv", sha256="0" * 64, clip_sha256="0" * 64,
-                segmenter="u2netp-1+dis-1", area_min=0.1, area_mean=0.1, area_max=0.1, border_fraction=0, **COUNTS,
-                confidence=SURE.model_copy(update={"agreement": agreement}),
-                doubts=() if agreement == 1.0 else ("agreement",),
-            )
-        )  # fmt: skip
-        write_video(workspace.out("clip") / clips[-1].path, frames, fps=8)
-        write_masks(workspace.out("segment") / masks[-1].path, shapes, fps=8)
-    photos = [
-        Photo(
-            path=f"photos/A/{number:02d}.png", sha256="0" * 64, source_path=products[0].photos[0].path,
-            source_sha256="0" * 64, perceptual_hash="0" * 16, area=0.2, doubts=doubts,
-        )
-        for number, doubts in enumerate([("cut_off", "unsure"), ()], 1)
-    ]  # fmt: skip
-    for photo in photos:
-        Image.fromarray(np.dstack([frames[0], shapes[0]])).save(workspace.out("photos") / photo.path)
-    write_jsonl(workspace.out("clip") / "clips.jsonl", clips)
-    write_jsonl(workspace.out("segment") / "masks.jsonl", masks)
-    write_jsonl(
-        workspace.out("photos") / "photos.jsonl", [PhotoSet(product_id="A", category="bottle", photos=tuple(photos))]
-    )
-    return workspace
+    return doubtful_project(tmp_path)
 
 
 def run(*args: str) -> str:
@@ -90,7 +49,6 @@ def test_the_doubtful_are_listed_the_least_sure_first_with_files_that_are_there(
     lines = run("--list").splitlines()
     assert len(lines) == 4
     assert "cut_off, unsure" in lines[-1]
-    assert run("--list") == run()
 
 
 def test_only_the_products_asked_for_are_listed(project: Workspace) -> None:
@@ -116,3 +74,45 @@ def test_they_are_drawn_with_their_outlines_and_what_cannot_be_read_is_told(proj
     assert (np.asarray(Image.open("sheet.png")) != pixels).any()
     with pytest.raises(MissingInputError, match="page 2"):
         run("--out", "sheet.png", "--page", "2")
+
+
+def test_what_a_person_answered_is_listed_on_demand_alone(project: Workspace) -> None:
+    first = json.loads(run("--json"))[0]
+    answer = ReviewAnswer(
+        **{name: first[name] for name in ("kind", "product_id", "name", "picture_sha256", "result_sha256")},
+        verdict="turn_away",
+        answered_at="2026-01-05T10:00:00+00:00",
+    )
+    append_line(project.reviews / ANSWERS_FILE, answer.to_json())
+    assert [one["name"] for one in json.loads(run("--list", "--json"))] == ["A_001", "photos/A/01.png"]
+    assert "2 of 2 doubtful" in run("--out", "sheet.png")
+    listed = json.loads(run("--answered", "--json"))
+    assert [(one["name"], one["answer"]) for one in listed] == [
+        ("B_001", "turn_away"),
+        ("A_001", None),
+        ("photos/A/01.png", None),
+    ]
+    assert [line.split()[0] for line in run("--answered").splitlines()[1:]] == ["turn_away", "open", "open"]
+
+
+def test_a_line_that_is_no_answer_is_named(project: Workspace) -> None:
+    project.reviews.mkdir()
+    (project.reviews / ANSWERS_FILE).write_text('{"kind": "film"}\n')
+    with pytest.raises(PvttError, match=r"answers\.jsonl:1: not a ReviewAnswer"):
+        run("--list")
+
+
+def test_the_page_is_served_until_it_is_stopped(project: Workspace) -> None:
+    command = [sys.executable, "-m", "pvtt.cli", "data", "review", "--port", "0"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, cwd=project.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("Review 3 of 3 doubtful at http://127.0.0.1:")
+        with urllib.request.urlopen(line.split()[6], timeout=30) as page:
+            assert b"Review doubtful masks" in page.read()
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=30)
+    assert (rest.strip(), errors, process.returncode) == ("Stopped. Every answer is saved.", "", 0)

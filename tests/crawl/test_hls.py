@@ -1,0 +1,221 @@
+"""Films that a shop serves as HLS: whole and unchanged in `data/`, or one reject that says why not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pvtt.crawl import crawl
+from pvtt.crawl.drafts import CrawlSummary
+from pvtt.crawl.playlist import Pieces, read_playlist
+from pvtt.files.storage import TEMPORARY_PREFIX
+from pvtt.files.workspace import Workspace
+from pvtt.items.runner import ItemRejectedError
+from pvtt.records.catalog import read_catalog
+from tests.crawl.hls_films import cut_into_pieces, film_bytes, pictures
+from tests.crawl.site import Page, Site, serving
+
+URL = "https://cdn.example/films/a/film.m3u8?token=1"
+HEAD = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n"
+MASTER = (
+    "#EXTM3U\n"
+    '#EXT-X-STREAM-INF:BANDWIDTH=80000,RESOLUTION=64x48,CODECS="avc1.64000a,mp4a.40.2"\n../ts/film.m3u8\n'
+    "#EXT-X-STREAM-INF:BANDWIDTH=900000000,RESOLUTION=1920x1080\nhuge.m3u8\n"
+    "#EXT-X-STREAM-INF:BANDWIDTH=90000,RESOLUTION=96x64\nbest.m3u8\n"
+)
+
+
+def media(*pieces: str, tags: str = "", end: str = "#EXT-X-ENDLIST\n") -> str:
+    return HEAD + tags + "".join(f"#EXTINF:1.0,\n{piece}\n" for piece in pieces) + end
+
+
+def variant_playlist(film: str) -> str:
+    return f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{film}\n"
+
+
+# Product: its playlist, the reason of its reject, and a word of the message.
+HOSTILE = {
+    "live": (media("/films/ts/piece0.ts", end=""), "not_a_video", "live"),
+    "aes": (media("/films/ts/piece0.ts", tags='#EXT-X-KEY:METHOD=AES-128,URI="/key"\n'), "not_a_video", "AES-128"),
+    "session-key": (MASTER + '#EXT-X-SESSION-KEY:METHOD=SAMPLE-AES,URI="skd://x"\n', "not_a_video", "SAMPLE-AES"),
+    "ranges": (media("/films/ts/piece0.ts", tags="#EXT-X-BYTERANGE:9@0\n"), "not_a_video", "parts of a larger file"),
+    "spliced": (media("/films/ts/piece0.ts", "/x.ts", tags="#EXT-X-DISCONTINUITY\n"), "not_a_video", "spliced"),
+    "itself": (variant_playlist("film.m3u8"), "not_a_video", "variants again"),
+    "many": (media(*("x" for _ in range(6000))), "too_large", "5000 pieces"),
+    "very-many": (media(*(f"{number}.ts" for number in range(100_000))), "too_large", "1 MB"),
+    "metadata": (media("http://169.254.169.254/latest.ts"), "forbidden_host", "piece 1 of 1"),
+    "elsewhere": (media("/films/ts/piece0.ts", "/to-elsewhere"), "forbidden_host", "piece 2 of 2"),
+    "file": (media("file:///etc/passwd"), "forbidden_host", "scheme"),
+    "variant-elsewhere": (variant_playlist("http://10.0.0.1/film.m3u8"), "forbidden_host", "a playlist of the film"),
+    "missing": (media("/films/ts/piece0.ts", "gone.ts"), "http_error", "404"),
+    "unwanted": (media("/films/ts/piece0.ts", "/private/1.ts"), "robots_forbidden", "piece 2 of 2"),
+    "endless": (media("/endless.ts"), "too_large", "max_video_mb"),
+    "walls": (media("/wall.html", "/wall.html"), "not_a_video", "put together"),
+    "no-map": (media("/films/mp4/piece0.m4s"), "not_a_video", "put together"),
+}  # fmt: skip
+
+
+@dataclass
+class Crawled:
+    """A shop of such films after a crawl."""
+
+    site: Site
+    elsewhere: Site
+    workspace: Workspace
+    films: dict[str, bytes]  # product → the film that it was cut from
+    summary: CrawlSummary
+    rejects: dict[str, list[dict[str, str]]]  # by product
+
+    def film(self, product_id: str) -> Path:
+        """A product's film in `data/`."""
+        (video,) = read_catalog(self.workspace.data)[product_id].videos
+        assert video.media_type == "video/mp4"
+        return self.workspace.data / video.path
+
+
+def add_film(site: Site, product_id: str, playlist: str | bytes) -> None:
+    video = {"@type": "VideoObject", "contentUrl": f"/films/{product_id}/film.m3u8"}
+    site.add_product(product_id, 1, photos=0, video=video)
+    site.add(f"/films/{product_id}/film.m3u8", playlist, headers={"Content-Type": "application/vnd.apple.mpegurl"})
+
+
+@pytest.fixture(scope="module")
+def crawled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawled]:
+    workspace = Workspace(tmp_path_factory.mktemp("hls"))
+    films = {"ts": film_bytes(1), "mp4": film_bytes(2), "master": film_bytes(3, 96, 64)}
+    with serving(Site()) as site, serving(Site()) as elsewhere:
+        for name in ("ts", "mp4"):
+            pieces = cut_into_pieces(films[name], fragmented=name == "mp4")
+            add_film(site, name, pieces.pop("film.m3u8"))
+            for file, body in pieces.items():
+                site.add(f"/films/{name}/{file}", body)
+        add_film(site, "master", MASTER)
+        pieces = cut_into_pieces(films["master"])
+        pieces["best.m3u8"] = pieces.pop("film.m3u8").replace(b"piece", b"best-piece")
+        pieces["huge.m3u8"] = media("huge.ts").encode()
+        for file, body in pieces.items():
+            site.add(f"/films/master/{file.replace('piece', 'best-piece')}", body)
+        for name, (playlist, _, _) in HOSTILE.items():
+            add_film(site, name, playlist)
+        site.add("/to-elsewhere", b"", status=302, headers={"Location": f"{elsewhere.url}piece0.ts"})
+        site.add("/private/1.ts", pieces["piece1.ts"])
+        site.add("/endless.ts", b"G" + b"x" * 9999, endless=True)
+        site.add("/wall.html", "<html><body>Log in</body></html>" * 50)
+        site.add("/robots.txt", "User-agent: *\nDisallow: /private/\n")
+        site.add_index(*(f"/products/{name}.html" for name in (*films, *HOSTILE)))
+        summary = crawl(workspace, site.params(max_video_mb=1))
+        rows: dict[str, list[dict[str, str]]] = {}
+        for row in map(json.loads, (workspace.data / "rejects.jsonl").read_text().splitlines()):
+            rows.setdefault(row["product_id"], []).append(row)
+        yield Crawled(site, elsewhere, workspace, films, summary, rows)
+
+
+@pytest.mark.parametrize("product_id", ["ts", "mp4", "master"])
+def test_the_film_has_the_pictures_that_it_was_cut_from(product_id: str, crawled: Crawled, tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(crawled.films[product_id])
+    expected, times = pictures(tmp_path / "film.mp4")
+    found, found_times = pictures(crawled.film(product_id))
+    np.testing.assert_array_equal(found, expected)
+    assert found_times == times
+    assert product_id not in crawled.rejects
+
+
+@pytest.mark.parametrize("product_id", HOSTILE)
+def test_what_gives_no_film_is_one_reject_that_says_why(product_id: str, crawled: Crawled) -> None:
+    _, reason, word = HOSTILE[product_id]
+    (row,) = crawled.rejects[product_id]
+    assert row["reason"] == reason
+    assert word in row["message"]
+    assert product_id not in read_catalog(crawled.workspace.data)
+
+
+def test_pieces_are_asked_for_as_everything_else_is(crawled: Crawled) -> None:
+    asked = [path for path, _ in crawled.site.requests]
+    assert asked.count("/robots.txt") == 1
+    assert not any(path.startswith("/private") or path.endswith("huge.ts") for path in asked)
+    assert crawled.elsewhere.requests == []
+    assert asked.count("/films/master/huge.m3u8") == 1  # looked at, and too large by its bit rate
+    assert asked.count("/films/itself/film.m3u8") == 2
+
+
+def test_nothing_is_left_lying_about(crawled: Crawled) -> None:
+    assert list(crawled.workspace.root.rglob(f"{TEMPORARY_PREFIX}*")) == []
+    staging = next((crawled.workspace.state / "crawl").rglob("staging"))
+    assert len(list(staging.iterdir())) in (0, 3)
+
+
+def test_a_second_crawl_fetches_no_piece(crawled: Crawled) -> None:
+    before = {name: crawled.film(name).read_bytes() for name in crawled.films}
+    crawled.site.requests.clear()
+    summary = crawl(crawled.workspace, crawled.site.params(max_video_mb=1))
+    assert (summary.num_unchanged, summary.num_dropped, summary.num_new) == (3, 0, 0)
+    asked = [path for path, _ in crawled.site.requests]
+    assert not any("best" in path or path.endswith(("init.mp4", "piece1.m4s", "piece1.ts")) for path in asked)
+    assert {name: crawled.film(name).read_bytes() for name in crawled.films} == before
+
+
+def test_a_piece_that_is_away_for_a_while_costs_no_product(workspace: Workspace) -> None:
+    pieces = cut_into_pieces(film_bytes(4))
+    with serving(Site()) as site:
+        add_film(site, "ring", pieces.pop("film.m3u8"))
+        for file, body in pieces.items():
+            site.add(f"/films/ring/{file}", body)
+        site.add_index("/products/ring.html")
+        crawl(workspace, site.params())
+        first = read_catalog(workspace.data)["ring"].videos
+        site.pages["/films/ring/film.m3u8"].body += b"\n"
+        site.pages["/films/ring/piece3.ts"] = Page(b"", status=503)
+        summary = crawl(workspace, site.params())
+    assert (summary.complete, summary.num_dropped, summary.rejects) == (False, 0, {"http_error": 1})
+    assert read_catalog(workspace.data)["ring"].videos == first
+
+
+def test_addresses_are_relative_to_the_playlist() -> None:
+    text = media("1.ts", "../b/2.ts", "/3.ts?x=1", "//other.example/4.ts", "https://x.example/5.ts")
+    found = read_playlist(f"\ufeff{text}".replace("\n", "\r\n").encode(), URL)
+    assert isinstance(found, Pieces)
+    assert found.urls == (
+        "https://cdn.example/films/a/1.ts",
+        "https://cdn.example/films/b/2.ts",
+        "https://cdn.example/3.ts?x=1",
+        "https://other.example/4.ts",
+        "https://x.example/5.ts",
+    )
+    assert (found.init, found.duration_s) == (None, 5.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "#EXTM3U",
+        "#EXTM3U8\n1.ts",
+        HEAD + "1.ts\n#EXT-X-ENDLIST",
+        HEAD + "#EXTINF:nan,\n1.ts\n#EXT-X-ENDLIST",
+        HEAD + "#EXTINF:-1,\n1.ts\n#EXT-X-ENDLIST",
+        HEAD + "#EXTINF:1,\nhttp://[\n#EXT-X-ENDLIST",
+        media("1.ts", tags="#EXT-X-MAP:BANDWIDTH=1\n"),
+        media("1.ts", tags='#EXT-X-MAP:URI="a.mp4"\n#EXT-X-MAP:URI="b.mp4"\n'),
+        media("1.ts", tags='#EXT-X-MAP:URI="a.mp4",BYTERANGE="9@0"\n'),
+        media("1.ts", tags="#EXT-X-KEY:METHOD=\x1b[31m\n"),
+        media("1.ts", tags="#EXT-X-KEY:\n"),
+        media("1.ts", tags="#EXT-X-STREAM-INF:BANDWIDTH=1\n"),
+        "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n",
+        media("x" * 5000),
+    ],
+)  # fmt: skip
+def test_what_is_no_playlist_of_a_film_is_a_reject(text: str) -> None:
+    with pytest.raises(ItemRejectedError) as error:
+        read_playlist(text.encode(), URL)
+    assert error.value.reason == "not_a_video"
+    assert error.value.message.isprintable()
+
+
+def test_bytes_that_are_no_text_are_a_reject() -> None:
+    with pytest.raises(ItemRejectedError, match="UTF-8"):
+        read_playlist(b"#EXTM3U\n\xff\xfe", URL)
