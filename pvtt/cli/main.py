@@ -29,6 +29,7 @@ OTHER_COMMANDS = {
     "export": ("pvtt.cli.export", "Write the dataset in the experiment document's folder layout."),
     "figure": ("pvtt.cli.figure", "Draw template, mask, photos and output side by side."),
     "generate": ("pvtt.cli.generate", "Make a new ad from a template film and photos of another product."),
+    "import": ("pvtt.cli.import_layout", "Take over an exported dataset, or a public one."),
     "jobs": ("pvtt.cli.jobs", "The Slurm jobs of this checkout: what waits and why, logs, cancel, retry."),
     "model": ("pvtt.cli.model", "What the model is made of, and what its parts cost."),
     "plan": ("pvtt.cli.plan", "What a run takes: memory, disk, hours, and whether it fits."),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
+from pvtt.dataset.data_docs import finish
 from pvtt.dataset.suites import build_suites
 from pvtt.errors import ValidationFailedError
 from pvtt.params.file import Params
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from pvtt.dataset.tables import Tables
 
 MAX_VALUE_LENGTH = 16
-_MOMENT = re.compile(r"\b\d{8}T\d{6}\.\d{6}Z\b")  # of loading a table, of writing a page
-_RANDOM_ID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")  # of what a page folds and unfolds
 NUM_NAMED = 5  # rows named in an error message; `expectations.jsonl` names them all
 
 
@@ -34,7 +31,7 @@ def validate_tables(tables: Tables, params: Params, data_docs: Path, when: datet
     Args:
         tables: As `pvtt.dataset.tables.build_tables` makes them.
         params: What the suites' ranges come from.
-        data_docs: Where the HTML goes; `index.html` is its start. Equal tables give equal bytes.
+        data_docs: Where the HTML goes; `index.html` is its start. Equal tables give equal bytes; no page asks a host.
         when: The time that the HTML shows: that of the data, since equal data give equal pages.
     """
     context = _context(data_docs)
@@ -61,16 +58,8 @@ def validate_tables(tables: Tables, params: Params, data_docs: Path, when: datet
         results += sorted(found, key=lambda result: order.index(result.expectation))  # it sorts them by column
     with _logged_errors_raised():
         context.build_data_docs()
-    for page in data_docs.rglob("*.html"):
-        page.write_text(_without_chance(page.read_text(encoding="utf-8"), when), encoding="utf-8")
+    finish(data_docs, results, when)
     return results
-
-
-def _without_chance(html: str, when: datetime) -> str:
-    """A page with `when` for every moment in it, and with its random ids numbered in their order."""
-    html = _MOMENT.sub(when.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ"), html)
-    ids = {name: str(UUID(int=number)) for number, name in enumerate(dict.fromkeys(_RANDOM_ID.findall(html)))}
-    return _RANDOM_ID.sub(lambda match: ids[match[0]], html)
 
 
 def raise_critical(results: Sequence[ExpectationResult], where: Path) -> None:
@@ -128,6 +117,7 @@ def _context(data_docs: Path) -> EphemeralDataContext:
 
     site = {
         "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
         "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
         "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(data_docs.resolve())},
     }

@@ -5,6 +5,7 @@ DIR/videos/{product}_{clip}.mp4          the clips
 DIR/masked/{product}_{clip}.mp4          the clips with the product's pixels set to 0
 DIR/masks/{product}_{clip}/00000.png …   one mask a frame, 255 = product
 DIR/product_images/{product}/00.png …    the photos, with alpha
+DIR/entries.jsonl                        ours: what dataset.json has no field for, so that `pvtt import` loses nothing
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from pvtt.media.arrays import Frame
 from pvtt.media.images import write_png
 from pvtt.media.masks import iter_masks
 from pvtt.media.video import iter_frames, write_video
-from pvtt.records.base import Record
-from pvtt.records.dataset import DatasetEntry, DatasetFile
+from pvtt.records.base import Record, write_jsonl
+from pvtt.records.dataset import ENTRIES_FILE, DatasetEntry, DatasetFile
 
 STAGE = "export"
 
@@ -92,6 +93,7 @@ def export_dataset(workspace: Workspace, entries: Sequence[DatasetEntry], folder
         photos = {(entry.product_id, path) for entry in entries for path in entry.photo_paths}
         for product_id, path in sorted(photos):
             _copy(workspace.root / path, out / "product_images" / product_id / Path(path).name)
+        write_jsonl(out / ENTRIES_FILE, entries)
         DatasetFile.from_entries(entries).write(out / "dataset.json")
 
 

@@ -35,6 +35,7 @@ def build_suites(params: Params) -> dict[str, list[Expectation]]:
     one_of = gxe.ExpectColumnValuesToBeInSet
     pattern = gxe.ExpectColumnValuesToMatchRegex
     not_null = gxe.ExpectColumnValuesToNotBeNull
+    null = gxe.ExpectColumnValuesToBeNull
     equal = gxe.ExpectColumnPairValuesToBeEqual
     return {
         "products": [
@@ -115,6 +116,13 @@ def build_suites(params: Params) -> dict[str, list[Expectation]]:
                 value_set=["intact", "not_checked"],
                 description="files exist, and their content is that which was recorded",
             ),
+            one_of(
+                column="seen",
+                value_set=[True],
+                severity="warning",
+                description="clips and photos of samples can be opened, so that copies of them are found: make those "
+                "that cannot anew, or take their sources out with `pvtt data reject`",
+            ),
         ],
         "samples": [
             rows(min_value=1, description="there are samples"),
@@ -135,6 +143,31 @@ def build_suites(params: Params) -> dict[str, list[Expectation]]:
                 max_value=MAX_GROUP_FRACTION,
                 severity="warning",
                 description=f"no group of near-duplicates holds more than {MAX_GROUP_FRACTION:.0%} of the products",
+            ),
+        ],
+        "held_out_clips": [
+            null(
+                column="copy_of",
+                severity="warning",
+                description="no clip of val or test is a copy of another split's, encoded again, scaled or mirrored: "
+                "take one's film out with `pvtt data reject`",
+            ),
+        ],
+        "held_out_photos": [
+            null(
+                column="copy_of",
+                severity="warning",
+                description="no photo of val or test is a copy of another split's, encoded again, scaled or mirrored: "
+                "take one out with `pvtt data reject`",
+            ),
+        ],
+        "categories": [
+            between(
+                column="num_test",
+                min_value=0 if validate.split_ratios[2] == 0 else 1,
+                severity="warning",
+                description="test has products of each category that is trained on: crawl more of those it lacks, or "
+                "read its figures as those of the others",
             ),
         ],
         "splits": [
@@ -165,6 +198,20 @@ def build_suites(params: Params) -> dict[str, list[Expectation]]:
                 max_value=validate.max_rejected_clip_fraction,
                 description=f"at most {validate.max_rejected_clip_fraction:.0%} of the shots were turned away "
                 "(validate.max_rejected_clip_fraction)",
+            ),
+            between(
+                column="copied_fraction",
+                max_value=validate.max_copied_fraction,
+                description=f"at most {validate.max_copied_fraction:.0%} of the held-out clips copy another split's "
+                "(validate.max_copied_fraction): take their films out with `pvtt data reject`",
+            ),
+            between(
+                column="mask_drift",
+                max_value=validate.max_mask_drift,
+                severity="warning",
+                description=f"mask areas are within {validate.max_mask_drift:g} of the last committed version's, "
+                "beyond chance (validate.max_mask_drift): look at new masks with `pvtt data review`, and whether "
+                "segment changed",
             ),
         ],
     }

@@ -16,6 +16,8 @@ class ValidateParams(Record):
         default=4, ge=0, le=64
     )  # photos this alike (pHash) put two products in one split
     min_products: int = Field(default=10, ge=1)  # fewer is a critical failure
+    max_copied_fraction: Fraction = 0.05  # more held-out clips that copy another split's are a critical failure
+    max_mask_drift: Fraction = 0.1  # Kolmogorov-Smirnov, beyond chance, of mask areas to the last committed version
     max_rejected_clip_fraction: Fraction = 0.5  # a larger share of rejected shots is a critical failure
     transfers: str = "pvtt/builtin/shop/truths"  # folder of truths of transfers between test products
     max_hashed_files: int = Field(default=2000, ge=0)  # clips, masks and photos, together, whose content is checked

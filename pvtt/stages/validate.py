@@ -40,8 +40,10 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         MissingInputError: A stage before has not run.
         ValidationFailedError: A critical expectation failed; names the rows.
     """
+    from pvtt.dataset.drift import FIELD, drift, histogram
     from pvtt.dataset.expectations import describe, raise_critical, validate_tables
     from pvtt.dataset.join import join, summarise
+    from pvtt.dataset.looks import look_at
     from pvtt.dataset.reviewed import without_turned_away
     from pvtt.dataset.tables import build_tables
     from pvtt.dataset.transfers import join_transfers
@@ -55,7 +57,10 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     dataset = join(sources, params)
     dataset = replace(dataset, left_out=(*reviewed_out, *dataset.left_out))
     transfers = join_transfers(workspace.root, params.validate_.transfers, sources, dataset)
-    tables = build_tables(workspace, sources, dataset, params.validate_)
+    areas = histogram(mask.area_mean for mask in sources.masks)
+    moved = drift(workspace, areas)
+    looks = look_at(workspace, dataset.entries, dispatcher)
+    tables = build_tables(workspace, sources, dataset, params.validate_, looks, moved)
     when = max(datetime.fromisoformat(product.retrieved_at) for product in sources.products)
     with atomic_directory(workspace.out(STAGE.name)) as out:
         results = validate_tables(tables, params, out / "data_docs", when)
@@ -68,6 +73,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     num_critical = sum(result.severity == "critical" for result in failed)
     metrics = summarise(sources, dataset) | {
         "transfers": len(transfers.entries),
+        FIELD: areas,
         "expectations": {
             "passed": len(results) - len(failed),
             "failed_critical": num_critical,
@@ -75,6 +81,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
         },
     }
     atomic_write_text(workspace.metrics / f"{STAGE.name}.json", json.dumps(metrics, indent=2) + "\n")
+    print(f"validate: {moved.says}", file=sys.stderr)
     for result in failed:
         if result.severity == "warning":
             print(f"validate: warning: {describe(result)}", file=sys.stderr)

@@ -1,0 +1,151 @@
+"""Public datasets in their own layouts, drawn small: what becomes of them, and what a crawl takes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from pvtt.cli.import_layout import LAYOUTS as NAMES
+from pvtt.cli.import_layout import command
+from pvtt.crawl import crawl
+from pvtt.dataset.layouts import LAYOUTS, convert
+from pvtt.errors import MissingInputError, PvttError
+from pvtt.files.workspace import Workspace
+from pvtt.media.video import probe, read_video
+from pvtt.params.crawl import CrawlParams
+from pvtt.records.base import read_jsonl
+from pvtt.records.catalog import Reject, read_catalog
+from tests.scenes import draw_shot
+
+
+def draw(folder: Path, count: int, step: int = 1, seed: int = 0, suffix: str = ".jpg") -> Path:
+    frames, masks = draw_shot(seed, count)
+    for index in range(count):
+        for name, picture in (("JPEGImages", frames[index][..., ::-1]), ("Annotations", masks[index])):
+            kind = suffix if name == "JPEGImages" else ".png"
+            path = Path(str(folder).replace("JPEGImages", name)) / f"{index * step:05d}{kind}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), picture)
+    return folder
+
+
+@pytest.fixture
+def davis(tmp_path: Path) -> Path:
+    root = tmp_path / "DAVIS"
+    for seed, name in enumerate(("bear", "gold-fish")):
+        draw(root / "JPEGImages" / "480p" / name, 5, seed=seed)
+    return root
+
+
+def test_davis_sequences_become_films_that_a_crawl_takes(davis: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        command, [str(davis), "--layout", "davis", "--to", str(tmp_path / "products")], catch_exceptions=False
+    )
+    assert "2 products; masks are made anew by `pvtt segment`" in result.stdout
+    film = tmp_path / "products" / "bear" / "film.mp4"
+    info = probe(film)
+    assert (info.width, info.height, info.rate) == (192, 128, 24)
+    frames, _ = draw_shot(0, 5)
+    assert np.abs(read_video(film).astype(int) - frames).mean() < 6
+
+    workspace = Workspace(tmp_path / "project")
+    crawl(workspace, CrawlParams(source="folder", start=str(tmp_path / "products")))
+    catalog = read_catalog(workspace.data)
+    assert {product.title for product in catalog.values()} == {"bear", "gold fish"}
+    assert all(len(product.videos) == 1 for product in catalog.values())
+
+
+def test_of_several_resolutions_the_largest_is_taken(davis: Path, tmp_path: Path) -> None:
+    draw(davis / "JPEGImages" / "Full-Resolution" / "camel", 3)
+    convert("davis", davis, tmp_path / "products")
+    assert {path.name for path in (tmp_path / "products").iterdir()} == {"camel", "rejects.jsonl"}
+
+
+def test_youtube_vos_gives_category_and_rate(tmp_path: Path) -> None:
+    root = tmp_path / "YouTube-VOS"
+    draw(root / "train" / "JPEGImages" / "003234408d", 4, step=5)
+    draw(root / "train" / "JPEGImages" / "0043f083b5", 4)
+    kinds = {"003234408d": ["penguin", "penguin"], "0043f083b5": ["sedan", "person"]}
+    videos = {
+        name: {"objects": {str(number): {"category": kind} for number, kind in enumerate(of_video)}}
+        for name, of_video in kinds.items()
+    }
+    (root / "train" / "meta.json").write_text(json.dumps({"videos": videos}))
+    convert("youtube-vos", root, tmp_path / "products")
+    rates = {name: probe(tmp_path / "products" / name / "film.mp4").rate for name in kinds}
+    assert rates == {"003234408d": 6, "0043f083b5": 30}
+    details = {name: json.loads((tmp_path / "products" / name / "product.json").read_text()) for name in kinds}
+    assert {name: one["category"] for name, one in details.items()} == {
+        "003234408d": "penguin",
+        "0043f083b5": "uncategorised",
+    }
+
+
+def test_dreambooth_gives_photos_without_films(tmp_path: Path) -> None:
+    root = tmp_path / "dreambooth"
+    for subject in ("backpack", "cat2"):
+        for number in range(3):
+            (root / "dataset" / subject).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (64, 64), (number, 80, 90)).save(root / "dataset" / subject / f"{number:02d}.jpg")
+    listing = "Classes\nsubject_name,class\nbackpack,backpack\ncat2,cat\n\nPrompts\n"
+    (root / "dataset" / "prompts_and_classes.txt").write_text(listing)
+    converted = convert("dreambooth", root, tmp_path / "products")
+    assert (converted.num_products, converted.num_films) == (2, 0)
+    assert json.loads((tmp_path / "products" / "cat2" / "product.json").read_text())["category"] == "cat"
+    assert len(list((tmp_path / "products" / "cat2").glob("photo-*.jpg"))) == 3
+
+
+def test_what_is_odd_is_one_reject_each_and_the_rest_is_taken(davis: Path, tmp_path: Path) -> None:
+    images = davis / "JPEGImages" / "480p"
+    path = draw(images / "cut", 3) / "00001.jpg"
+    path.write_bytes(path.read_bytes()[:400])
+    (draw(images / "empty", 3) / "00001.jpg").write_bytes(b"")
+    (images / "bare").mkdir()
+    Image.new("RGB", (64, 64)).save(draw(images / "sizes", 3) / "00001.jpg")
+    outside = draw(tmp_path / "JPEGImages" / "outside", 3)
+    (images / "link").symlink_to(outside)
+    (draw(images / "inner", 3) / "00003.jpg").symlink_to(outside / "00000.jpg")
+    os.mkdir(os.fsencode(images) + b"/\xe9\xe8")  # noqa: PTH102
+    draw(images / "BEAR", 3)
+    convert("davis", davis, tmp_path / "products")
+    rejects = read_jsonl(tmp_path / "products" / "rejects.jsonl", Reject)
+    assert {one.item.rsplit("/", 1)[-1]: one.reason for one in rejects} == {
+        "cut": "unreadable",
+        "empty": "unreadable",
+        "bare": "no_frames",
+        "sizes": "frame_size",
+        "link": "forbidden_path",
+        "inner": "forbidden_path",
+        "\\xe9\\xe8": "no_frames",
+        "bear": "bad_name",
+    }
+    names = {path.name for path in (tmp_path / "products").iterdir()}
+    assert names == {"BEAR", "gold-fish", "rejects.jsonl"}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_another_layout_is_told_and_nothing_is_written(layout: str, tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    with pytest.raises(MissingInputError) as failure:
+        convert(layout, tmp_path / "source", tmp_path / "products")
+    assert failure.value.hint
+    assert not (tmp_path / "products").exists()
+
+
+def test_a_folder_with_files_is_not_replaced(davis: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(PvttError, match="is not empty"):
+        convert("davis", davis, tmp_path)
+    with pytest.raises(PvttError, match="lies in"):
+        convert("davis", davis, davis / "products")
+
+
+def test_the_command_knows_every_layout() -> None:
+    assert set(NAMES) == {"pvtt", *LAYOUTS}
