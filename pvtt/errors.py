@@ -76,6 +76,12 @@ class GateShutError(PvttError):
     exit_code = 9
 
 
+class NotLearnedError(PvttError):
+    """A model did not learn a few samples by heart: more of them, or more hours, will not help before it does."""
+
+    exit_code = 10
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an error says; the name of its class where it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -37,6 +37,7 @@ OTHER_COMMANDS = {
     "rate": ("pvtt.cli.rate", "Rate generated videos 1-5, or compare two at a time, on a local page."),
     "shop": ("pvtt.cli.shop", "Build or serve the sample shop."),
     "studio": ("pvtt.cli.studio", "Try out new ads on a local page: drop a film and photos, look, render, compare."),
+    "train": ("pvtt.cli.train", "What is tried before a training: can the model learn a few samples by heart?"),
     "weights": ("pvtt.cli.weights", "List, fetch and check published networks that profiles name."),
     "wan-tiny": ("pvtt.cli.wan_tiny", "Train the small base model that the project ships."),
 }
@@ -83,7 +84,7 @@ def command(ctx: click.Context, debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Entry point. Exit codes: 0 done, 1 error, 2 wrong usage or params, 3-9 as in `pvtt.errors`, 130 interrupted.
+    """Entry point. Exit codes: 0 done, 1 error, 2 wrong usage or params, 3-10 as in `pvtt.errors`, 130 interrupted.
 
     Args:
         arguments: Of the command; None takes those of this process, which then runs the workspace's own code.

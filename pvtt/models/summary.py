@@ -102,8 +102,13 @@ def published(params: Params, name: str) -> list[PartCost]:
         params: Of the profile that trains it; its conditioning counts.
         name: One of `WAN_T2V`.
     """
+    return part_costs(params, published_config(name), params.model.conditioning)
+
+
+def published_config(name: str) -> dict[str, Any]:
+    """The transformer's configuration of a Wan2.1-T2V of a published size, one of `WAN_T2V`."""
     stock = {"patch_size": (1, 2, 2), "attention_head_dim": HEAD_DIM, "in_channels": 16, "out_channels": 16}
-    return part_costs(params, stock | {"text_dim": 4096, "freq_dim": 256} | WAN_T2V[name], params.model.conditioning)
+    return stock | {"text_dim": 4096, "freq_dim": 256} | WAN_T2V[name]
 
 
 def new_transformer(params: Params, config: dict[str, Any], conditioning: Sequence[str]) -> ProductVideoTransformer:

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from pvtt.params.base import Fraction, Positive, Weight
 from pvtt.records.base import Record
 
+Attention = Literal["auto", "math", "efficient", "flash", "cudnn", "flash_attn_2", "flash_attn_3", "xformers"]
+
 
 class LossParams(Record):
     """Weights of the loss's terms; a weight of 0 costs nothing. docs/losses.md says when to use which."""
@@ -42,6 +44,19 @@ class PerceptualParams(Record):
     max_sigma: Fraction = 0.5  # only samples up to this noise level: above it the estimate is a blur
 
 
+class LoraParams(Record):
+    """An adapter in place of `trainable`: frozen weights, and a product of two thin matrices beside each."""
+
+    rank: int = Field(default=0, ge=0)  # of the adapter; 0: off
+    alpha: Positive = 16.0  # the adapter counts alpha / rank
+    targets: tuple[str, ...] = (
+        "blocks.*.attn?.to_q",
+        "blocks.*.attn?.to_k",
+        "blocks.*.attn?.to_v",
+        "blocks.*.attn?.to_out.0",
+    )  # patterns of linear layers' names that get one
+
+
 class StageTrainParams(Record):
     """One training stage."""
 
@@ -57,6 +72,7 @@ class StageTrainParams(Record):
     checkpoint_every: int = Field(default=100, ge=1)  # steps
     validate_every: int = Field(default=100, ge=1)  # steps
     trainable: tuple[str, ...] = ()  # patterns of parameter names
+    lora: LoraParams = LoraParams()
 
 
 class TrainParams(Record):
@@ -64,6 +80,8 @@ class TrainParams(Record):
     precision: Literal["fp32", "bf16"] = "bf16"  # of the transformer's computation
     gradient_checkpointing: bool = False  # less memory, more time
     compile: bool = False  # the transformer's blocks, with TorchInductor: for a GPU; takes a minute at the start
+    attention: Attention = "auto"  # kernels of attention to the video and to the text; auto: torch's choice
+    deterministic: bool = True  # equal runs give equal bytes; false lets a GPU take faster kernels
     optimizer: Literal["adamw", "muon"] = "adamw"  # muon: for matrices, with AdamW for the rest; not with FSDP2
     product_dropout: Fraction = 0.1  # share of samples trained without photos, for classifier-free guidance
     text_dropout: Fraction = 0.1  # the same for the caption
@@ -78,3 +96,12 @@ class TrainParams(Record):
     wandb: Literal["offline", "online", "disabled"] = "offline"  # how Weights & Biases logs
     stage1: StageTrainParams
     stage2: StageTrainParams
+
+    @model_validator(mode="after")
+    def _new_parts_are_trained_whole(self) -> TrainParams:
+        if self.stage1.lora.rank:
+            raise ValueError(
+                "stage1.lora.rank is not 0: the first stage trains new parts, beside which there is nothing to adapt; "
+                "LoRA is a mode of stage2"
+            )
+        return self

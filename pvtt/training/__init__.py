@@ -6,6 +6,8 @@
     losses.py       their formulas
     loss_inputs.py  what they need besides a batch
     parameters.py   which parameters are trained
+    lora.py         an adapter in their place
+    attention.py    which kernels compute attention
     precision.py    what is computed in bfloat16
     processes.py    what several processes must agree on
     sharding.py     tensors of FSDP2, whole and in shards

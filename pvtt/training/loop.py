@@ -30,6 +30,7 @@ from pvtt.models.contracts import Contracts
 from pvtt.models.loading import load_scheduler, load_vae, require_pipeline
 from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.records.training import TrainingMetrics
+from pvtt.training.attention import set_attention
 from pvtt.training.batches import Batches, Positions
 from pvtt.training.checkpoint import CheckpointStore, rng_state, set_rng_state
 from pvtt.training.dataset import Batch, HighNoise, SampleSequence
@@ -37,13 +38,14 @@ from pvtt.training.held_out import HeldOut
 from pvtt.training.history import summarise_history
 from pvtt.training.job import TrainJob, key_parts
 from pvtt.training.log import TrainingLog
+from pvtt.training.lora import prepare_trainable
 from pvtt.training.loss_inputs import load_loss_inputs
 from pvtt.training.model import (
     encode_constants,
     tokens_of,
 )
 from pvtt.training.objective import evaluate_loss, require_masks
-from pvtt.training.parameters import declare_trainable, shorten
+from pvtt.training.parameters import shorten
 from pvtt.training.precision import in_bf16
 from pvtt.training.preemption import DeferredSignals
 from pvtt.training.processes import Processes
@@ -63,12 +65,13 @@ def train(job: TrainJob) -> TrainingMetrics:
 
     Raises:
         MissingInputError: The data or the model to start from is not there.
-        ParamsError: A pattern of trainable parameters matches nothing, the batch does not divide, or nothing can be
-            compiled here.
+        ParamsError: A pattern of trainable parameters matches nothing, the batch does not divide, nothing can be
+            compiled here, or the attention's backend does not run here.
         PvttError: The loss is not finite; names the samples.
         StorageError: A checkpoint or the result could not be written.
     """
-    with deterministic(), accelerate_for(job.params.train, job.settings.gradient_accumulation) as accelerator:
+    params, accumulation = job.params.train, job.settings.gradient_accumulation
+    with deterministic(params.deterministic), accelerate_for(params, accumulation) as accelerator:
         return Training(job, accelerator).run()
 
 
@@ -125,10 +128,11 @@ class Training:
         )
 
         model = start_model(job, tokens_of(self.dataset.read(0, 0).conditions))
-        self.trainable_names = declare_trainable(model, settings.trainable, f"{job.settings_key}.trainable")
+        self.trainable_names = prepare_trainable(model, settings, job.settings_key, job.params.seed)
         self.num_parameters = sum(parameter.numel() for parameter in model.parameters())
         self.num_trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
         is_sharded = accelerator.distributed_type == DistributedType.FSDP
+        set_attention(model, self.params.attention, accelerator.device, self.params.precision == "bf16")
         if self.params.gradient_checkpointing:
             model.enable_gradient_checkpointing()
         if self.params.compile:

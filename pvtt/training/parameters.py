@@ -12,7 +12,7 @@ from torch import nn
 from pvtt.errors import ParamsError
 
 
-def match_parameters(names: Sequence[str], patterns: Sequence[str], key: str) -> list[str]:
+def match_parameters(names: Sequence[str], patterns: Sequence[str], key: str, what: str = "parameter") -> list[str]:
     """The names that a stage's patterns declare, in the names' order.
 
     Args:
@@ -20,19 +20,20 @@ def match_parameters(names: Sequence[str], patterns: Sequence[str], key: str) ->
         patterns: Shell-style patterns of whole names or of a module's name, which stands for everything in it:
             `blocks.*.parts.*`, `patch_embedding`, `blocks.*.attn1.*`.
         key: The key in `params.yaml` that holds them, for errors.
+        what: What the names are of, for errors.
 
     Raises:
         ParamsError: There is no pattern, or one matches nothing; says which, and the nearest names.
     """
     if not patterns:
-        raise ParamsError(f"{key} is empty: nothing would be trained", f"list parameter name patterns in {key}")
+        raise ParamsError(f"{key} is empty: nothing would be trained", f"list {what} name patterns in {key}")
     chosen: set[str] = set()
     for pattern in patterns:
         matched = {name for name in names if fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")}
         if not matched:
             near = difflib.get_close_matches(pattern, _candidates(names), n=3, cutoff=0.0)
             raise ParamsError(
-                f"{key}: {pattern!r} matches no parameter; the nearest names are {', '.join(near)}",
+                f"{key}: {pattern!r} matches no {what}; the nearest names are {', '.join(near)}",
                 f"correct the pattern in {key}; `*` stands for any part of a name",
             )
         chosen |= matched

@@ -13,13 +13,15 @@ from torch import nn
 from pvtt.files.atomic import atomic_write_text
 from pvtt.models.contracts import Contracts
 from pvtt.models.transformer import ProductVideoTransformer
+from pvtt.params.train import LoraParams
 from pvtt.records.training import LOSS_FILE, VALIDATION_FILE
 from pvtt.training.history import write_csv
 from pvtt.training.job import TrainJob
+from pvtt.training.lora import ADAPTER_FOLDER, adapter_tensors, merged, plain_names, write_adapter
 from pvtt.training.model import complete_pipeline, save_pipeline
 from pvtt.training.processes import Processes
-from pvtt.training.sharding import whole
 
+NO_ADAPTER = LoraParams()
 MAX_FILE = "10GB"  # as diffusers' `save_pretrained` has it
 PATTERN = "diffusion_pytorch_model{suffix}.safetensors"
 
@@ -32,16 +34,22 @@ def save_model(
     processes: Processes,
 ) -> None:
     """Write the pipeline folder of a trained model. Arguments as of `save_together`, and what `save_pipeline` takes."""
-    encode = job.params.encode
+    encode, lora = job.params.encode, job.settings.lora
+    state = model.state_dict()
     if processes.count > 1:
-        save_together(None if folder is None else folder / "transformer", model, processes)
+        save_together(None if folder is None else folder / "transformer", model, processes, lora)
         with processes.together():
             if folder is not None:
                 complete_pipeline(folder, job.source, contracts, encode)
     elif folder is not None:
         result = ProductVideoTransformer.from_config(model.config)
-        result.load_state_dict(whole(model.state_dict()))
+        result.load_state_dict({name: merged(state, key, lora) for name, key in plain_names(state).items()})
         save_pipeline(folder, result, job.source, contracts, encode)
+    if lora.rank:
+        adapter = adapter_tensors(state, lora)
+        with processes.together():
+            if folder is not None:
+                write_adapter(folder / ADAPTER_FOLDER, adapter)
 
 
 def write_records(
@@ -68,7 +76,9 @@ def write_records(
         (out / "samples" / picture.name).write_bytes(picture.read_bytes())
 
 
-def save_together(folder: Path | None, model: ProductVideoTransformer, processes: Processes) -> None:
+def save_together(
+    folder: Path | None, model: ProductVideoTransformer, processes: Processes, lora: LoraParams = NO_ADAPTER
+) -> None:
     """Write a transformer's folder, as `save_pretrained` does, a file at a time: nobody ever holds more of it whole.
 
     All processes must call it.
@@ -77,6 +87,7 @@ def save_together(folder: Path | None, model: ProductVideoTransformer, processes
         folder: Of the one process that writes; None in the others.
         model: Sharded, or the same in all.
         processes: All of them.
+        lora: Of its adapter, which is merged.
 
     Raises:
         StorageError: It could not be written.
@@ -85,7 +96,9 @@ def save_together(folder: Path | None, model: ProductVideoTransformer, processes
     from safetensors.torch import save_file
 
     state = model.state_dict()
-    shapes = {name: torch.empty(tensor.shape, dtype=tensor.dtype, device="meta") for name, tensor in state.items()}
+    keys = plain_names(state)
+    tensors_of = {name: state[key] for name, key in keys.items()}
+    shapes = {name: torch.empty(one.shape, dtype=one.dtype, device="meta") for name, one in tensors_of.items()}
     plan = split_torch_state_dict_into_shards(shapes, max_shard_size=MAX_FILE, filename_pattern=PATTERN)
     with processes.together():
         if folder is not None:
@@ -93,10 +106,9 @@ def save_together(folder: Path | None, model: ProductVideoTransformer, processes
     for file, names in plan.filename_to_tensors.items():
         tensors = {}
         for name in names:
-            tensor = state[name]
-            full = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+            full = merged(state, keys[name], lora)
             if folder is not None:
-                tensors[name] = full.detach().cpu().contiguous()
+                tensors[name] = full.contiguous()
         with processes.together():
             if folder is not None:
                 save_file(tensors, folder / file, metadata={"format": "pt"})

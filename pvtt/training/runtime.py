@@ -42,16 +42,21 @@ def machine() -> dict[str, Any]:
 
 
 @contextmanager
-def deterministic() -> Iterator[None]:
-    """Deterministic kernels and a deliberate number of threads in the block."""
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+def deterministic(strict: bool = True) -> Iterator[None]:
+    """Deterministic kernels and a deliberate number of threads in the block.
+
+    Args:
+        strict: `train.deterministic`. False: torch takes the fastest kernels, and tries which they are.
+    """
+    threads, before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     debugging: Any = torch.utils.deterministic
     fill, benchmark = debugging.fill_uninitialized_memory, torch.backends.cudnn.benchmark
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is not deterministic without
+    if strict:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is not deterministic without
     torch.set_num_threads(num_threads())
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(strict, warn_only=True)
     debugging.fill_uninitialized_memory = False  # a debugging aid that costs a write of every buffer
-    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.benchmark = not strict
     try:
         with warnings.catch_warnings():
             # Wan's RMSNorm keeps float32 weights under autocast, on purpose.
@@ -59,7 +64,7 @@ def deterministic() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict)
+        torch.use_deterministic_algorithms(before)
         debugging.fill_uninitialized_memory = fill
         torch.backends.cudnn.benchmark = benchmark
 

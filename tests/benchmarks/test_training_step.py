@@ -28,6 +28,26 @@ def shortened(params: Params, precision: Literal["fp32", "bf16"]) -> Params:
     return params.model_copy(update={"train": params.train.model_copy(update=changes)})
 
 
+def test_what_deterministic_kernels_cost(tmp_path: Path, project_root: Path) -> None:
+    """Steps of both kinds, in turns, of one training."""
+    workspace = Workspace(tmp_path)
+    (tmp_path / "models").symlink_to(project_root / "models")
+    write_encoded(workspace.out("encode"), {"train": 8}, num_variants=1, max_views=4, shape=SHAPE)
+    params = shortened(load_params(project_root / "params.yaml"), "fp32")
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    with accelerate_for(params.train, 1) as accelerator:
+        training = Training(TrainJob(workspace, "train_stage1", params), accelerator)
+        for _ in range(WARM_UP_STEPS + STEPS):
+            for strict in (True, False):
+                with deterministic(strict):
+                    start = time.perf_counter()
+                    training.train_step()
+                    seconds[strict].append(time.perf_counter() - start)
+    best = {strict: min(values[WARM_UP_STEPS:]) for strict, values in seconds.items()}
+    print(f"\ndeterministic: {best[True]:.2f} s a step, else {best[False]:.2f}", end="")
+    assert best[True] < 1.5 * best[False]
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_seconds_a_step(tmp_path: Path, project_root: Path, precision: Literal["fp32", "bf16"]) -> None:
     workspace = Workspace(tmp_path)
