@@ -38,8 +38,9 @@ from pvtt.params.file import Params, load_params
 from pvtt.promotion.gate import Candidate, own_account, read_candidate, require_another_person, require_open
 from pvtt.promotion.ledger import PROMOTIONS, in_force, read_promotions
 from pvtt.promotion.mapping import promoted_params, write_promoted_params
-from pvtt.promotion.outcome import SHARDING, describe_champion, record_answer, roll_back, sign_off, summarise_candidate
+from pvtt.promotion.outcome import SHARDING, describe_champion, record_answer, sign_off, summarise_candidate
 from pvtt.promotion.plan import plan_on, require_fit
+from pvtt.promotion.rollback import CHAMPION, read_pending, roll_back, steps
 from pvtt.records.promotion import Account, SignOff, TrainingPlan
 from pvtt.stages.all import STAGE_NAMES
 
@@ -219,14 +220,34 @@ def check_command(slurm_profile: str) -> None:
 
 
 @main.command("rollback")
-@click.option("--person", required=True, help="Your name; it stays on record.")
-@click.option("--reason", required=True, help="Why; it stays on record.")
-def rollback_command(person: str, reason: str) -> None:
-    """Take the promotion in force back; the one before it is in force again. Nothing is deleted."""
+@click.option("--person", help="Your name; it stays on record.")
+@click.option("--reason", help="Why; it stays on record.")
+@click.option("--record-only", is_flag=True, help="Leave models/champion and params.yaml as they are.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done; nothing is written.")
+def rollback_command(person: str | None, reason: str | None, record_only: bool, dry_run: bool) -> None:
+    """Take the promotion in force back, and put the one before it back: record, params and model. Nothing is deleted.
+
+    Killed on the way, the same command finishes it.
+    """
     with exit_with_errors():
-        rollback = roll_back(own_workspace(), person, reason)
-        click.echo(f"Promotion {rollback.withdraws} is rolled back ({PROMOTIONS}, number {rollback.number}).")
-        click.echo(describe_champion(in_force(read_promotions(own_workspace().root))))
+        if dry_run:
+            click.echo("\n".join(steps(own_workspace(), record_only=record_only)))
+        else:
+            click.echo(rollback(own_workspace(), person or "", reason or "", record_only))
+
+
+def rollback(workspace: Workspace, person: str, reason: str, record_only: bool) -> str:
+    """Roll back; returns what to tell a person. Raises as `roll_back`."""
+    begun = read_pending(workspace)
+    done = roll_back(workspace, person, reason, record_only=record_only)
+    champion = in_force(read_promotions(workspace.root))
+    lines = [f"Promotion {done.withdraws} is rolled back ({PROMOTIONS}, number {done.number})."]
+    if begun is not None:
+        lines = [f"Finished the rollback that {done.sign_off.person} began: {lines[0]}"]
+    lines.append(describe_champion(champion))
+    if champion is not None and not record_only:
+        lines.append(f"Its model is in {CHAMPION}, its params are params.yaml; `train.start: champion` continues it.")
+    return "\n".join(lines)
 
 
 _answering("approve", "approved")

@@ -105,21 +105,31 @@ def add(workspace: Workspace, entry: EntryT) -> EntryT:
     """
     path = workspace.root / PROMOTIONS
     with hold_lock(workspace.state / "promotions.lock", "recording a promotion"):
-        before = read_promotions(workspace.root)
-        previous = sha256_bytes(_lines(path)[-1]) if before else NO_PREVIOUS
-        numbered = entry.model_copy(update={"number": len(before) + 1, "previous": previous})
-        append_line(path, numbered.to_json())
-    return numbered
+        entry = numbered(workspace.root, entry)
+        append_line(path, entry.to_json())
+    return entry
 
 
-def commit_entry(workspace: Workspace, entry: Promotion | Rollback) -> None:
-    """Commit what was recorded, signed where the line says so. Raises `PvttError` where Git refuses."""
+def numbered(root: Path, entry: EntryT) -> EntryT:
+    """The same line with its number and the hash of the line before in it. Raises as `read_promotions`."""
+    before = read_promotions(root)
+    previous = sha256_bytes(_lines(root / PROMOTIONS)[-1]) if before else NO_PREVIOUS
+    return entry.model_copy(update={"number": len(before) + 1, "previous": previous})
+
+
+def commit_entry(workspace: Workspace, entry: Promotion | Rollback, also: Sequence[str] = ()) -> None:
+    """Commit what was recorded, and `also` these paths, signed where the line says so.
+
+    Raises:
+        PvttError: Git refuses.
+    """
     sign_off = entry.sign_off
     if isinstance(entry, Rollback):
         title = f"Promotion {entry.withdraws} rolled back by {sign_off.person}"
     else:
         title = f"Promotion of run {entry.run.run_id}: {sign_off.outcome} by {sign_off.person}"
-    git_commit(workspace.root, [PROMOTIONS.parent.as_posix()], f"{title}\n\n{sign_off.reason}", sign=sign_off.signed)
+    paths = [PROMOTIONS.parent.as_posix(), *also]
+    git_commit(workspace.root, paths, f"{title}\n\n{sign_off.reason}", sign=sign_off.signed)
 
 
 def write_samples(root: Path, run_id: str, samples: Sequence[PromotedSample]) -> str:

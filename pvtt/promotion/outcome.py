@@ -1,22 +1,22 @@
-"""What a person is shown, what their answer becomes, and how it is taken back."""
+"""What a person is shown, and what their answer becomes."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from pvtt.decision.text import format_decision
-from pvtt.errors import GateShutError, PvttError
+from pvtt.errors import PvttError
 from pvtt.files.git import signs_commits
 from pvtt.files.workspace import Workspace
 from pvtt.models.origin import model_sha256
 from pvtt.params.file import Params
 from pvtt.promotion.champion import describe_comparison
-from pvtt.promotion.gate import Candidate, own_account
-from pvtt.promotion.ledger import NO_PREVIOUS, PROMOTIONS, add, commit_entry, in_force, read_promotions, write_samples
+from pvtt.promotion.gate import Candidate
+from pvtt.promotion.ledger import NO_PREVIOUS, add, commit_entry, write_samples
 from pvtt.promotion.mapping import describe_changes
 from pvtt.promotion.plan import describe_plan
 from pvtt.records.decision import read_decision
-from pvtt.records.promotion import Account, Outcome, Promotion, Rollback, SignOff, TrainingPlan
+from pvtt.records.promotion import Account, Evidence, Outcome, Promotion, SignOff, TrainingPlan
 
 SHARDING = "infra/accelerate/fsdp2.yaml"
 
@@ -34,12 +34,23 @@ def summarise_candidate(workspace: Workspace, candidate: Candidate, params: Para
     return "\n\n".join(
         (
             format_decision(read_decision(workspace.metrics / "decision.json")),
-            f"computed again: figures and decision agree, and so do the kept films of {len(evidence.audited)} samples",
+            describe_audit(evidence),
             describe_comparison(evidence.comparison),
             describe_changes(params),
             describe_plan(plan),
         )
     )
+
+
+def describe_audit(evidence: Evidence) -> str:
+    """What was computed and measured again, and what was not, as lines for a person."""
+    lines = ["computed again, and they agree: summaries and decision, from the samples' own figures"]
+    if evidence.audited:
+        again = ", ".join(evidence.measured_again)
+        lines.append(f"measured again, of {len(evidence.audited)} samples whose films are kept: {again}")
+    if evidence.not_measured_again:
+        lines.append(f"not measured again, since nothing is kept of it: {', '.join(evidence.not_measured_again)}")
+    return "\n".join(lines)
 
 
 def sign_off(
@@ -113,34 +124,11 @@ def run_command(slurm_profile: str) -> str:
     )
 
 
-def roll_back(workspace: Workspace, person: str, reason: str) -> Rollback:
-    """Take the promotion in force back. Both lines stay on record, and the one before it is in force again.
-
-    Args:
-        workspace: The checkout.
-        person: Who takes it back: anyone may, since a stop must not wait for a second person.
-        reason: Why.
-
-    Raises:
-        GateShutError: Nothing is in force.
-        PvttError: The person or reason is empty, or the record is not what it was.
-    """
-    champion = in_force(read_promotions(workspace.root))
-    if champion is None:
-        raise GateShutError("no promotion is in force: there is nothing to roll back", f"read {PROMOTIONS}")
-    word = sign_off(workspace, "rolled_back", person, reason, own_account(workspace), None)
-    rollback = add(workspace, Rollback(number=1, previous=NO_PREVIOUS, sign_off=word, withdraws=champion.number))
-    commit_entry(workspace, rollback)
-    return rollback
-
-
 def describe_champion(promotion: Promotion | None) -> str:
-    """Which promotion is in force, and how to have its model back."""
+    """Which promotion is in force."""
     if promotion is None:
         return "No promotion is in force."
-    commit = promotion.evidence.commit[:12]
     return (
-        f"In force is promotion {promotion.number}, run {promotion.run.run_id}. Its model and params come back with\n"
-        f"  dvc get . {promotion.run.model} --rev {commit} -o models/champion\n"
-        f"  git checkout {commit} -- params.yaml"
+        f"In force is promotion {promotion.number}, run {promotion.run.run_id}, "
+        f"evaluated at commit {promotion.evidence.commit[:12]}."
     )

@@ -104,7 +104,9 @@ class Evidence(Record):
     unmeasured: tuple[str, ...]  # criteria without a value, a phrase each
     lowered_targets: tuple[str, ...]  # easier than the experiment document's, a phrase each
     contradictions: tuple[str, ...]  # recorded figures that are not what was computed again
-    audited: tuple[str, ...]  # samples whose kept videos were measured again
+    audited: tuple[str, ...]  # samples that were measured again, from kept films, clips and photos
+    measured_again: tuple[str, ...] = ()  # metrics of these samples
+    not_measured_again: tuple[str, ...] = ()  # metrics that nothing is kept of
     submitters: tuple[Account, ...]  # who committed the results
     comparison: Comparison
 
