@@ -145,8 +145,9 @@ class Pixels:
     def true_text(self, reader: Reader) -> str | None:
         """What is written on the product in the true film, read once; None without a truth or where it is not seen."""
         if self._true_text is None:
-            known = self.truth is not None and self.product is not None
-            self._true_text = (read_product(self.truth, self.product, reader) if known else None,)
+            truth, product = self.truth, self.product
+            text = None if truth is None or product is None else read_product(truth, product, reader)
+            self._true_text = (text,)
         return self._true_text[0]
 
     @cached_property
