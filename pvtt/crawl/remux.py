@@ -32,7 +32,7 @@ def remux(source: Path, format: str, target: Path) -> None:
             av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as film,
         ):
             picture = moving_picture(pieces)
-            if picture is None:
+            if picture is None or picture.codec_context is None:
                 raise fault("its pieces hold no moving picture")
             _move(pieces, picture, film)
     except (av.error.FFmpegError, OSError, ValueError) as error:

@@ -259,16 +259,16 @@ class ShopSpider(scrapy.Spider):
             url = pending.pop()
             if ("page", url) in self._seen:
                 continue
-            is_sitemap = url in self._sitemaps
-            if is_sitemap and self._num_sitemaps >= MAX_SITEMAPS:
+            is_map = url in self._sitemaps
+            if is_map and self._num_sitemaps >= MAX_SITEMAPS:
                 self._limited = True
                 continue
-            if not is_sitemap and self._num_pages >= self._job.params.max_pages:
+            if not is_map and self._num_pages >= self._job.params.max_pages:
                 self._limited = True
                 return
             self._seen.add(("page", url))
-            self._num_pages += not is_sitemap
-            self._num_sitemaps += is_sitemap
+            self._num_pages += not is_map
+            self._num_sitemaps += is_map
             known = self._state.page(url)
             if known is not None and known.fresh and isinstance(known.record, PageRecord):
                 self._num_not_modified += 1
@@ -368,11 +368,16 @@ class ShopSpider(scrapy.Spider):
         page = as_page(response, self._max_bytes(url))
         if url not in self._sitemaps and not is_sitemap(page.body):
             return self._page_record(page, is_start=url == self._job.start)
-        assert self._job.start is not None
-        sites = {urlsplit(self._job.start).netloc, urlsplit(response.url).netloc}
-        record, num_outside = read_sitemap(page.body, response.url, sites)
+        record, num_outside = read_sitemap(page.body, response.url, self._sites(response.url))
         self._num_outside += num_outside
         return record
+
+    def _sites(self, url: str) -> set[str]:
+        """Hosts and ports of the shop's pages: the start's, that which it redirects to, and a sitemap's own."""
+        assert self._job.start is not None
+        start = self._state.page(self._job.start)
+        links = start.record.links[:1] if start is not None and isinstance(start.record, PageRecord) else ()
+        return {urlsplit(one).netloc for one in (self._job.start, url, *links)}
 
     def _page_record(self, response: TextResponse, is_start: bool) -> PageRecord:
         content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")

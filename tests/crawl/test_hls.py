@@ -18,7 +18,7 @@ from pvtt.files.workspace import Workspace
 from pvtt.items.runner import ItemRejectedError
 from pvtt.records.catalog import read_catalog
 from tests.crawl.hls_films import cut_into_pieces, film_bytes, pictures
-from tests.crawl.site import Page, Site, serving
+from tests.crawl.site import Site, serving
 
 URL = "https://cdn.example/films/a/film.m3u8?token=1"
 HEAD = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n"
@@ -149,30 +149,20 @@ def test_nothing_is_left_lying_about(crawled: Crawled) -> None:
     assert len(list(staging.iterdir())) in (0, 3)
 
 
-def test_a_second_crawl_fetches_no_piece(crawled: Crawled) -> None:
+def test_a_second_crawl_fetches_what_changed_and_a_piece_that_is_away_costs_nothing(crawled: Crawled) -> None:
     before = {name: crawled.film(name).read_bytes() for name in crawled.films}
     crawled.site.requests.clear()
+    crawled.site.pages["/films/ts/film.m3u8"].body += b"\n"
+    crawled.site.add("/films/ts/piece3.ts", b"", status=503)
     summary = crawl(crawled.workspace, crawled.site.params(max_video_mb=1))
-    assert (summary.num_unchanged, summary.num_dropped, summary.num_new) == (3, 0, 0)
+    assert (summary.complete, summary.num_unchanged, summary.num_dropped, summary.num_new) == (False, 3, 0, 0)
+    rows = map(json.loads, (crawled.workspace.data / "rejects.jsonl").read_text().splitlines())
+    (row,) = (row for row in rows if row["product_id"] == "ts")
+    assert (row["reason"], row["failed"]) == ("http_error", True)
+    assert "piece 4 of 6" in row["message"]
     asked = [path for path, _ in crawled.site.requests]
-    assert not any("best" in path or path.endswith(("init.mp4", "piece1.m4s", "piece1.ts")) for path in asked)
+    assert not any("best" in path or path.endswith(("init.mp4", "piece1.m4s")) for path in asked)
     assert {name: crawled.film(name).read_bytes() for name in crawled.films} == before
-
-
-def test_a_piece_that_is_away_for_a_while_costs_no_product(workspace: Workspace) -> None:
-    pieces = cut_into_pieces(film_bytes(4))
-    with serving(Site()) as site:
-        add_film(site, "ring", pieces.pop("film.m3u8"))
-        for file, body in pieces.items():
-            site.add(f"/films/ring/{file}", body)
-        site.add_index("/products/ring.html")
-        crawl(workspace, site.params())
-        first = read_catalog(workspace.data)["ring"].videos
-        site.pages["/films/ring/film.m3u8"].body += b"\n"
-        site.pages["/films/ring/piece3.ts"] = Page(b"", status=503)
-        summary = crawl(workspace, site.params())
-    assert (summary.complete, summary.num_dropped, summary.rejects) == (False, 0, {"http_error": 1})
-    assert read_catalog(workspace.data)["ring"].videos == first
 
 
 def test_addresses_are_relative_to_the_playlist() -> None:
