@@ -127,8 +127,13 @@ def look_at(workspace: Workspace, entries: Sequence[DatasetEntry], dispatcher: D
 
 
 def look_at_product(payload: SeenProduct, directory: Path, params: LooksParams) -> Looks:
-    """Look at a product's files. Raises `PvttError` where one is not the file that was recorded."""
-    return Looks(hashes=tuple(_look(file) for file in payload.files))
+    """Look at a product's files, at equal ones once. Raises `PvttError` where one is not the file that was recorded."""
+    seen: dict[tuple[Kind, str, int], str | None] = {}
+    for file in payload.files:
+        key = (file.kind, file.sha256, file.num_frames)
+        if key not in seen:
+            seen[key] = _look(file)
+    return Looks(hashes=tuple(seen[file.kind, file.sha256, file.num_frames] for file in payload.files))
 
 
 def _look(file: SeenFile) -> str | None:
