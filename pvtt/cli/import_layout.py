@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from pvtt.records.catalog import Reject
 
-LAYOUTS = ("pvtt", "davis", "youtube-vos", "dreambooth")
+LAYOUTS = ("pvtt", "davis", "youtube-vos", "dreambooth", "vpdata")
 
 
 @click.command("import")

@@ -1,11 +1,7 @@
-"""Public datasets as a folder of products, which `pvtt crawl --source folder` takes.
-
-    davis        JPEGImages/<resolution>/<sequence>/00000.jpg, the largest resolution; 24 frames a second
-    youtube-vos  [train|valid|test/]JPEGImages/<video>/00000.jpg, meta.json; the names count frames of 30 a second
-    dreambooth   [dataset/]<subject>/*.jpg, [dataset/]prompts_and_classes.txt; photos without films
+"""Public datasets as a folder of products, which `pvtt crawl --source folder` takes: one writer for all layouts.
 
 Frames become a film at their own size and rate. Masks are not taken over: `segment` makes those of all clips, in one
-way, so that figures of several sources compare. Each sequence or subject ends as a product or as a reject.
+way, so that figures of several sources compare. Each sequence, film or subject ends as a product or as a reject.
 """
 
 from __future__ import annotations
@@ -14,39 +10,28 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pvtt.dataset.pictures import is_own, read_picture
-from pvtt.errors import MissingInputError, PvttError
+from pvtt.dataset.public import LAYOUTS, Found, Span
+from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_directory
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.arrays import Frame
-from pvtt.media.video import write_video
+from pvtt.media.video import VideoError, iter_frames, write_video
 from pvtt.records.base import write_jsonl
 from pvtt.records.catalog import PRODUCT_FILE, REJECTS_FILE, Reject
 
 STAGE = "import"
 CRF = 12  # as the clips' own
-DAVIS_FPS = 24.0
-YOUTUBE_VOS_FPS = 30
 _NUMBERED = re.compile(r"^(\d+)\.(?:jpe?g|png)$", re.IGNORECASE)
 _PICTURE = re.compile(r"\.(?:jpe?g|png|webp)$", re.IGNORECASE)
 _ODD = re.compile(r"[^A-Za-z0-9]+")
-
-
-@dataclass(frozen=True)
-class Found:
-    """A sequence or a subject: a folder of frames, or of photos."""
-
-    folder: Path
-    category: str | None
-    rate: Callable[[Sequence[int]], float] | None  # frames a second, from the frames' numbers; None: they are photos
 
 
 @dataclass(frozen=True)
@@ -82,6 +67,8 @@ def convert(layout: str, source: Path, target: Path) -> Converted:
             item = os.fsencode(found.folder.relative_to(source)).decode("utf-8", "backslashreplace")
             name = _ODD.sub("-", item.rsplit("/", 1)[-1]).strip("-")[:64]
             try:
+                if found.fault is not None:
+                    raise ItemRejectedError("bad_row", found.fault)
                 if not name or name.lower() in names:
                     raise ItemRejectedError("bad_name", "its name has no letter, or another has it already")
                 if not is_own(found.folder, source):
@@ -92,7 +79,7 @@ def convert(layout: str, source: Path, target: Path) -> Converted:
                 rejects.append(Reject(stage=STAGE, item=item, reason=error.reason, message=error.message))
                 continue
             names.add(name.lower())
-            num_films += found.rate is not None
+            num_films += found.rate is not None or bool(found.spans)
         if not names:
             first = f", first {rejects[0].item}: {rejects[0].message}" if rejects else ""
             raise PvttError(f"{source}: nothing of it can be used{first}", f"is it a dataset of the layout {layout}?")
@@ -104,7 +91,12 @@ def _write(found: Found, source: Path, product: Path) -> None:
     """One product's directory. Raises `ItemRejectedError`."""
     product.mkdir()
     details = {"title": _title(found.folder), "category": found.category or "uncategorised"}
+    details |= {"description": found.description} if found.description else {}
     (product / PRODUCT_FILE).write_text(json.dumps(details, ensure_ascii=False), encoding="utf-8")
+    for number, span in enumerate(found.spans, start=1):
+        _cut(found.folder, span, product / f"film-{number:02d}.mp4")
+    if found.spans:
+        return
     if found.rate is None:
         photos = sorted(path for path in found.folder.iterdir() if _PICTURE.search(path.name))
         for number, path in enumerate(photos):
@@ -118,6 +110,21 @@ def _write(found: Found, source: Path, product: Path) -> None:
     if len(numbers) < 2:
         raise ItemRejectedError("no_frames", f"it holds {len(numbers)} numbered frames")
     write_video(product / "film.mp4", _frames([numbered[one] for one in numbers], source), found.rate(numbers), CRF)
+
+
+def _cut(film: Path, span: Span, target: Path) -> None:
+    """Some frames of a film as a film."""
+    wanted = islice(iter_frames(film), span.start, span.end)
+    try:
+        count = write_video(
+            target, (frame[: len(frame) // 2 * 2, : frame.shape[1] // 2 * 2] for frame in wanted), span.fps
+        )
+    except VideoError as error:
+        raise ItemRejectedError(error.reason, error.message) from None
+    if count < span.end - span.start:
+        raise ItemRejectedError(
+            "frame_count", f"frames {span.start} to {span.end} are listed, {count} of them are there"
+        )
 
 
 def _frames(paths: Sequence[Path], source: Path) -> Iterator[Frame]:
@@ -141,67 +148,3 @@ def _read(path: Path, source: Path) -> Frame:
 def _title(folder: Path) -> str:
     name = os.fsencode(folder.name).decode("utf-8", "replace")
     return re.sub(r"[-_]+", " ", name).strip() or name
-
-
-def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def _davis(source: Path) -> Iterator[Found]:
-    sizes = {"Full-Resolution": 2, "1080p": 1}
-    resolutions = _folders(source / "JPEGImages") if (source / "JPEGImages").is_dir() else []
-    if not resolutions:
-        raise MissingInputError(
-            f"{source} holds no JPEGImages/480p or the like", "name the folder that holds JPEGImages"
-        )
-    best = max(resolutions, key=lambda path: sizes.get(path.name, 0))
-    yield from (Found(folder, None, lambda numbers: DAVIS_FPS) for folder in _folders(best))
-
-
-def _youtube_vos(source: Path) -> Iterator[Found]:
-    parts = [
-        path for path in (source, source / "train", source / "valid", source / "test") if (path / "JPEGImages").is_dir()
-    ]
-    if not parts:
-        raise MissingInputError(f"{source} holds no JPEGImages", "name the folder that holds train/ or JPEGImages/")
-    for part in parts:
-        categories = _categories(part / "meta.json")
-        for folder in _folders(part / "JPEGImages"):
-            yield Found(folder, categories.get(folder.name), _youtube_vos_rate)
-
-
-def _youtube_vos_rate(numbers: Sequence[int]) -> float:
-    """Every fifth frame is there, in some copies every one; one that is missing changes little."""
-    step = round(float(np.median(np.diff(numbers))))
-    return float(Fraction(YOUTUBE_VOS_FPS, max(1, step)))
-
-
-def _categories(file: Path) -> dict[str, str]:
-    """What a video shows, where all its objects are of one kind."""
-    if not file.is_file():
-        return {}
-    try:
-        videos: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["videos"]
-        kinds = {name: {str(one["category"]) for one in video["objects"].values()} for name, video in videos.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise PvttError(f"{file} is not the meta.json of YouTube-VOS", "download it again, or remove it") from None
-    return {name: kind.pop() for name, kind in kinds.items() if len(kind) == 1}
-
-
-def _dreambooth(source: Path) -> Iterator[Found]:
-    root = source / "dataset" if (source / "dataset").is_dir() else source
-    if not root.is_dir() or not _folders(root):
-        raise MissingInputError(f"{source} holds no folder a subject", "name the folder that holds dataset/")
-    classes: dict[str, str] = {}
-    listing = root / "prompts_and_classes.txt"
-    if listing.is_file():
-        rows = re.findall(r"^([\w-]+),([\w -]+)$", listing.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
-        classes = {subject: kind for subject, kind in rows if subject != "subject_name"}
-    yield from (Found(folder, classes.get(folder.name), None) for folder in _folders(root))
-
-
-LAYOUTS: dict[str, Callable[[Path], Iterator[Found]]] = {
-    "davis": _davis,
-    "youtube-vos": _youtube_vos,
-    "dreambooth": _dreambooth,
-}

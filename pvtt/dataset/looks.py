@@ -1,6 +1,7 @@
 """How the samples look, and which held-out ones are copies of what another split shows.
 
     a clip's middle frame, a photo's cut-out on white ──► grey, 64×64 ──► signs of 16×16 low frequencies: 256 bits
+                                                      └─► mean colours of 4×4 cells
 
 One item a product in the item cache, so a clip is decoded once, and one more product costs one product's work. A
 mirrored copy has the signs of its odd horizontal frequencies turned, so it is found from the same bits.
@@ -24,6 +25,7 @@ from pvtt.files.hashing import sha256_bytes, sha256_file
 from pvtt.files.workspace import Workspace
 from pvtt.items.dispatcher import Dispatcher
 from pvtt.items.runner import Item, Outcome, run_items
+from pvtt.media.arrays import Frame
 from pvtt.media.video import VideoError, VideoReader
 from pvtt.records.base import Record
 from pvtt.records.dataset import DatasetEntry, Split
@@ -36,10 +38,14 @@ MIRRORED = np.uint64(0x5555_5555_5555_5555)  # the odd horizontal frequencies of
 # quality 50, mirrored or not: 117 clips differ in up to 18, but for two of one colour, and clips of two products in 52
 # and more. 70 photos differ in up to 12, photos of two products in 22 and more. 64 bits leave no such gap: 6 against 4.
 DISTANCE = {"clip": 28, "photo": 17}
+CELLS = 4
+# Levels, of 255, that a cell's colour may differ by; of those copies at most 4. One shape in two colours is no copy.
+MAX_COLOUR = 12
 BLOCK = 64  # held-out ones compared at once: 100 MB at 50,000 others
 
 Kind = Literal["clip", "photo"]
 Words = npt.NDArray[np.uint64]
+Colours = npt.NDArray[np.uint8]
 
 
 class SeenFile(Record):
@@ -62,7 +68,7 @@ class LooksParams(Record):
 
 
 class Looks(Record):
-    """Of each file the 256 bits, hexadecimal; None: it cannot be decoded."""
+    """Of each file the 256 bits and the colours, hexadecimal; None: it cannot be decoded."""
 
     hashes: tuple[str | None, ...]
 
@@ -76,12 +82,14 @@ class Look:
         name: Its path below the workspace.
         split: Of its product.
         words: (4,), its hash; None where it could not be looked at.
+        colours: (4, 4, 3), RGB of its cells.
     """
 
     kind: Kind
     name: str
     split: Split
     words: Words | None
+    colours: Colours
 
 
 @dataclass(frozen=True)
@@ -122,40 +130,54 @@ def look_at(workspace: Workspace, entries: Sequence[DatasetEntry], dispatcher: D
     for product_id, of_product in files.items():
         found = hashes.get(product_id, (None,) * len(of_product))
         for (path, file), value in zip(of_product.items(), found, strict=True):
-            looks.append(Look(file.kind, path, splits[product_id], None if value is None else _words(value)))
+            looks.append(Look(file.kind, path, splits[product_id], *_parse(value)))
     return looks
 
 
 def look_at_product(payload: SeenProduct, directory: Path, params: LooksParams) -> Looks:
-    """Look at a product's files. Raises `PvttError` where one is not the file that was recorded."""
-    return Looks(hashes=tuple(_look(file) for file in payload.files))
+    """Look at a product's files, at equal ones once. Raises `PvttError` where one is not the file that was recorded."""
+    seen: dict[tuple[Kind, str, int], str | None] = {}
+    for file in payload.files:
+        key = (file.kind, file.sha256, file.num_frames)
+        if key not in seen:
+            seen[key] = _look(file)
+    return Looks(hashes=tuple(seen[file.kind, file.sha256, file.num_frames] for file in payload.files))
 
 
 def _look(file: SeenFile) -> str | None:
     picture = _middle_frame(file) if file.kind == "clip" else _cut_out(file)
-    return None if picture is None else f"{perceptual_hash(picture):0{WORDS * 16}x}"
+    return None if picture is None else describe(picture)
 
 
-def perceptual_hash(picture: npt.NDArray[np.uint8]) -> int:
-    """The 256 bits of a grey picture, (H, W)."""
+def describe(picture: Frame) -> str:
+    """The 256 bits and the 48 colours of a picture, (H, W, 3) RGB, hexadecimal."""
     import imagehash
     from PIL import Image
 
-    return int(str(imagehash.phash(Image.fromarray(picture), hash_size=SIDE)), 16)
+    image = Image.fromarray(picture)
+    cells = image.resize((CELLS, CELLS), Image.Resampling.BOX)
+    return f"{imagehash.phash(image, hash_size=SIDE)}{cells.tobytes().hex()}"
 
 
-def _middle_frame(file: SeenFile) -> npt.NDArray[np.uint8] | None:
+def _parse(value: str | None) -> tuple[Words | None, Colours]:
+    if value is None:
+        return None, np.zeros((CELLS, CELLS, 3), np.uint8)
+    words = np.array([int(value[at : at + 16], 16) for at in range(0, WORDS * 16, 16)], np.uint64)
+    return words, np.frombuffer(bytes.fromhex(value[WORDS * 16 :]), np.uint8).reshape(CELLS, CELLS, 3)
+
+
+def _middle_frame(file: SeenFile) -> Frame | None:
     if sha256_file(file.path) != file.sha256:
         raise _changed(file)
     try:
         with VideoReader(file.path) as reader:
             frame = next(islice(reader, file.num_frames // 2, None), None)
-            return None if frame is None else np.asarray(frame[1].to_ndarray(format="gray"), np.uint8)
+            return None if frame is None else np.asarray(frame[1].to_ndarray(format="rgb24"), np.uint8)
     except VideoError:
         return None
 
 
-def _cut_out(file: SeenFile) -> npt.NDArray[np.uint8] | None:
+def _cut_out(file: SeenFile) -> Frame | None:
     import cv2
 
     data = file.path.read_bytes()
@@ -165,18 +187,14 @@ def _cut_out(file: SeenFile) -> npt.NDArray[np.uint8] | None:
     if picture is None:
         return None
     if picture.ndim == 2:
-        return np.asarray(picture, np.uint8)
-    grey = cv2.cvtColor(picture[..., :3], cv2.COLOR_BGR2GRAY).astype(np.float32)
-    alpha = picture[..., 3].astype(np.float32) / 255 if picture.shape[2] == 4 else np.float32(1)
-    return np.asarray(np.round(grey * alpha + 255 * (1 - alpha)), np.uint8)
+        return np.repeat(np.asarray(picture, np.uint8)[..., None], 3, axis=2)
+    colours = picture[..., 2::-1].astype(np.float32)
+    alpha = picture[..., 3:].astype(np.float32) / 255 if picture.shape[2] == 4 else np.float32(1)
+    return np.asarray(np.round(colours * alpha + 255 * (1 - alpha)), np.uint8)
 
 
 def _changed(file: SeenFile) -> PvttError:
     return PvttError(f"{file.path.name} is not the file that was recorded", "make it again: `dvc repro --force`")
-
-
-def _words(value: str) -> Words:
-    return np.array([int(value[at : at + 16], 16) for at in range(0, WORDS * 16, 16)], np.uint64)
 
 
 def find_copies(looks: Iterable[Look]) -> list[Copy]:
@@ -206,6 +224,8 @@ def _nearest(held_out: Sequence[Look], others: Sequence[Look], distance: int) ->
         return
     theirs = np.stack([look.words for look in others if look.words is not None])  # (N, 4)
     both_ways = np.concatenate([theirs, theirs ^ MIRRORED])
+    painted = np.stack([look.colours for look in others]).astype(np.int16)
+    painted = np.concatenate([painted, painted[:, :, ::-1]])
     for start in range(0, len(held_out), BLOCK):
         block = held_out[start : start + BLOCK]
         ours = np.stack([look.words for look in block if look.words is not None])
@@ -213,8 +233,11 @@ def _nearest(held_out: Sequence[Look], others: Sequence[Look], distance: int) ->
         half += np.bitwise_count(ours[:, None, 1] ^ both_ways[None, :, 1])  # most pairs differ here by more already
         rows, columns = np.nonzero(half <= distance)
         apart = np.bitwise_count(ours[rows] ^ both_ways[columns]).sum(axis=1, dtype=np.int64)
-        near = np.lexsort((columns, apart, rows))
-        near = near[apart[near] <= distance]
+        near = np.flatnonzero(apart <= distance)
+        colours = np.stack([look.colours for look in block]).astype(np.int16)
+        differ = np.abs(colours[rows[near]] - painted[columns[near]]).max(axis=(1, 2, 3), initial=0)
+        near = near[differ <= MAX_COLOUR]
+        near = near[np.lexsort((columns[near], apart[near], rows[near]))]
         found, first = np.unique(rows[near], return_index=True)
         best = dict(zip(found.tolist(), columns[near][first].tolist(), strict=True))
         for row, look in enumerate(block):

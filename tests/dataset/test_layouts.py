@@ -15,10 +15,11 @@ from PIL import Image
 from pvtt.cli.import_layout import LAYOUTS as NAMES
 from pvtt.cli.import_layout import command
 from pvtt.crawl import crawl
-from pvtt.dataset.layouts import LAYOUTS, convert
+from pvtt.dataset.layouts import convert
+from pvtt.dataset.public import LAYOUTS
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.workspace import Workspace
-from pvtt.media.video import probe, read_video
+from pvtt.media.video import probe, read_video, write_video
 from pvtt.params.crawl import CrawlParams
 from pvtt.records.base import read_jsonl
 from pvtt.records.catalog import Reject, read_catalog
@@ -100,6 +101,51 @@ def test_dreambooth_gives_photos_without_films(tmp_path: Path) -> None:
     assert (converted.num_products, converted.num_films) == (2, 0)
     assert json.loads((tmp_path / "products" / "cat2" / "product.json").read_text())["category"] == "cat"
     assert len(list((tmp_path / "products" / "cat2").glob("photo-*.jpg"))) == 3
+
+
+def test_vpdata_gives_the_listed_spans_of_films_with_what_is_said_of_them(tmp_path: Path) -> None:
+    root, (frames, _) = tmp_path / "data", draw_shot(0, 12)
+    films = {
+        "000005000000.0.mp4": root / "videovo" / "raw_video" / "000005000",
+        "000000000000_852038.mp4": root / "pexels" / "pexels" / "raw_video" / "000000000",
+    }
+    for name, folder in films.items():
+        folder.mkdir(parents=True)
+        write_video(folder / name, frames, 24)
+    rows = [
+        "path,mask_id,start_frame,end_frame,fps,caption",
+        '000005000000.0.mp4,1,2,8,24,"A ring, turning"',
+        "000005000000.0.mp4,2,2,8,24,The same span",
+        "000005000000.0.mp4,1,6,12,24,",
+        "000000000000_852038.mp4,1,0,5,12.5,A mug",
+        "000005000001.0.mp4,1,0,5,24,not downloaded",
+        "../../../etc/passwd,1,0,5,24,none",
+    ]
+    (root / "pexels_videovo_train_dataset.csv").write_text("\n".join(rows) + "\n")
+    (root / "notes.csv").write_text("a,b\n1,2\n")
+    converted = convert("vpdata", root, tmp_path / "products")
+    assert (converted.num_products, converted.num_films) == (2, 2)
+    ring = tmp_path / "products" / "000005000000-0-mp4"
+    assert [len(read_video(ring / f"film-{number:02d}.mp4")) for number in (1, 2)] == [6, 6]
+    assert np.abs(read_video(ring / "film-02.mp4").astype(int) - frames[6:]).mean() < 8
+    assert json.loads((ring / "product.json").read_text())["description"] == "A ring, turning"
+    assert probe(tmp_path / "products" / "000000000000-852038-mp4" / "film-01.mp4").rate == 12.5
+    names = ["../../../etc/passwd", "000005000001.0.mp4"]
+    assert [(one.item, one.reason) for one in converted.rejects] == [(name, "bad_row") for name in names]
+
+
+@pytest.mark.parametrize(
+    ("span", "reason"), [("0,50,24", "frame_count"), ("5,5,24", "bad_row"), ("0,5,", "bad_row"), ("0,5,nan", "bad_row")]
+)
+def test_a_span_that_a_film_has_not_is_a_reject(span: str, reason: str, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    folder = root / "videovo" / "raw_video" / "000005000"
+    folder.mkdir(parents=True)
+    rows = ["path,start_frame,end_frame,fps", f"000005000000.0.mp4,{span}", "000005000001.0.mp4,0,5,24"]
+    for name in ("000005000000.0.mp4", "000005000001.0.mp4"):
+        write_video(folder / name, draw_shot(0, 6)[0], 24)
+    (root / "list.csv").write_text("\n".join(rows))
+    assert [one.reason for one in convert("vpdata", root, tmp_path / "products").rejects] == [reason]
 
 
 def test_what_is_odd_is_one_reject_each_and_the_rest_is_taken(davis: Path, tmp_path: Path) -> None:

@@ -149,6 +149,17 @@ def test_a_copy_of_a_training_product_among_the_held_out_ones_is_found(tmp_path:
         planted.draw(twin, shot(twin))
 
 
+def test_the_same_shape_in_other_colours_is_another_product(tmp_path: Path, drawn: Drawn) -> None:
+    planted = drawn.copy(tmp_path)
+    original, twin = planted.of_split("train")[0], planted.of_split("test")[0]
+    frames = shot(original)
+    grey = frames @ np.array([0.299, 0.587, 0.114])
+    painted = np.clip(np.stack([1.25 * grey, grey, 0.1 * grey], axis=-1), 0, 255)
+    painted *= (grey / np.maximum(painted @ np.array([0.299, 0.587, 0.114]), 1))[..., None]  # as bright everywhere
+    planted.draw(twin, painted.clip(0, 255).astype(np.uint8))
+    assert planted.found() == {}
+
+
 def test_a_copy_within_a_split_is_none(tmp_path: Path, drawn: Drawn) -> None:
     planted = drawn.copy(tmp_path)
     one, other = planted.of_split("train")[:2]
@@ -192,7 +203,7 @@ def test_categories_that_test_lacks_are_a_warning(drawn: Drawn) -> None:
 
 def look(name: str, split: str, bits: int) -> Look:
     words = [np.uint64((bits >> shift) & (2**64 - 1)) for shift in (192, 128, 64, 0)]
-    return Look("clip", name, split, np.array(words, np.uint64))  # type: ignore[arg-type]
+    return Look("clip", name, split, np.array(words, np.uint64), np.zeros((4, 4, 3), np.uint8))  # type: ignore[arg-type]
 
 
 def test_the_nearest_is_named_and_many_copies_make_one_row_each() -> None:
