@@ -25,6 +25,7 @@ from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import read_encoded
 from pvtt.stages import encode
 from tests.encoding.samples import tiny_encode_params, write_dataset, write_sample
+from tests.training.ranks import train_together
 
 COLOURS = {"RED001": (200, 40, 40), "GREEN002": (40, 160, 60), "BLUE003": (40, 60, 200)}
 
@@ -133,6 +134,17 @@ def test_one_variant_of_each_sample_is_learned_and_nothing_is_dropped(workspace:
     assert job.settings.trainable == params.train.stage2.trainable
     assert train.loss == params.train.loss
     assert job.base == Path(params.model.base)
+
+
+def test_several_processes_learn_together_and_the_first_measures(workspace: Workspace, tmp_path: Path) -> None:
+    arguments = ["--samples", "3", "--steps", "1", "--sampling-steps", "1", "--within", "99"]
+    train_together(2, "ddp", lambda rank: main(["train", "overfit", *arguments]), tmp_path)
+    result = OverfitResult.from_json((workspace.state / "overfit" / "overfit.json").read_text())
+    assert len(result.samples) == 3
+    assert (workspace.state / "overfit" / "overfit.png").is_file()
+    said = [(tmp_path / f"rank-{rank}.log").read_text() for rank in range(2)]
+    assert "1/1 steps" in said[0]
+    assert "Traceback" not in said[0] + said[1]
 
 
 def made(losses: list[float], generated: float = 20.0, **changes: Any) -> OverfitResult:
