@@ -28,6 +28,7 @@ from pvtt.decision.criteria import judge, lowered_targets
 from pvtt.decision.next_steps import next_steps
 from pvtt.params.file import Params
 from pvtt.records.decision import Criterion, Decision, Measurements, ValidationTrend, Verdict
+from pvtt.stats.digits import apart
 
 UNMEASURED = ("not_measured", "too_few")
 # What a fault means, and the criteria that show it, in the order of precedence.
@@ -99,7 +100,7 @@ def _matrix(passed: Mapping[str, bool]) -> Verdict:
 
 
 def _shown(criterion: Criterion) -> str:
-    value = "none" if criterion.value is None else f"{criterion.value:.3g}"
+    value = "none" if criterion.value is None else apart(criterion.value, criterion.target)[0]
     return f"{criterion.label}: {value}, target {criterion.comparison} {criterion.target:g}"
 
 

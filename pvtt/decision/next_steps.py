@@ -9,9 +9,11 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
+from pvtt.params.evaluate import EvaluateParams
 from pvtt.params.file import Params
 from pvtt.records.base import Record
 from pvtt.records.decision import Measurements, NextStep, Verdict
+from pvtt.records.parts import PARTS, Part
 
 INGEST = "python -m flows.ingest"
 PROMOTE = "python -m flows.promote"
@@ -42,7 +44,7 @@ def next_steps(
         measurements: What was measured.
     """
     if verdict == "incomplete":
-        return tuple(step for name in missing for step in _measure(name, params, measurements))
+        return tuple(dict.fromkeys(step for name in missing for step in _measure(name, params, measurements)))
     steps: dict[Verdict, Callable[[Params, Measurements], Steps]] = {
         "success": _success,
         "overfit": _overfit,
@@ -218,7 +220,34 @@ def _flicker(params: Params, measurements: Measurements) -> Steps:
     )
 
 
+PART_OF: dict[str, Part] = {
+    "psnr": "train",
+    "clip_i": "train",
+    "rating": "test",
+    "relative_flow_warp_error": "test",
+    "swap_gain": "test",
+    "paste_gain": "transfer",
+    "untrained_gain": "transfer",
+}
+
+
+def _left_out(name: str, params: Params) -> Steps:
+    """Where `evaluate` leaves out the part that a criterion is about: to take it in again."""
+    part = PART_OF.get(name)
+    if part is not None and part not in params.evaluate.parts:
+        wanted = {part, *params.evaluate.parts, *(["test"] if part == "transfer" else [])}  # which it goes with
+        parts = [one for one in PARTS if one in wanted]
+        return _experiment(params, f"evaluate.parts leaves {part} out: take it in again.", {"evaluate.parts": parts})
+    if part == "transfer" and params.evaluate.max_transfers == 0:
+        most = EvaluateParams.model_fields["max_transfers"].default
+        return _experiment(params, "evaluate.max_transfers is 0: measure transfers.", {"evaluate.max_transfers": most})
+    return ()
+
+
 def _measure(name: str, params: Params, measurements: Measurements) -> Steps:
+    left_out = _left_out(name, params)
+    if left_out:
+        return left_out
     if name == "rating":
         rating = measurements.test_rating
         so_far = f" ({rating.num_videos} of {rating.num_videos_to_rate} rated)" if rating else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pvtt.records.decision import Criterion, Decision
+from pvtt.stats.digits import apart
 
 MARKS = {"pass": "pass", "fail": "FAIL", "not_measured": "not measured", "too_few": "too few samples"}
 
@@ -10,14 +11,16 @@ MARKS = {"pass": "pass", "fail": "FAIL", "not_measured": "not measured", "too_fe
 LOWERED = "Lowered target"
 
 
-def format_number(value: float | None) -> str:
-    """At most four significant digits; a dash where there is no number."""
-    return "–" if value is None else f"{value:.4g}"
+def format_number(value: float | None, beside: float | None = None) -> str:
+    """Four significant digits; more where it would look like `beside` and isn't. A dash where there is no number."""
+    return "–" if value is None else apart(value, value if beside is None else beside, 4)[0]
 
 
-def format_interval(low: float | None, high: float | None) -> str:
-    """`[low, high]`; a dash where there is none."""
-    return "–" if low is None or high is None else f"[{format_number(low)}, {format_number(high)}]"
+def format_interval(low: float | None, high: float | None, beside: float | None = None) -> str:
+    """`[low, high]`, with digits as `format_number`; a dash where there is none."""
+    if low is None or high is None:
+        return "–"
+    return f"[{format_number(low, beside)}, {format_number(high, beside)}]"
 
 
 def criteria_rows(criteria: tuple[Criterion, ...]) -> list[tuple[str, str, str, str, str]]:
@@ -26,8 +29,8 @@ def criteria_rows(criteria: tuple[Criterion, ...]) -> list[tuple[str, str, str, 
         (
             f"{c.part}: {c.label}",
             f"{c.comparison} {c.target:g}",
-            format_number(c.value),
-            format_interval(c.low, c.high),
+            format_number(c.value, c.target),
+            format_interval(c.low, c.high, c.target),
             MARKS[c.status],
         )
         for c in criteria
@@ -68,7 +71,7 @@ def explain(decision: Decision) -> str:
         for name in names:
             c = by_name[name]
             asked = f"{'' if c.bound == 'value' else 'the whole interval '}{c.comparison} {c.target:g}"
-            found = f"{format_number(c.value)} {format_interval(c.low, c.high)}"
+            found = f"{format_number(c.value, c.target)} {format_interval(c.low, c.high, c.target)}"
             lines.append(f"    {c.part}: {c.label} {asked}: {found}, {MARKS[c.status]}")
     lines.append(f"{'→' if decision.verdict == 'success' else ' '} success: if none fails")
     if decision.verdict == "incomplete":

@@ -11,6 +11,7 @@ from pvtt.evaluation.metrics.metric import Metric
 from pvtt.evaluation.scores import of_contender
 from pvtt.records.evaluation import EvaluationMetrics
 from pvtt.records.parts import PARTS, Part
+from pvtt.stats.digits import apart
 
 
 @dataclass(frozen=True)
@@ -56,4 +57,5 @@ def _name(part: Part) -> str:
 
 def _figures(defeat: Defeat) -> str:
     unit = f" {defeat.metric.unit}" if defeat.metric.unit == "dB" else ""
-    return f"{defeat.metric.label} {defeat.other:.3g}{unit} against {defeat.model:.3g}{unit}"
+    other, model = apart(defeat.other, defeat.model)
+    return f"{defeat.metric.label} {other}{unit} against {model}{unit}"

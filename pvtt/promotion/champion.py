@@ -15,6 +15,7 @@ from pvtt.records.evaluation import EvaluatedSample, EvaluationRun
 from pvtt.records.parts import Part
 from pvtt.records.promotion import ComparedFigure, Comparison, PromotedSample, Promotion
 from pvtt.stats.bootstrap import MIN_CLUSTERS
+from pvtt.stats.digits import apart
 from pvtt.stats.two_level import Measurement, paired_difference
 
 if TYPE_CHECKING:
@@ -190,12 +191,13 @@ def _faults(figures: Sequence[ComparedFigure], params: PromoteParams) -> list[st
     faults = []
     if decisive.low <= 0 or decisive.lead < params.min_lead:
         faults.append(
-            f"its lead over the champion is no step forward: {_shown(decisive)}, asked are {params.min_lead:g} dB and "
+            f"its lead over the champion is no step forward: {_shown(decisive, params.min_lead)}, asked are "
+            f"{params.min_lead:g} dB and "
             "an interval above 0 (promote.min_lead)"
         )
     faults += [
-        f"it falls behind the champion on {_where(one)} by {-one.lead:.2g} dB, more than promote.margin, "
-        f"{params.margin:g} dB"
+        f"it falls behind the champion on {_where(one)} by {apart(-one.lead, params.margin, 2)[0]} dB, more than "
+        f"promote.margin, {params.margin:g} dB"
         for one in of_psnr
         if one.lead < -params.margin
     ]
@@ -206,9 +208,10 @@ def _where(figure: ComparedFigure) -> str:
     return figure.part if figure.category is None else f"{figure.category} of {figure.part}"
 
 
-def _shown(figure: ComparedFigure) -> str:
+def _shown(figure: ComparedFigure, asked: float = 0.0) -> str:
     interval = "" if figure.low is None or figure.high is None else f" [{figure.low:.2g}, {figure.high:.2g}]"
-    return f"{_where(figure)} {figure.lead:+.2g}{interval}"
+    lead = apart(figure.lead, asked, 2)[0]
+    return f"{_where(figure)} {'' if lead.startswith('-') else '+'}{lead}{interval}"
 
 
 def describe_comparison(comparison: Comparison) -> str:

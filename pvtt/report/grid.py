@@ -90,16 +90,21 @@ def _latex(grid: Grid) -> str:
         rf"\label{{tab:{re.sub(r'[^a-z0-9-]+', '-', grid.key.lower())}}}",
         r"\begin{tabular}{l" + "r" * (width - 1) + "}",
         r"\toprule",
-        " & ".join(map(latex, grid.head)) + r" \\",
+        _row_start(" & ".join(map(latex, grid.head))) + r" \\",
         r"\midrule",
     ]
     for number, line in enumerate(grid.lines):
         if line.cells:
-            lines.append(" & ".join([latex(line.label), *map(_latex_cell, line.cells)]) + r" \\")
+            lines.append(" & ".join([_row_start(latex(line.label)), *map(_latex_cell, line.cells)]) + r" \\")
         else:
             lines += [r"\midrule"] if number else []
             lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textit{{{latex(line.label)}}}}} \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"])
+
+
+def _row_start(text: str) -> str:
+    r"""What a row begins with: after the `\\` of the row before, `[` and `*` would be read as its arguments."""
+    return f"{{}}{text}" if text.startswith(("[", "*")) else text
 
 
 def _latex_cell(cell: Cell) -> str:

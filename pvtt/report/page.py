@@ -94,7 +94,7 @@ def environment(*folders: Path) -> Environment:
     )
     made.filters |= {
         "number": format_number,
-        "interval": lambda measured: format_interval(measured.low, measured.high),
+        "interval": lambda of, beside=None: format_interval(of.low, of.high, beside),
         "sign": SIGNS.__getitem__,
         "status": STATUS_TEXT.__getitem__,
     }

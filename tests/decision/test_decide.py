@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvtt.decision.decide import decide
@@ -202,6 +202,7 @@ def measured(drawn: dict[str, tuple[str, Any]]) -> Measurements:
     return Measurements(**{field: value for field, (_, value) in drawn.items()})
 
 
+@settings(deadline=None)  # no test depends on the clock
 @given(states)
 def test_never_success_if_something_is_not_measured_or_failed(drawn: dict[str, tuple[str, Any]]) -> None:
     decision = verdict(measured(drawn))
@@ -209,6 +210,7 @@ def test_never_success_if_something_is_not_measured_or_failed(drawn: dict[str, t
     assert (decision.verdict == "incomplete") == bool(decision.missing)
 
 
+@settings(deadline=None)  # no test depends on the clock
 @given(states, st.sampled_from(sorted(STATES)), st.booleans())
 def test_measuring_more_never_changes_a_verdict(drawn: dict[str, tuple[str, Any]], field: str, passes: bool) -> None:
     before = verdict(measured(drawn))
@@ -219,6 +221,7 @@ def test_measuring_more_never_changes_a_verdict(drawn: dict[str, tuple[str, Any]
     assert after.verdict == before.verdict
 
 
+@settings(deadline=None)  # no test depends on the clock
 @given(states, st.sampled_from(sorted(STATES)))
 def test_a_better_measurement_never_gives_a_worse_verdict(drawn: dict[str, tuple[str, Any]], field: str) -> None:
     before = verdict(measured(drawn))
@@ -303,3 +306,41 @@ def test_what_if() -> None:
     assert decide(with_values(measured, {"loss": 0.9, "psnr": 26, "rating": 4}), PARAMS, "0" * 12).verdict == "success"
     with pytest.raises(PvttError, match="there is no criterion psnt"):
         with_values(measured, {"psnt": 26})
+
+
+def test_a_figure_below_its_target_never_looks_like_it() -> None:
+    decision = verdict(with_changes(train_psnr=metric(24.9996)))
+    assert "training PSNR (dB): 24.9996, target > 25" in decision.reason
+    assert "24.9996" in format_decision(decision)
+    assert "24.9996" in explain(decision)
+
+
+@pytest.mark.parametrize(
+    ("part", "missing"),
+    [
+        ("train", ("psnr", "clip_i")),
+        ("test", ("rating", "relative_flow_warp_error", "swap_gain")),
+        ("transfer", ("paste_gain", "untrained_gain")),
+    ],
+)
+def test_a_part_that_was_left_out_leaves_the_verdict_open_and_is_taken_in_again(
+    part: str, missing: tuple[str, ...]
+) -> None:
+    kept = {"train": ("test", "transfer"), "test": ("train",), "transfer": ("train", "test")}[part]
+    params = PARAMS.model_copy(update={"evaluate": PARAMS.evaluate.model_copy(update={"parts": kept})})
+    fields = {name: field for field, name in NAMES.items()}
+    unmeasured = {fields[name]: rating(None) if name == "rating" else NOT_MEASURED for name in missing}
+    decision = decide(with_changes(**unmeasured), params, "0" * 12)
+    assert decision.verdict == "incomplete"
+    assert decision.missing == missing
+    (step,) = decision.next_steps
+    assert step.text == f"evaluate.parts leaves {part} out: take it in again."
+    wanted = {"train": "train,test,transfer", "test": "train,test", "transfer": "train,test,transfer"}[part]
+    assert step.command.replace('"', "").replace("'", "").endswith(f"evaluate.parts=[{wanted}]")
+
+
+def test_no_transfers_asked_for_are_asked_for() -> None:
+    params = PARAMS.model_copy(update={"evaluate": PARAMS.evaluate.model_copy(update={"max_transfers": 0})})
+    unmeasured = {"transfer_paste_gain": NOT_MEASURED, "transfer_untrained_gain": NOT_MEASURED}
+    (step,) = decide(with_changes(**unmeasured), params, "0" * 12).next_steps
+    assert "evaluate.max_transfers=8" in step.command

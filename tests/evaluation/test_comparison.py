@@ -40,3 +40,10 @@ def test_a_model_that_is_best_is_not_beaten_and_what_was_not_measured_beats_nobo
 def test_steadiness_alone_beats_nobody() -> None:
     steady = metrics(relative_flow_warp_error=1.9, relative_flow_warp_error_mean_fill=0.2)
     assert defeats(steady) == ()  # one flat colour is the steadiest of all
+
+
+def test_figures_that_differ_do_not_look_alike() -> None:
+    measured = metrics(product_psnr=13.5198, product_psnr_redrawn=13.5213)
+    assert in_words(defeats(measured)) == (
+        "On test, redrawn beats the model: product PSNR 13.521 dB against 13.52 dB.",
+    )

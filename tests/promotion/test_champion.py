@@ -148,3 +148,10 @@ def test_samples_whose_bytes_have_changed_are_not_paired() -> None:
 def test_the_champion_is_not_promoted_again() -> None:
     (fault,) = held(reached(), RUN).faults
     assert fault == "the evaluated model is the champion itself, of promotion 1"
+
+
+def test_a_lead_and_what_is_asked_never_look_alike_where_they_differ() -> None:
+    (fault,) = held(reached(gain=0.1999)).faults
+    assert "test +0.1999 [" in fault
+    behind = held(reached(gain=-1.001)).faults
+    assert any("on test by 1.001 dB, more than promote.margin, 1 dB" in one for one in behind)

@@ -20,6 +20,7 @@ from pvtt.report.compare.text import compared_latex, compared_markdown
 from tests.axe import violations
 from tests.browser import console_errors, open_browser
 from tests.evaluated import EvaluatedProject
+from tests.report.latex import require_latex
 from tests.report.runs import copy_run, edit, rename_run, shift
 
 BETTER, OTHER_WAY = "b" * 12, "c" * 12
@@ -114,6 +115,7 @@ def test_outputs_of_another_run_than_the_metrics_are_not_taken_for_theirs(runs: 
 def test_every_format_has_every_run_metric_and_param(runs: Path) -> None:
     comparison = compared(runs, "first", "better", "apart")
     texts = (compared_markdown(comparison), compared_latex(comparison), render_comparison(comparison, ()))
+    require_latex(texts[1])
     for text in texts:
         assert all(run.run_id in text for run in comparison.runs)
         assert "seed" in text

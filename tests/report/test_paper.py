@@ -13,6 +13,7 @@ from pvtt.records.evaluation import MetricValue, read_metrics
 from pvtt.report.grid import Cell, Grid, Line, markdown_text, to_latex, to_markdown
 from pvtt.report.paper import paper_tables
 from tests.evaluated import EvaluatedProject
+from tests.report.latex import require_latex
 
 
 def test_both_formats_hold_every_metric_with_its_interval_and_every_contender(reported: EvaluatedProject) -> None:
@@ -32,6 +33,7 @@ def test_both_formats_hold_every_metric_with_its_interval_and_every_contender(re
         assert f"{psnr.value:.4g} [{psnr.low:.4g}" in text.replace("\\[", "[")
         assert "n = 4" in text
         assert "LPIPS" in text.split("A dash:", 1)[1]  # its network is missing
+    require_latex(latex)
     bodies = re.findall(r"\\begin\{tabular\}\{(l(r+))\}\n\\toprule\n(.*?)\\bottomrule", latex, re.DOTALL)
     assert len(bodies) == 3
     for _, numbers, body in bodies:
@@ -78,3 +80,22 @@ def test_text_is_text_in_both_formats(text: str) -> None:
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {3}
     assert "<b>" not in markdown
     assert "\n" not in markdown_text(text)
+
+
+def test_the_committed_run_s_tables_are_latex(project_root: Path) -> None:
+    require_latex(to_latex(paper_tables(read_metrics(project_root / "metrics" / "evaluate.json")), "of a run"))
+
+
+@pytest.mark.parametrize("label", ["[low, high]", "*", r"\\[1em]", "a & b", "50 % #1 _x^2 {y} ~", "Δ ≥ 1 → –"])
+def test_no_label_ends_a_row_or_opens_anything(label: str) -> None:
+    grid = Grid(label, label, (label, label), (Line(label), Line(label, (Cell(label),))), label)
+    require_latex(to_latex([grid], label))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["a_b", "{", "}", "$x", "a & b", r"\input{x}", r"\begin{table}", r"\begin{tabular}{l}[1] \\ [2] \\ \end{tabular}"],
+)
+def test_the_reader_of_latex_is_strict(broken: str) -> None:
+    with pytest.raises(AssertionError):
+        require_latex(broken)
