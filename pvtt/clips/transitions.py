@@ -18,8 +18,8 @@ from pvtt.media.arrays import Frame
 
 SPANS_S = (0.34, 0.42, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.45)  # that are looked at, with a calm frame or two at each end
 MIN_FRAMES = 6  # of a span, and from the last frame before to the first after
-# Measured on 78 dissolves and fades of 4 to 24 frames between drawn products, of which 62 were found and none invented,
-# and on the sample shop's 58 films, which have none.
+# Measured on dissolves and fades of 4 to 24 frames. Of 18 between drawn products 15 were found, of 60 of the shop's
+# shots at 12 frames a second, whose camera moves, 33. None was invented, nor in the sample shop's own 58 films.
 DIFFERS = 24  # of 255, in any channel
 MIN_CHANGED = 0.08  # of the picture's area
 SURELY_CHANGED = 0.3
