@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -191,11 +190,3 @@ def test_the_curve_is_the_mean_between_its_points(tmp_path: Path) -> None:
     assert [point.step for point in curve] == list(range(5, 101, 5))
     assert curve[0].loss == 3
     assert curve[-1].loss_region == 2 * 98
-
-
-@pytest.mark.proof
-def test_a_few_samples_are_learned_up_to_the_ceiling(workspace: Workspace) -> None:
-    """Minutes on one core."""
-    code = run("--samples", "3", "--steps", "600")
-    result = json.loads((workspace.state / "overfit" / "overfit.json").read_text())
-    assert (code, result["ceiling"] - result["generated"] <= 1) == (0, True), result
