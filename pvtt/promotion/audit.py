@@ -3,8 +3,9 @@
     outs/encode, outs/validate, the model ──► which samples, run.json ───────┐
     evaluated.jsonl ──► leads of each sample, metrics.csv, evaluate.json ────┼──► contradictions
     evaluate.json, loss curves, ratings ──► decision.json ───────────────────┤
-    kept videos, clips ──► PSNR of a few samples (`kept_videos.py`) ─────────┤
     dvc.lock ──► the files that are read here are those that DVC recorded ───┘
+
+What the samples' own figures came from, films, clips and photos, `remeasure.py` measures.
 
 `dvc commit --force` makes any file the recorded one; it does not make figures agree.
 
@@ -15,13 +16,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pvtt.files.workspace import Workspace
 from pvtt.params.file import Params
-from pvtt.promotion.kept_videos import remeasure
 from pvtt.promotion.lock import unlocked_files
 from pvtt.records.base import Record
 from pvtt.records.decision import read_decision
@@ -42,21 +41,11 @@ RELATIVE_TOLERANCE = 1e-6  # of figures that another machine has computed; seeds
 OF_THE_MACHINE = ("fingerprint.versions", "fingerprint.device", "fingerprint.num_threads", "certified")
 
 
-@dataclass(frozen=True)
-class Audit:
-    """What came of it.
-
-    Args:
-        contradictions: Each names the file, the field, what stands there and what was computed.
-        audited: Keys of the samples whose kept videos were measured again.
-    """
-
-    contradictions: tuple[str, ...]
-    audited: tuple[str, ...]
-
-
-def audit(workspace: Workspace, params: Params) -> Audit:
+def audit(workspace: Workspace, params: Params) -> tuple[str, ...]:
     """Compute the evaluation's figures and the decision once more.
+
+    Returns:
+        Contradictions: each names the file, the field, what stands there and what was computed.
 
     Raises:
         MissingInputError: Something hasn't run yet.
@@ -70,15 +59,14 @@ def audit(workspace: Workspace, params: Params) -> Audit:
     metrics = read_metrics(workspace.metrics / "evaluate.json")
     job = EvaluateJob(workspace, run.model, params)
     chosen = choose(workspace, params)
-    found = [
+    asked = [one for one in chosen if one.part in params.evaluate.parts]
+    return (
         *unlocked_files(workspace.root, ("evaluate", "decide")),
         *_of_the_run(job, run, chosen),
-        *_of_samples(job, samples, chosen, metrics),
+        *check_samples(job, samples, asked, metrics),
         *_of_metrics(job, samples, metrics, out / "metrics.csv"),
         *_of_the_decision(workspace, params),
-    ]
-    audited, of_videos = remeasure(workspace, params, samples, chosen, run.run_id)
-    return Audit((*found, *of_videos), audited)
+    )
 
 
 def differences(recorded: Record, computed: Record, source: str, but: Sequence[str] = ()) -> list[str]:
@@ -128,10 +116,20 @@ def _of_the_run(job: EvaluateJob, run: EvaluationRun, chosen: Sequence[Chosen]) 
     return [f"outs/evaluate/run.json: {one}" for one in found]
 
 
-def _of_samples(
+def check_samples(
     job: EvaluateJob, samples: Sequence[EvaluatedSample], chosen: Sequence[Chosen], metrics: EvaluationMetrics
 ) -> Iterator[str]:
-    """Which samples there are, whose they are, and leads that are differences of their own metrics."""
+    """Which samples there are, whose they are, and leads that are differences of their own metrics.
+
+    Args:
+        job: What was evaluated.
+        samples: All that were.
+        chosen: All that were to be.
+        metrics: The evaluation's.
+
+    Returns:
+        What is wrong, a phrase each.
+    """
     from pvtt.evaluation.contenders.all import measured_routes
     from pvtt.evaluation.scores import all_scores
 
@@ -144,11 +142,17 @@ def _of_samples(
         yield f"{file}: {part} {key} was not to be evaluated"
     if len(there) < len(samples):
         yield f"{file}: {len(samples) - len(there)} samples stand there twice"
-    leads = [score for score in all_scores(routes=measured_routes(metrics)) if score.difference is not None]
+    scores = all_scores(routes=measured_routes(metrics))
+    leads = [score for score in scores if score.difference is not None]
+    of_saved = {
+        score.name for score in scores if score.measure is None and score.difference is None
+    }  # the saved film's
     for place in sorted(asked.keys() & there.keys()):
         sample, name = there[place], " ".join(place)
         measured = [_with_leads(values, leads) for values in sample.generations or (sample.metrics,)]
         computed = asked[place].evaluated(job.params, sample.videos, measured)
+        saved = {metric: value for metric, value in sample.metrics.items() if metric in of_saved}
+        computed = computed.model_copy(update={"metrics": {**computed.metrics, **saved}})
         yield from (f"{file}: {name}: {one}" for one in differences(sample, computed, "computed again:"))
         if (sample.to_rate or sample.part == "transfer") and not sample.videos:
             yield f"{file}: {name}: its videos were to be kept, and are not"

@@ -1,14 +1,16 @@
 """The gate in front of the large run. It is shut unless everything below holds.
 
 The verdict is success, of a run of the 1.3B profile, with every criterion measured; what was evaluated is exactly what
-is committed: the same code, params and data; the figures agree with what they were computed from (`audit.py`); the run
-is a step forward from the champion (`champion.py`). Then a person is asked, who may not be the one who submitted it.
+is committed: the same code, params and data; the figures agree with what they were computed from (`audit.py`) and with
+the films (`remeasure.py`); the run is a step forward from the champion (`champion.py`). Then a person is asked, who may
+not be the one who submitted it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pvtt.decision.criteria import lowered_targets
 from pvtt.decision.decide import UNMEASURED
@@ -16,14 +18,17 @@ from pvtt.errors import GateShutError
 from pvtt.files.git import head_commit, last_author, login, own_identity, uncommitted
 from pvtt.files.hashing import sha256_tree
 from pvtt.files.workspace import Workspace
-from pvtt.params.file import load_params
+from pvtt.params.file import Params, load_params
 from pvtt.promotion.audit import audit
 from pvtt.promotion.champion import compare, promoted_samples
 from pvtt.promotion.ledger import in_force, read_promotions, read_samples
 from pvtt.promotion.lock import data_version, evaluated_data_version
 from pvtt.records.decision import Decision, read_decision
-from pvtt.records.evaluation import EvaluationRun, read_evaluated, read_run
+from pvtt.records.evaluation import EvaluatedSample, EvaluationRun, read_evaluated, read_metrics, read_run
 from pvtt.records.promotion import Account, Comparison, Evidence, PromotedSample
+
+if TYPE_CHECKING:
+    from pvtt.evaluation.samples import Chosen
 
 NUM_NAMED = 5
 PROFILE = "poc"  # whose runs may be promoted: 1.3B
@@ -46,7 +51,7 @@ class Candidate:
 
 
 def read_candidate(workspace: Workspace, stale: Collection[str]) -> Candidate:
-    """The run of this checkout. Its figures are computed once more, which takes a minute.
+    """The run of this checkout. Its figures are computed once more; films are measured only where all else is in order.
 
     Args:
         workspace: The checkout.
@@ -63,7 +68,7 @@ def read_candidate(workspace: Workspace, stale: Collection[str]) -> Candidate:
     params = load_params(workspace.params_file)
     decision = read_decision(workspace.metrics / "decision.json")
     run = read_run(workspace.out("evaluate") / "run.json")
-    audited = audit(workspace, params)
+    contradictions = audit(workspace, params)
     samples, chosen = read_evaluated(workspace.out("evaluate")), choose(workspace, params)
     reached: list[PromotedSample] = []
     comparison = Comparison(champion=None, says="not compared: the samples are not those that were to be evaluated")
@@ -84,12 +89,37 @@ def read_candidate(workspace: Workspace, stale: Collection[str]) -> Candidate:
         stale=tuple(sorted(stale)),
         unmeasured=_unmeasured(decision),
         lowered_targets=lowered_targets(params.decide),
-        contradictions=audited.contradictions,
-        audited=audited.audited,
+        contradictions=contradictions,
+        audited=(),
         submitters=submitters(workspace),
         comparison=comparison,
     )
+    if not find_objections(evidence):
+        evidence = _measured_again(workspace, params, evidence, samples, chosen)
     return Candidate(run, reached, evidence)
+
+
+def _measured_again(
+    workspace: Workspace,
+    params: Params,
+    evidence: Evidence,
+    samples: Sequence[EvaluatedSample],
+    chosen: Sequence[Chosen],
+) -> Evidence:
+    """With what the films of a few samples give, which the commit draws: the last question, since it takes minutes."""
+    from pvtt.evaluation.contenders.all import measured_routes
+    from pvtt.promotion.remeasure import remeasure
+
+    routes = measured_routes(read_metrics(workspace.metrics / "evaluate.json"))
+    found = remeasure(workspace, params, samples, chosen, routes, evidence.commit)
+    return evidence.model_copy(
+        update={
+            "contradictions": found.faults,
+            "audited": found.keys,
+            "measured_again": found.metrics,
+            "not_measured_again": found.left,
+        }
+    )
 
 
 def _unmeasured(decision: Decision) -> tuple[str, ...]:

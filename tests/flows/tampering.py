@@ -116,12 +116,26 @@ def of_a_sample(project: Gated) -> None:
     project.commit("evaluate", "decide")
 
 
-def of_all_files(project: Gated) -> None:
-    def every(samples: Samples) -> Samples:
-        return [one.model_copy(update={"metrics": {**one.metrics, "psnr": 48.5}}) for one in samples]
+def in_all_files(name: str, value: float) -> Change:
+    """A metric of all samples, and all that is computed from it."""
 
-    project.edit_samples(every)
-    project.summarise()
+    def do(project: Gated) -> None:
+        project.edit_samples(
+            lambda samples: [one.model_copy(update={"metrics": {**one.metrics, name: value}}) for one in samples]
+        )
+        project.summarise()
+        project.commit("evaluate", "decide")
+
+    return do
+
+
+def without_a_film(project: Gated) -> None:
+    """The films with other photos are not there any more: nothing says what their figures are of."""
+
+    def less(sample: EvaluatedSample) -> EvaluatedSample:
+        return sample.model_copy(update={"videos": {n: p for n, p in sample.videos.items() if n != "swapped"}})
+
+    project.edit_samples(lambda samples: [less(sample) for sample in samples])
     project.commit("evaluate", "decide")
 
 
@@ -220,8 +234,23 @@ ATTEMPTS = (
     Attempt("a sample's own figure is edited, `dvc commit -f`", of_a_sample, "metrics.blank_gain is"),
     Attempt(
         "all samples' figures are edited, summary and decision made anew, `dvc commit -f`",
-        of_all_files,
+        in_all_files("psnr", 48.5),
         "psnr is 48.5, the kept generated.mp4 gives",
+    ),
+    Attempt(
+        "all samples' flicker is edited, summary and decision made anew, `dvc commit -f`",
+        in_all_files("relative_flow_warp_error", 0.05),
+        "relative_flow_warp_error is 0.05, the kept generated.mp4 gives",
+    ),
+    Attempt(
+        "all samples' figures of a pasted photo are edited, summary and decision made anew, `dvc commit -f`",
+        in_all_files("product_delta_e_paste", 60.0),
+        "product_delta_e_paste is 60, its clip and photos give",
+    ),
+    Attempt(
+        "the films with other photos are taken out of the record, `dvc commit -f`",
+        without_a_film,
+        "a kept film cannot be read: no swapped.mp4 is recorded",
     ),
     Attempt(
         "a sample is left out, summary and decision made anew, `dvc commit -f`",

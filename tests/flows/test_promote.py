@@ -23,7 +23,7 @@ from pvtt.records.promotion import Promotion
 from tests.flows.gated import APPROVER, SUBMITTER, Gated
 from tests.flows.receiver import receiver
 from tests.flows.tampering import wait_for
-from tests.promotion.successful import evaluate_and_decide
+from tests.promotion.successful import AUDITED, evaluate_and_decide
 
 pytestmark = pytest.mark.timeout(1800)  # a flow in processes of its own, which computes all figures twice
 
@@ -86,7 +86,11 @@ def test_another_person_approves_and_the_run_becomes_the_champion(project: Gated
     assert record.sign_off.account is not None
     assert (record.sign_off.account.email, record.evidence.submitters[0].email) == (APPROVER[1], SUBMITTER[1])
     assert record.evidence.commit == approved.evaluated_commit
-    assert len(record.evidence.audited) == 8
+    assert len(record.evidence.audited) == AUDITED
+    again = {"psnr", "product_psnr", "clip_i", "relative_flow_warp_error", "product_psnr_paste", "product_psnr_swapped"}
+    assert again <= set(record.evidence.measured_again)
+    assert {"all of untrained", "outside_motion_error"} <= set(record.evidence.not_measured_again)
+    assert "not measured again, since nothing is kept of it: " in shown
     assert record.evidence.data_version in (project.root / "data.dvc").read_text()
     assert len(read_samples(project.root, record)) == 13
     assert project.git("log", "-1", "--format=%s") == f"Promotion of run {record.run.run_id}: approved by Ada Approver"
@@ -110,6 +114,11 @@ def _rolled_back_it_is_none(project: Gated, record: Promotion) -> None:
     with pytest.raises(GateShutError, match=r"params\.yaml is not that of run"):
         write_promoted_params(project.workspace)  # a second time
     project.git("checkout", "-q", "--", "params.yaml")
+
+    shown = CliRunner().invoke(main, ["rollback", "--dry-run"])
+    assert shown.exit_code == 0, shown.output
+    assert "# a line in promotions/promotions.jsonl: promotion 1 is rolled back" in shown.output
+    assert read_promotions(project.root) == [record]
 
     back = CliRunner().invoke(main, ["rollback", "--person", "Grace", "--reason", "the videos of rings are wrong"])
 

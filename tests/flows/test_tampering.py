@@ -6,6 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from pvtt.evaluation.evaluate import EvaluateJob
+from pvtt.evaluation.metrics.vbench import SAYS, name_of
+from pvtt.evaluation.samples import choose
+from pvtt.promotion.audit import check_samples
+from pvtt.promotion.remeasure import draw
+from pvtt.records.evaluation import EvaluatedSample, read_evaluated, read_metrics, read_run
 from tests.flows.gated import Gated
 from tests.flows.tampering import ATTEMPTS, HEADER, PAGE, Attempt, make
 
@@ -25,3 +31,29 @@ def test_the_page_lists_every_attempt_and_no_other() -> None:
     assert text.startswith(HEADER)
     rows = text.removeprefix(HEADER).splitlines()
     assert [row.split(" | ")[0] for row in rows] == [f"| {attempt.says}" for attempt in ATTEMPTS]
+
+
+def test_which_samples_are_measured_again_is_the_commits_choice(gated_project: Gated) -> None:
+    workspace, params = gated_project.workspace, gated_project.params
+    samples, chosen = read_evaluated(workspace.out("evaluate")), choose(workspace, params)
+    draws = [[sample.key for sample, _ in draw(samples, chosen, 3, f"commit {number}")] for number in range(200)]
+    assert draws[0] == [sample.key for sample, _ in draw(samples, chosen, 3, "commit 0")]
+    assert len(set(map(tuple, draws))) > 100
+    assert {key for drawn in draws for key in drawn} == {sample.key for sample in samples if sample.videos}
+
+
+def test_of_several_generations_each_has_its_figures_and_the_saved_film_those_of_vbench(gated_project: Gated) -> None:
+    workspace, params = gated_project.workspace, gated_project.params
+    job = EvaluateJob(workspace, read_run(workspace.out("evaluate") / "run.json").model, params)
+    metrics = read_metrics(workspace.metrics / "evaluate.json")
+    samples, chosen = read_evaluated(workspace.out("evaluate")), choose(workspace, params)
+    of_vbench = {name_of(dimension): 0.9 for dimension in SAYS}
+
+    def generated_twice(sample: EvaluatedSample, psnr: float) -> EvaluatedSample:
+        own = {name: value for name, value in sample.metrics.items() if not name.startswith("vbench")}
+        return sample.model_copy(update={"generations": (own, own), "metrics": own | {"psnr": psnr} | of_vbench})
+
+    honest = [generated_twice(sample, sample.metrics["psnr"] or 0.0) for sample in samples]
+    assert list(check_samples(job, honest, chosen, metrics)) == []
+    (fault, *_) = check_samples(job, [generated_twice(one, 48.5) for one in samples], chosen, metrics)
+    assert "metrics.psnr is 48.5, computed again:" in fault

@@ -31,6 +31,7 @@ from pvtt.stages import decide, evaluate
 from tests.evaluated import EvaluatedProject, build_project
 
 TARGETS = {"min_n": 4, "min_products": 2, "save_videos": 4}
+AUDITED = 2  # samples: a second each
 
 
 def draw_videos(workspace: Workspace, params: Params, brighter: float, patch: pytest.MonkeyPatch) -> None:
@@ -105,5 +106,6 @@ def write_params(path: Path, params: Params, evaluate_changes: dict[str, Any]) -
     data = params.model_dump(mode="json", by_alias=True)
     data["profile"] = "poc"
     data["evaluate"] |= evaluate_changes
+    data["promote"] |= {"audited_videos": AUDITED}
     with path.open("w", encoding="utf-8") as file:
         YAML().dump(data, file)
