@@ -49,7 +49,8 @@ def describe_audit(evidence: Evidence) -> str:
         again = ", ".join(evidence.measured_again)
         lines.append(f"measured again, of {len(evidence.audited)} samples whose films are kept: {again}")
     if evidence.not_measured_again:
-        lines.append(f"not measured again, since nothing is kept of it: {', '.join(evidence.not_measured_again)}")
+        why = "nothing is kept of it, or an encoder changes it too much"
+        lines.append(f"not measured again ({why}): {', '.join(evidence.not_measured_again)}")
     return "\n".join(lines)
 
 

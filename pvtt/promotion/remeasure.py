@@ -87,7 +87,8 @@ def remeasure(
     if not drawn:
         return Remeasured((), (), (), ())
     windows, kept_scenes = Windows(workspace, params), KeptScenes(workspace, params, chosen)
-    found, scores = _Found(), [one for one in all_scores(routes=routes) if one.measure is not None]
+    own = [one for one in all_scores(routes=routes) if one.difference is None]
+    found, scores = _Found(), [one for one in own if one.measure is not None]
     for sample, one in drawn:
         place = f"{sample.part} {sample.key}"
         window = windows.read(one.entry)
@@ -105,7 +106,7 @@ def remeasure(
         _compare(place, sample, scene, kept, scores, found)
     faults = [*found.faults, *(fault for flips in found.flips.values() if len(flips) > MOST_FLIPS for fault in flips)]
     keys = tuple(f"{sample.part} {sample.key}" for sample, _ in drawn)
-    return Remeasured(keys, tuple(found.metrics), _left(drawn, scores, found), tuple(faults))
+    return Remeasured(keys, tuple(found.metrics), _left(drawn, own, found), tuple(faults))
 
 
 def _left(drawn: Sequence[tuple[EvaluatedSample, Chosen]], scores: Sequence[Metric], found: _Found) -> tuple[str, ...]:
