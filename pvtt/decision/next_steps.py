@@ -161,7 +161,13 @@ def _capacity(params: Params, measurements: Measurements) -> Steps:
             "A larger adapter: product tokens beside what it is told by.",
             {"model.conditioning": [*model.conditioning, "product_tokens"]},
         )
-    if "*" not in train.stage2.trainable:
+    if train.stage2.lora.rank:
+        unfreeze = _experiment(
+            params,
+            "Train the layers of stage 2 themselves in place of an adapter (LoRA).",
+            {"train.stage2.lora.rank": 0},
+        )
+    elif "*" not in train.stage2.trainable:
         wider = ["*"] if "blocks.*" in train.stage2.trainable else [*train.stage2.trainable, "blocks.*"]
         unfreeze = _experiment(
             params,

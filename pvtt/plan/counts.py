@@ -16,7 +16,7 @@ class Counts:
     Args:
         total: Of the transformer, with the product's parts.
         product: Of those that the base does not have.
-        trainable: That each of the two stages trains.
+        trainable: That each of the two stages trains; of an adapter (LoRA) its own.
         block: Of the largest block.
     """
 
@@ -34,21 +34,21 @@ def count(params: Params, config: Mapping[str, Any]) -> Counts:
         config: The base transformer's configuration.
 
     Raises:
-        ParamsError: A pattern of `train.*.trainable` matches no parameter.
+        ParamsError: A pattern of `train.*.trainable` or `train.stage2.lora.targets` matches nothing.
     """
     import torch
 
     from pvtt.models.summary import new_transformer
     from pvtt.models.transformer import is_product_parameter
-    from pvtt.training.parameters import match_parameters
+    from pvtt.training.lora import num_trainable
 
     with torch.device("meta"):
         model = new_transformer(params, dict(config), params.model.conditioning)
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    trainable = []
-    for key, stage in (("train.stage1", params.train.stage1), ("train.stage2", params.train.stage2)):
-        names = match_parameters(list(sizes), stage.trainable, f"{key}.trainable")
-        trainable.append(sum(sizes[name] for name in names))
+    trainable = (
+        num_trainable(model, params.train.stage1, "train.stage1"),
+        num_trainable(model, params.train.stage2, "train.stage2"),
+    )
     blocks: dict[str, int] = {}
     for name, size in sizes.items():
         if name.startswith("blocks."):
@@ -57,6 +57,6 @@ def count(params: Params, config: Mapping[str, Any]) -> Counts:
     return Counts(
         total=sum(sizes.values()),
         product=sum(size for name, size in sizes.items() if is_product_parameter(name)),
-        trainable=(trainable[0], trainable[1]),
+        trainable=trainable,
         block=max(blocks.values()),
     )

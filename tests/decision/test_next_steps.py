@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -93,6 +94,17 @@ def test_overrides_start_from_the_current_values(project_root: Path, tmp_path: P
     assert (dense.encode.num_frames - 1) * dense.encode.frame_stride <= (
         params.encode.num_frames - 1
     ) * params.encode.frame_stride
+
+
+def test_an_adapter_gives_way_to_the_layers_themselves(project_root: Path, tmp_path: Path) -> None:
+    params_file = tmp_path / "run.yaml"
+    text = (project_root / "params.yaml").read_text()
+    params_file.write_text(re.sub(r"(\n  stage2:\n)", r"\1    lora: {rank: 8}\n", text))
+    params = load_params(params_file)
+    assert params.train.stage2.lora.rank == 8
+    steps = decide(with_changes(train_psnr=metric(20.0)), params, "0" * 12).next_steps
+    commands = [step.command for step in steps if "stage2" in step.command]
+    assert [overridden(command, params_file, tmp_path).train.stage2.lora.rank for command in commands] == [0]
 
 
 def test_a_loss_still_falling_suggests_longer_training_first(project_root: Path) -> None:

@@ -87,6 +87,16 @@ def test_parameters_are_those_of_the_committed_run() -> None:
         assert (counts.total, counts.trainable[number]) == (measured["num_parameters"], measured["num_trainable"])
 
 
+def test_of_an_adapter_its_own_parameters_are_trained() -> None:
+    params, config = params_of("poc"), published_config("poc")
+    whole = count(params, config)
+    adapted = count(changed(params, train={"stage2": {"lora": {"rank": 16}}}), config)
+    width = config["num_attention_heads"] * config["attention_head_dim"]
+    # A and B beside q, k, v and the output of both attentions of each block
+    assert adapted.trainable == (whole.trainable[0], config["num_layers"] * 8 * 16 * 2 * width)
+    assert (adapted.total, adapted.block) == (whole.total, whole.block)
+
+
 @pytest.mark.parametrize("name", ["poc", "prod"])
 def test_the_meta_device_and_the_gate_s_arithmetic_agree(name: str) -> None:
     params, config = params_of(name), published_config(name)
