@@ -45,7 +45,7 @@ layers: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/python -m pytest -n 3 --dist loadfile --durations 25 --ignore=tests/benchmarks -m "not proof"
+	$(BIN)/python -m pytest -n 4 --dist loadfile --durations 25 --ignore=tests/benchmarks -m "not proof"
 
 proofs: setup system-packages  ## Long proofs, of which `make test` runs smaller versions (minutes)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 25 --ignore=tests/benchmarks -m proof

@@ -28,9 +28,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(variable, "1")
 
 
-# A shell's background job ignores Ctrl-C, and so would every program that a test starts and interrupts.
+# A shell's background job ignores Ctrl-C, what `nohup` starts a hang-up, and so would every program that a test starts.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def require_program(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A pytest plugin: which tests share a process, and in which order processes take them (`pytest -n 3 --dist loadfile`).
+"""A pytest plugin: which tests share a process, and in which order processes take them (`pytest -n 4 --dist loadfile`).
 
 The last to be taken ends the run alone, beside an idle core, so what takes minutes is taken first. pytest-xdist takes
 what has the most tests first, which puts the end-to-end test last. Its files stay whole, and with them the fixtures of

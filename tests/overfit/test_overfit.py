@@ -135,6 +135,7 @@ def test_one_variant_of_each_sample_is_learned_and_nothing_is_dropped(workspace:
     assert job.base == Path(params.model.base)
 
 
+@pytest.mark.proof
 def test_several_processes_learn_together_and_the_first_measures(workspace: Workspace, tmp_path: Path) -> None:
     arguments = ["--samples", "3", "--steps", "1", "--sampling-steps", "1", "--within", "99"]
     train_together(2, "ddp", lambda rank: main(["train", "overfit", *arguments]), tmp_path)

@@ -66,7 +66,7 @@ def compiled_model(counter: CompileCounterWithBackend) -> ProductVideoTransforme
     return model
 
 
-@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("checkpointing", [False, pytest.param(True, marks=pytest.mark.proof)])
 def test_all_blocks_are_one_graph_with_the_eager_models_numbers(checkpointing: bool) -> None:
     counter = CompileCounterWithBackend("aot_eager")
     eager, compiled = default_model(), compiled_model(counter)
@@ -84,6 +84,7 @@ def test_all_blocks_are_one_graph_with_the_eager_models_numbers(checkpointing: b
     assert counter.frame_count == 1
 
 
+@pytest.mark.proof
 @torch.no_grad()
 def test_held_out_samples_and_pictures_are_a_graph_each() -> None:
     counter = CompileCounterWithBackend("aot_eager")
