@@ -93,7 +93,7 @@ def experiment_queue(project: OwnCode) -> str:
     return project.run("dvc", "queue", "logs", "queued").stdout
 
 
-@pytest.mark.parametrize("experiment", [experiment_temp, experiment_queue])
+@pytest.mark.parametrize("experiment", [pytest.param(experiment_temp, marks=pytest.mark.proof), experiment_queue])
 def test_an_experiment_runs_its_own_text_on_the_home_s_item_cache(
     project_root: Path, tmp_path: Path, experiment: Callable[[OwnCode], str]
 ) -> None:

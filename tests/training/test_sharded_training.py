@@ -71,7 +71,7 @@ def small(stage: dict[str, Any], **train: Any) -> Params:
     return tiny_params(steps=3, stage=stage, product_dropout=0.4, text_dropout=0.4, **train)
 
 
-@pytest.mark.parametrize("way", ["ddp", "fsdp2"])
+@pytest.mark.parametrize("way", [pytest.param("ddp", marks=pytest.mark.proof), "fsdp2"])
 def test_two_processes_equal_one_with_twice_the_accumulation(workspace: Workspace, way: Ways) -> None:
     optimizer = "adamw" if way == "fsdp2" else "muon"
     both_stages(workspace, small(ALONE, optimizer=optimizer))
