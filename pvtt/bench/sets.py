@@ -23,6 +23,7 @@ from pvtt.records.bench import BENCH_FILE, TRIPLET_FILE, TRIPLETS, Bench, BenchS
 
 HINT = "make one with `pvtt bench build DIR`, or take the small one with --small; docs/bench.md says what is in it"
 SHIPPED = Path(__file__).parents[1] / "builtin" / "bench" / "small"  # the 24 triplets that come along
+LETTERED = "text"  # of the splits by material: products with something written on them
 HALF = 127  # of 255: a mask is above where its product is
 
 
@@ -143,11 +144,17 @@ class Pixels:
         return {product: look for product, look in looks.items() if look is not None}
 
     def true_text(self, reader: Reader) -> str | None:
-        """What is written on the product in the true film, read once; None without a truth or where it is not seen."""
+        """What is written on the product in the true film, read once; None without a truth or where it is not seen.
+
+        Where a triplet says what its product is made of, only lettered ones are read: others' prints are no text.
+        """
         if self._true_text is None:
             truth, product = self.truth, self.product
-            text = None if truth is None or product is None else read_product(truth, product, reader)
-            self._true_text = (text,)
+            is_lettered = self.triplet.splits.get("material", LETTERED) == LETTERED
+            if not is_lettered or truth is None or product is None:
+                self._true_text = (None,)
+            else:
+                self._true_text = (read_product(truth, product, reader),)
         return self._true_text[0]
 
     @cached_property

@@ -97,7 +97,10 @@ def test_lettering_is_held_against_what_is_read_on_the_true_product() -> None:
 
 def test_where_nothing_is_written_lettering_is_not_measured(pixels: Pixels) -> None:
     assert pixels.truth is not None
-    assert text_distance(pixels.truth, pixels, lambda _: "") is None
+    assert text_distance(pixels.truth, pixels, lambda _: "a print") is None  # a matte box
+    (triplet,) = read_bench(SHIPPED).only([LETTERED])
+    lettered = Pixels(triplet, read_bench(SHIPPED).place(triplet))
+    assert text_distance(lettered.template, lettered, lambda _: "") is None
 
 
 def written(pixels: Pixels, film: Video, path: Path, bench: BenchSet) -> Path:
