@@ -32,7 +32,7 @@ from pvtt.dataset.review_sheet import num_pictures, pictures
 from pvtt.errors import PvttError
 from pvtt.files.append import append_line
 from pvtt.files.own_pages import OwnPagesOnly
-from pvtt.files.serve import AppServer
+from pvtt.files.serve import AppServer, error_as_json
 from pvtt.records.reviews import ANSWERS_FILE, Judged, ReviewAnswer, Verdict, read_answers
 
 COMMAND = "pvtt data review"
@@ -75,7 +75,7 @@ class ReviewServer(AppServer):
                 Route("/picture/{token}/{number:int}", self._picture),
             ],
             middleware=[Middleware(OwnPagesOnly, command=COMMAND, headers=HEADERS)],
-            exception_handlers={HTTPException: _as_json},
+            exception_handlers={HTTPException: error_as_json},
         )
         super().__init__(app, port, f"another one may still run there; choose another port with `{COMMAND} --port 0`")
 
@@ -159,9 +159,3 @@ def _drawn(one: Doubtful, root: Path) -> tuple[bytes, ...]:
         Image.fromarray(picture).save(file, "JPEG", quality=90)
         found.append(file.getvalue())
     return tuple(found)
-
-
-def _as_json(request: Request, error: Exception) -> Response:
-    """An error as the page reads it."""
-    assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)

@@ -21,7 +21,9 @@ from typing import Self
 import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -85,6 +87,12 @@ class FolderFiles(StaticFiles):
 def folder_app(folder: Path) -> Starlette:
     """An app that serves the files of one folder, and lists none."""
     return Starlette(routes=[Mount("/", FolderFiles(folder))])
+
+
+def error_as_json(request: Request, error: Exception) -> Response:
+    """What an app's page reads of an error: its handler of `HTTPException`."""
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
 
 class AppServer:

@@ -33,7 +33,7 @@ from starlette.routing import Route
 
 from pvtt.errors import PvttError
 from pvtt.files.own_pages import LOCAL_NAMES, OwnPagesOnly
-from pvtt.files.serve import HOST, MEDIA_TYPES, AppServer
+from pvtt.files.serve import HOST, MEDIA_TYPES, AppServer, error_as_json
 from pvtt.records.ratings import RaterName
 
 FOLDER = Path(__file__).parent  # of the pages
@@ -90,7 +90,7 @@ class BlindServer(AppServer):
                 Route("/photo/{token}/{number:int}", self._photo),
             ],
             middleware=[Middleware(OwnPagesOnly, command=command, headers=SECURITY, key=key)],
-            exception_handlers={HTTPException: _as_json},
+            exception_handlers={HTTPException: error_as_json},
         )
         hint = f"another `pvtt rate` may still run there; choose another port with `{command} --port 0`"
         super().__init__(app, port, hint, host=host)
@@ -173,9 +173,3 @@ async def _body(request: Request) -> bytes:
     except ClientDisconnect:
         raise HTTPException(HTTPStatus.BAD_REQUEST, "the body ends early") from None
     return body
-
-
-def _as_json(request: Request, error: Exception) -> Response:
-    """An error as the page reads it."""
-    assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
