@@ -63,9 +63,14 @@ def test_an_error_leaves_the_settings_as_they_were() -> None:
 
 def test_what_has_no_deterministic_kernel_is_an_error_that_says_what_to_switch_off() -> None:
     """As on a GPU, where torch may refuse: here it is let to, in an operation that a CPU has no such kernel for."""
-    with pytest.raises(ParamsError, match=r"train.deterministic: put_") as error, deterministic():
-        torch.use_deterministic_algorithms(True, warn_only=False)
-        torch.zeros(4).put_(torch.tensor([1]), torch.ones(1))
+
+    def put() -> None:
+        with deterministic():
+            torch.use_deterministic_algorithms(True, warn_only=False)
+            torch.zeros(4).put_(torch.tensor([1]), torch.ones(1))
+
+    with pytest.raises(ParamsError, match=r"train.deterministic: put_") as error:
+        put()
     assert "train.deterministic: false" in str(error.value.hint)
     assert not torch.are_deterministic_algorithms_enabled()
 
