@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from pvtt.crawl import crawl
 from pvtt.crawl.drafts import CrawlSummary
 from pvtt.crawl.playlist import Pieces, read_playlist
+from pvtt.crawl.remux import remux
 from pvtt.files.storage import TEMPORARY_PREFIX
 from pvtt.files.workspace import Workspace
 from pvtt.items.runner import ItemRejectedError
@@ -166,6 +168,24 @@ def test_the_film_has_its_sound(product_id: str, crawled: Crawled, tmp_path: Pat
     shifts = range(-2048, 2049, 8)
     middle = expected[20_000:40_000]
     assert min(float(np.abs(found[20_000 + shift : 40_000 + shift] - middle).mean()) for shift in shifts) < 0.02
+
+
+def test_sound_in_packed_pieces_begins_with_the_picture(tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(film_bytes(9, sound=True))
+    with (
+        av.open(str(tmp_path / "film.mp4")) as read,
+        av.open(str(tmp_path / "sound.aac"), "w", format="adts") as packed,
+    ):
+        heard = packed.add_stream_from_template(read.streams.audio[0])
+        for packet in read.demux(read.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = heard
+                packed.mux(packet)
+    pieces = cut_into_pieces((tmp_path / "film.mp4").read_bytes())
+    (tmp_path / "pieces").write_bytes(b"".join(pieces[f"piece{number}.ts"] for number in range(6)))
+    remux(tmp_path / "pieces", tmp_path / "whole.mp4", tmp_path / "sound.aac")
+    assert pictures(tmp_path / "whole.mp4")[1][0] == 0
+    assert abs(len(sound_of(tmp_path / "whole.mp4")) - len(sound_of(tmp_path / "film.mp4"))) <= 2048
 
 
 def test_parts_of_one_file_that_touch_are_one_request(crawled: Crawled) -> None:
