@@ -13,6 +13,7 @@ from typing import Any, cast
 import torch
 
 from pvtt.errors import ParamsError, first_line
+from pvtt.models.bases import ProductTransformer
 from pvtt.models.transformer import ProductTransformerBlock, ProductVideoTransformer
 from pvtt.params.train import Attention
 
@@ -29,7 +30,7 @@ HINT = "set train.attention: auto, or install what the message names"
 PATCHES = 8  # that it is tried on
 
 
-def set_attention(model: ProductVideoTransformer, name: Attention, device: torch.device, in_bf16: bool) -> None:
+def set_attention(model: ProductTransformer, name: Attention, device: torch.device, in_bf16: bool) -> None:
     """Let a model's blocks use a backend, after it was tried, forward and backward.
 
     diffusers' own `set_attention_backend` would also change what all other models of the process use.
@@ -41,11 +42,15 @@ def set_attention(model: ProductVideoTransformer, name: Attention, device: torch
         in_bf16: It will run under autocast to bfloat16.
 
     Raises:
-        ParamsError: The backend is not installed, or does not run on this device, in this precision or with a mask that
-            the conditioning needs.
+        ParamsError: The base is no Wan, or the backend is not installed, or does not run on this device, in this
+            precision or with a mask that the conditioning needs.
     """
     if name == "auto":
         return
+    if not isinstance(model, ProductVideoTransformer):
+        raise ParamsError(
+            f"train.attention: {name} is for Wan's blocks; a CogVideoX leaves it to torch", "set train.attention: auto"
+        )
     from diffusers.models.attention_dispatch import AttentionBackendName, _check_attention_backend_requirements
 
     backend = AttentionBackendName(BACKENDS[name])
