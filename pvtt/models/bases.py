@@ -20,8 +20,8 @@ from typing import Any
 
 from torch import nn
 
-from pvtt.models.cogvideox.schedule import CogVideoXFlowScheduler, require_published
-from pvtt.models.cogvideox.transformer import CogVideoXProductTransformer
+from pvtt.models.cogvideox import CogVideoXProductTransformer
+from pvtt.models.cogvideox_schedule import CogVideoXFlowScheduler, require_published
 from pvtt.models.loading import (
     is_cogvideox,
     load_base_transformer,

@@ -200,7 +200,7 @@ def load_scheduler(base: Path) -> Any:
 
     _, name = read_model_index(base)["scheduler"]
     if is_cogvideox(name):
-        from pvtt.models.cogvideox.schedule import CogVideoXFlowScheduler, require_published
+        from pvtt.models.cogvideox_schedule import CogVideoXFlowScheduler, require_published
 
         require_published(read_scheduler_config(base), str(base))
         return load_component(base / "scheduler", CogVideoXFlowScheduler)

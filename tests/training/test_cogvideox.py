@@ -13,7 +13,7 @@ from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.errors import ParamsError
 from pvtt.files.workspace import Workspace
 from pvtt.generation.pipeline import ProductVideoPipeline
-from pvtt.models.cogvideox.transformer import CogVideoXProductTransformer
+from pvtt.models.cogvideox import CogVideoXProductTransformer
 from pvtt.models.transformer import is_product_parameter
 from pvtt.params.file import Params
 from pvtt.stages import train_stage1, train_stage2

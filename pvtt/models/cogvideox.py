@@ -4,7 +4,7 @@
     Conditions ► parts ───────┴─► blocks: attention over text and video (+ parts) → feed-forward ─► v ► velocity
 
 Its parts are Wan's, in the same places, and start without effect: a new model's v equals the base's, bit for bit. What
-goes in and comes out is rectified flow's (`schedule.py`).
+goes in and comes out is rectified flow's (`cogvideox_schedule.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pvtt.errors import PvttError
-from pvtt.models.cogvideox.schedule import mixture, nearest_steps
+from pvtt.models.cogvideox_schedule import mixture, nearest_steps
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.conditioning.mask_channels import MaskChannels
 from pvtt.models.conditioning.part import BlockPart, Embedded, ModelPart, PartConfig, State

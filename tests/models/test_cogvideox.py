@@ -11,8 +11,8 @@ from diffusers import CogVideoXPipeline
 
 from pvtt.errors import PvttError
 from pvtt.models.bases import new_around_base
-from pvtt.models.cogvideox.schedule import mixture, nearest_steps, noise_levels
-from pvtt.models.cogvideox.transformer import CogVideoXProductTransformer
+from pvtt.models.cogvideox import CogVideoXProductTransformer
+from pvtt.models.cogvideox_schedule import mixture, nearest_steps, noise_levels
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.loading import load_scheduler, load_text_encoder, load_vae
 from pvtt.models.sampling import SamplingSettings, initial_noise, sample
