@@ -1,7 +1,8 @@
 """The kinds of base that there are, and the model around each.
 
-A kind is a class of transformers that gives rectified flow's velocity for `Conditions`: Wan's own and its VACE are
-`ProductVideoTransformer`, CogVideoX is `CogVideoXProductTransformer`. Both have
+A kind is a class of transformers that gives rectified flow's velocity for `Conditions`: Wan's text-to-video models and
+VACE are `ProductVideoTransformer`, its image-to-video model is `ProductImageVideoTransformer`, CogVideoX is
+`CogVideoXProductTransformer`. All have
 
     from_base, product_config              a new model around a base, and what of its configuration the base lacks
     parts, blocks' `parts`                 the conditioning, without effect at the start
@@ -22,6 +23,7 @@ from torch import nn
 
 from pvtt.models.cogvideox import CogVideoXProductTransformer
 from pvtt.models.cogvideox_schedule import CogVideoXFlowScheduler, require_published
+from pvtt.models.image_to_video import ProductImageVideoTransformer
 from pvtt.models.loading import (
     is_cogvideox,
     load_base_transformer,
@@ -32,11 +34,17 @@ from pvtt.models.loading import (
 from pvtt.models.transformer import ProductVideoTransformer
 
 ProductTransformer = ProductVideoTransformer | CogVideoXProductTransformer
+KINDS: tuple[type[ProductVideoTransformer] | type[CogVideoXProductTransformer], ...] = (
+    CogVideoXProductTransformer,
+    ProductImageVideoTransformer,
+    ProductVideoTransformer,
+)
 
 
 def product_class(folder: Path) -> type[ProductVideoTransformer] | type[CogVideoXProductTransformer]:
-    """The class of models around the base in a pipeline folder, or of the trained one that is there."""
-    return CogVideoXProductTransformer if is_cogvideox(transformer_class(folder)) else ProductVideoTransformer
+    """The class of the trained model in a pipeline folder."""
+    name = transformer_class(folder)
+    return next((kind for kind in KINDS if kind.__name__ == name), ProductVideoTransformer)
 
 
 def new_around_base(base: Path, *, seed: int = 0, options: dict[str, Any] | None = None, **config: Any) -> Any:
@@ -54,7 +62,9 @@ def new_around_base(base: Path, *, seed: int = 0, options: dict[str, Any] | None
     """
     stock = load_base_transformer(base / "transformer", **(options or {}))
     if not is_cogvideox(transformer_class(base)):
-        return ProductVideoTransformer.from_base(stock, seed=seed, **config)
+        is_image_to_video = stock.config.get("image_dim") is not None
+        kind = ProductImageVideoTransformer if is_image_to_video else ProductVideoTransformer
+        return kind.from_base(stock, seed=seed, **config)
     schedule = read_scheduler_config(base)
     require_published(schedule, str(base))
     shift = {"snr_shift_scale": float(schedule["snr_shift_scale"])}
@@ -68,7 +78,7 @@ def load_trained(folder: Path, **options: Any) -> Any:
 
 def class_of(model: nn.Module) -> type[ProductVideoTransformer] | type[CogVideoXProductTransformer]:
     """The class of a model; FSDP2 gives a sharded one's another name."""
-    return CogVideoXProductTransformer if isinstance(model, CogVideoXProductTransformer) else ProductVideoTransformer
+    return next(kind for kind in KINDS if isinstance(model, kind))
 
 
 def scheduler_entry(entry: list[str]) -> list[str]:

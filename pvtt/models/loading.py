@@ -12,8 +12,8 @@ from pvtt.files.storage import raise_storage_fault
 ModelT = TypeVar("ModelT")
 
 BASE_HINT = (
-    "set model.base to a Wan2.1-T2V folder in Diffusers layout: models/wan-tiny, which comes with the project, or one "
-    "fetched with `hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir models/Wan2.1-T2V-1.3B-Diffusers`"
+    "set model.base to a Wan2.1 or CogVideoX folder in Diffusers layout: models/wan-tiny, which is the project's own, "
+    "or one fetched with `hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir models/Wan2.1-T2V-1.3B-Diffusers`"
 )
 ALIGNMENT = 64  # bytes, as torch allocates
 ENCODER_PARTS = ("vae", "tokenizer", "text_encoder")  # what encoded samples depend on
@@ -27,7 +27,7 @@ def read_model_index(folder: Path) -> dict[str, Any]:
 
     Raises:
         MissingInputError: The folder or the file is not there.
-        PvttError: The file is not JSON.
+        PvttError: The file is not JSON, or names a UNet, which nothing here can be built around.
     """
     path = folder / "model_index.json"
     if not path.is_file():
@@ -37,6 +37,12 @@ def read_model_index(folder: Path) -> dict[str, Any]:
         index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise PvttError(f"{path} is not JSON: {error}", "fetch or write the model folder again") from None
+    if "unet" in index:
+        raise PvttError(
+            f"{folder} has a UNet ({index.get('_class_name')}): no base can be one, AnimateDiff included "
+            "(docs/bases.md says why)",
+            BASE_HINT,
+        )
     return index
 
 

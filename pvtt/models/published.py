@@ -38,28 +38,39 @@ COGVIDEOX: dict[str, dict[str, Any]] = {
     "cogvideox-2b": {"num_attention_heads": 30, "num_layers": 30, "use_rotary_positional_embeddings": False},
     "cogvideox-5b": {"num_attention_heads": 48, "num_layers": 42, "use_rotary_positional_embeddings": True},
 }
+# Wan2.1-I2V's, by the last name of its folder: what differs from the T2V of its size.
+WAN_I2V: dict[str, dict[str, Any]] = {
+    "wan2.1-i2v-14b": {**WAN_T2V["prod"], "in_channels": 36, "image_dim": 1280, "added_kv_proj_dim": 5120},
+}
 # Profiles whose base is published, by its folder's last name where that is no Wan2.1-T2V.
 FALLBACKS = {"cogvideox": "cogvideox-2b"}
 PROFILES = (*WAN_T2V, *FALLBACKS)
 
 
 def published_config(name: str) -> dict[str, Any]:
-    """The transformer's configuration that is trained by a profile of `PROFILES`, or published in a folder of the name
-    `cogvideox-2b` or `cogvideox-5b`. Raises `KeyError` where there is none."""
+    """The transformer's configuration that is trained by a profile of `PROFILES`, or published in a folder of a name of
+    `COGVIDEOX` or `WAN_I2V`. Raises `KeyError` where there is none."""
     name = FALLBACKS.get(name, name)
+    if name in WAN_I2V:
+        return _WAN | WAN_I2V[name]
     return _COGVIDEOX | COGVIDEOX[name] if name in COGVIDEOX else _WAN | WAN_T2V[name]
 
 
 def published_at(folder: str, profile: str) -> dict[str, Any] | None:
     """The configuration of the base that belongs into a folder that is not there yet; None where none is known."""
     name = PurePosixPath(folder).name
-    known = name if name in COGVIDEOX else profile
-    return published_config(known) if known in (*COGVIDEOX, *PROFILES) else None
+    known = name if name in (*COGVIDEOX, *WAN_I2V) else profile
+    return published_config(known) if known in (*COGVIDEOX, *WAN_I2V, *PROFILES) else None
 
 
 def is_cogvideox_config(config: Mapping[str, Any]) -> bool:
     """Whether a transformer's configuration is a CogVideoX's."""
     return "text_embed_dim" in config
+
+
+def latent_channels_of(config: Mapping[str, Any]) -> int:
+    """C of what a transformer of this configuration generates; an image-to-video model takes more than it gives."""
+    return int(config.get("out_channels") or config["in_channels"])
 
 
 def patch_of(config: Mapping[str, Any]) -> tuple[int, int, int]:

@@ -17,7 +17,16 @@ from pvtt.models.cogvideox import CogVideoXProductTransformer
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.conditioning.context_blocks import MASK_CHANNELS
 from pvtt.models.conditioning.parts import part_classes
-from pvtt.models.published import CLIP_TOKENS, DINO_TOKENS, is_cogvideox_config, patch_of, published_config, text_width
+from pvtt.models.image_to_video import ProductImageVideoTransformer
+from pvtt.models.published import (
+    CLIP_TOKENS,
+    DINO_TOKENS,
+    is_cogvideox_config,
+    latent_channels_of,
+    patch_of,
+    published_config,
+    text_width,
+)
 from pvtt.models.transformer import ProductVideoTransformer, own_arguments
 from pvtt.models.vae import SPATIAL_FACTOR, TEMPORAL_FACTOR, latent_frames
 from pvtt.params.file import Params
@@ -86,7 +95,11 @@ def stock_seconds(config: dict[str, Any], params: Params, num_tokens: int, *, ro
     columns = params.encode.width // (SPATIAL_FACTOR * patch_width)
     rows = round(num_tokens / (columns * latent_frames(params.encode.num_frames)))
     latents = torch.randn(
-        1, config["in_channels"], latent_frames(params.encode.num_frames), rows * patch_height, columns * patch_width
+        1,
+        latent_channels_of(config),
+        latent_frames(params.encode.num_frames),
+        rows * patch_height,
+        columns * patch_width,
     )
     text = torch.randn(1, params.encode.text_tokens, text_width(config))
     work = _stock_work(config, latents, text)
@@ -120,6 +133,9 @@ def new_transformer(params: Params, config: dict[str, Any], conditioning: Sequen
     }
     if is_cogvideox_config(config):
         return CogVideoXProductTransformer(**own_arguments(CogVideoXProductTransformer, config) | of_params)
+    if config.get("image_dim") is not None:
+        of_base = own_arguments(ProductImageVideoTransformer, config) | {"in_channels": latent_channels_of(config)}
+        return ProductImageVideoTransformer(**of_base | of_params)
     of_vace = {"context_layers": config.get("vace_layers", ()), "prepends_references": "vace_layers" in config}
     return ProductVideoTransformer(**own_arguments(ProductVideoTransformer, config) | of_params | of_vace)
 
@@ -127,7 +143,7 @@ def new_transformer(params: Params, config: dict[str, Any], conditioning: Sequen
 def _token_shapes(params: Params, config: dict[str, Any]) -> dict[str, int]:
     """What the networks behind `encode.image_features` make of a photo, by the names of the model's configuration."""
     if params.encode.image_features == "vae":
-        width = config["in_channels"] * math.prod(patch_of(config))
+        width = latent_channels_of(config) * math.prod(patch_of(config))
         return {"tokens_per_view": _photo_tokens(params, config), "product_dim": width}
     return dict(zip(("tokens_per_view", "product_dim"), CLIP_TOKENS, strict=True)) | dict(
         zip(("dino_tokens_per_view", "dino_dim"), DINO_TOKENS, strict=True)
@@ -143,15 +159,19 @@ def _base(config: dict[str, Any]) -> Any:
 def _stock_work(config: dict[str, Any], latents: torch.Tensor, text: torch.Tensor) -> Callable[[], None]:
     """A forward and backward pass of the transformer without any part."""
     base, timestep = _base(config).train(), torch.full((1,), 500.0)
-    if not is_cogvideox_config(config):
+    image_dim = config.get("image_dim")
+    if not is_cogvideox_config(config) and image_dim is None:
         return lambda: base(latents, timestep, text).sample.square().mean().backward()
-    bare = CogVideoXProductTransformer.from_base(base, conditioning=()).train()  # it makes the places' turns itself
+    # What these are given besides, the model around them makes itself.
+    kind = ProductImageVideoTransformer if image_dim is not None else CogVideoXProductTransformer
+    bare = kind.from_base(base, conditioning=()).train()
     conditions = Conditions(
         mask=torch.ones(1, TEMPORAL_FACTOR, *latents.shape[2:]),
         masked_latents=latents,
-        photo_latents=torch.zeros(1, 0, latents.shape[1], 2, 2),
-        view_mask=torch.zeros(1, 0, dtype=torch.bool),
+        photo_latents=torch.zeros(1, 1, latents.shape[1], 2, 2),
+        view_mask=torch.ones(1, 1, dtype=torch.bool),
         text=text,
+        image_tokens=None if image_dim is None else torch.zeros(1, 1, CLIP_TOKENS[0], image_dim),
     )
     return lambda: bare(latents, timestep, conditions).sample.square().mean().backward()
 
@@ -185,7 +205,7 @@ def _tokens(name: str, params: Params, config: dict[str, Any]) -> int:
 
 def dummy_conditions(params: Params, config: dict[str, Any]) -> Conditions:
     """Random conditions of one sample of these params, with all that any part reads."""
-    encode, channels = params.encode, config["in_channels"]
+    encode, channels = params.encode, latent_channels_of(config)
     height, width = encode.height // SPATIAL_FACTOR, encode.width // SPATIAL_FACTOR
     shape = (1, channels, latent_frames(encode.num_frames), height, width)
     side, views = encode.photo_size // SPATIAL_FACTOR, encode.max_photos

@@ -302,8 +302,8 @@ class ProductVideoTransformer(WanTransformer3DModel):
         if base.config.in_channels != base.config.out_channels or base.config.get("image_dim") is not None:
             raise PvttError(
                 f"the base takes {base.config.in_channels} channels and gives {base.config.out_channels}: "
-                "it is not a text-to-video model",
-                "set model.base to a Wan2.1-T2V folder in Diffusers layout",
+                "it is neither Wan2.1-T2V nor Wan2.1-I2V",
+                "set model.base to a Wan2.1-T2V folder in Diffusers layout, or to one of Wan2.1-I2V-14B",
             )
         has_context = "context_blocks" in config.get("conditioning", CONDITIONING)
         is_vace = isinstance(base, WanVACETransformer3DModel)
@@ -341,11 +341,26 @@ class ProductVideoTransformer(WanTransformer3DModel):
         Returns:
             Patches (B, R, D), and cosines and sines of their places, (1, R, 1, D / heads) each.
         """
-        embedded = self.patch_embedding(frames.contiguous())
+        no_hole = frames.new_zeros(len(frames), TEMPORAL_FACTOR, *frames.shape[2:])
+        embedded = self.embed_latents(frames.contiguous(), no_hole, frames)
         if "mask_channels" in self.parts:
-            no_hole = frames.new_zeros(len(frames), TEMPORAL_FACTOR, *frames.shape[2:])
             embedded = embedded + cast(MaskChannels, self.parts["mask_channels"]).embed_pair(no_hole, frames)
         return embedded.flatten(2).transpose(1, 2), *places_of(self.rope, places, *embedded.shape[3:])
+
+    def embed_latents(self, latents: Tensor, mask: Tensor, masked_latents: Tensor) -> Tensor:
+        """What the base's own patch embedding makes of z_t, (B, C, F', h, w) → (B, D, F', h/p, w/p).
+
+        Args:
+            latents: z_t.
+            mask, masked_latents: As `Conditions` has them; a text-to-video base does not read them.
+        """
+        embedded: Tensor = self.patch_embedding(latents)
+        return embedded
+
+    def read_text(self, conditions: Conditions) -> Tensor:
+        """What the blocks' attention to the text is given, (B, T, D)."""
+        text: Tensor = self.condition_embedder.text_embedder(conditions.text)
+        return text
 
     def modulation_at_zero(self, text: Tensor) -> Tensor:
         """Modulation of the blocks at noise level 0, (1, 6, D)."""
@@ -430,13 +445,13 @@ class ProductVideoTransformer(WanTransformer3DModel):
         if before is not None:
             hidden_states = torch.cat([before.latents, hidden_states], dim=2)
         rotary_emb = self.rope(hidden_states)
-        embedded = self.patch_embedding(hidden_states)
+        embedded = self.embed_latents(hidden_states, conditions.mask, conditions.masked_latents)
         for part in parts.values():
             added = part.embed(conditions)
             embedded = embedded if added is None else embedded + added
         hidden_states = embedded.flatten(2).transpose(1, 2).contiguous()
         temb, modulation = self.embed_time(timestep, conditions.text.dtype)
-        text = self.condition_embedder.text_embedder(conditions.text)
+        text = self.read_text(conditions)
         num_before = hidden_states.shape[1] - math.prod(grid)
         key_mask = None if before is None else references_mask(before.present, hidden_states.shape[1], num_before)
         if place is not None:

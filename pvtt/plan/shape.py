@@ -14,6 +14,7 @@ from pvtt.models.published import (
     CLIP_TOKENS,
     DINO_TOKENS,
     is_cogvideox_config,
+    latent_channels_of,
     patch_of,
     published_at,
     published_config,
@@ -52,7 +53,7 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
         num_layers=config["num_layers"],
         text_dim=text_width(config),
         freq_dim=dim if is_cogvideox else config["freq_dim"],
-        latent_channels=config["in_channels"],
+        latent_channels=latent_channels_of(config),
         patch_volume=math.prod(patch_of(config)),
         is_cogvideox=is_cogvideox,
     )

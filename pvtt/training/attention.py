@@ -14,6 +14,7 @@ import torch
 
 from pvtt.errors import ParamsError, first_line
 from pvtt.models.bases import ProductTransformer
+from pvtt.models.image_to_video import TEXT_TOKENS
 from pvtt.models.transformer import ProductTransformerBlock, ProductVideoTransformer
 from pvtt.params.train import Attention
 
@@ -80,10 +81,12 @@ def _try(block: ProductTransformerBlock, backend: Any, device: torch.device, in_
     _use(block, backend)
     dim = block.attn1.to_q.in_features
     patches = torch.zeros(1, PATCHES, dim, device=device)
+    picture = 0 if block.attn2.add_k_proj is None else TEXT_TOKENS  # a photo's tokens come before so many of a text
+    context = torch.zeros(1, PATCHES + picture, dim, device=device)
     turns = torch.ones(1, PATCHES, 1, dim // block.attn1.heads, device=device)
     mask = torch.ones(1, 1, 1, PATCHES, dtype=torch.bool, device=device) if masked else None
     with torch.autocast(device.type, torch.bfloat16) if in_bf16 else nullcontext():
         query, key, value = block.project(patches, (turns, turns))
         attended = dispatch_attention_fn(query, key, value, mask, backend=backend).flatten(2, 3)
-        read = block.attn2(patches, patches, None, None)
+        read = block.attn2(patches, context, None, None)
     (attended.float().sum() + read.float().sum()).backward()

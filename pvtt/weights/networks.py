@@ -83,8 +83,8 @@ NETWORKS = (
         expects={"transformer/config.json": {"_class_name": "WanTransformer3DModel", **_wan("prod")}},
     ),
     Network(
-        "wan2.1-i2v-14b", "image to video, for the route first_frame", "models/wan2.1-i2v-14b", "Apache-2.0", 92.0,
-        "pipeline", ("evaluate.routes.first_frame",), repo="Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
+        "wan2.1-i2v-14b", "image to video: a base, and the route first_frame", "models/wan2.1-i2v-14b", "Apache-2.0",
+        92.0, "pipeline", (*BASE_KEYS, "evaluate.routes.first_frame"), repo="Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
         files=(*PIPELINE_FILES, "image_encoder/*", "image_processor/*"),
         expects={"transformer/config.json": {"_class_name": "WanTransformer3DModel", **_wan("prod")}},
     ),
