@@ -41,7 +41,7 @@ from pvtt.promotion.mapping import promoted_params, write_promoted_params
 from pvtt.promotion.outcome import SHARDING, describe_champion, record_answer, sign_off, summarise_candidate
 from pvtt.promotion.plan import plan_on, require_fit
 from pvtt.promotion.rollback import CHAMPION, read_pending, roll_back, steps
-from pvtt.records.promotion import Account, SignOff, TrainingPlan
+from pvtt.records.promotion import Account, Promotion, SignOff, TrainingPlan
 from pvtt.stages.all import STAGE_NAMES
 
 SLURM_PROFILE = "infra/slurm/h800.yaml"
@@ -85,16 +85,37 @@ def promote(slurm_profile: str = SLURM_PROFILE, start: bool = False, timeout_hou
     )
     notify("approval", f"a promotion waits {timeout_hours:g} hours for another person's answer", summary=summary)
     word = _ask(workspace, summary, timeout_hours)
-    if word.outcome == "approved":
-        require_another_person(word.account, (*candidate.evidence.submitters, asked_by))
-    if _open_gate(workspace).evidence != candidate.evidence:
-        raise GateShutError("the results changed while the gate waited: nothing was recorded", "start it again")
-    promotion = record_answer(workspace, word, candidate, plan, slurm_profile)
+    promotion = settle(workspace, word, candidate, asked_by, plan, slurm_profile)
     print(f"\n{word.outcome} by {word.person}: {word.reason} ({PROMOTIONS}, number {promotion.number})")
     if not word.signed:
         print("The record is unsigned: Git has no signing key here (user.signingKey).")
     if word.outcome == "approved":
         _start(workspace, slurm_profile) if start else print(f"\nThe run starts with\n  {promotion.command}")
+
+
+def settle(
+    workspace: Workspace, word: SignOff, candidate: Candidate, asked_by: Account, plan: TrainingPlan, slurm_profile: str
+) -> Promotion:
+    """Record an answer, if whoever gave it may give it and the gate is open to the same run still.
+
+    Args:
+        workspace: The checkout.
+        word: The answer.
+        candidate: The run, as the person was shown it.
+        asked_by: Who started the promotion.
+        plan: Of the 14B run.
+        slurm_profile: Where that is to be.
+
+    Raises:
+        GateShutError: The approver is one of those who submitted or asked, or the gate is shut by now, or to other
+            results.
+        PvttError: As `record_answer`.
+    """
+    if word.outcome == "approved":
+        require_another_person(word.account, (*candidate.evidence.submitters, asked_by))
+    if _open_gate(workspace).evidence != candidate.evidence:
+        raise GateShutError("the results changed while the gate waited: nothing was recorded", "start it again")
+    return record_answer(workspace, word, candidate, plan, slurm_profile)
 
 
 def _open_gate(workspace: Workspace) -> Candidate:

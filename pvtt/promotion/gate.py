@@ -87,7 +87,7 @@ def read_candidate(workspace: Workspace, stale: Collection[str]) -> Candidate:
         metrics_sha256=sha256_tree(workspace.metrics),
         uncommitted=uncommitted(root),
         stale=tuple(sorted(stale)),
-        unmeasured=_unmeasured(decision),
+        unmeasured=unmeasured(decision),
         lowered_targets=lowered_targets(params.decide),
         contradictions=contradictions,
         audited=(),
@@ -122,7 +122,8 @@ def _measured_again(
     )
 
 
-def _unmeasured(decision: Decision) -> tuple[str, ...]:
+def unmeasured(decision: Decision) -> tuple[str, ...]:
+    """What a decision lacks, whatever its verdict: criteria without a value, and ratings; a phrase each."""
     words = {"not_measured": "not measured", "too_few": "of too few samples"}
     found = [f"{one.label} is {words[one.status]}" for one in decision.criteria if one.status in UNMEASURED]
     ratings = decision.ratings
