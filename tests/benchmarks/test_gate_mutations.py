@@ -17,5 +17,9 @@ def test_faults_of_the_gate_show_in_its_tests() -> None:
     caught = run_round(FAULTS, FOLDERS, elsewhere=True).caught
     missed = [str(fault.mutation) for fault, test in caught.items() if test is None]
     modules = {(fault.mutation.package, fault.mutation.module) for fault in FAULTS}
-    print(f"\n{len(FAULTS) - len(missed)} of {len(FAULTS)} faults in {len(modules)} modules show in a test", *missed, sep="\n")
+    print(
+        f"\n{len(FAULTS) - len(missed)} of {len(FAULTS)} faults in {len(modules)} modules show in a test",
+        *missed,
+        sep="\n",
+    )
     assert 1 - len(missed) / len(FAULTS) >= LEAST_SHARE, missed

@@ -30,6 +30,7 @@ from tests.promotion.records import ADA, sign_off
 from tests.promotion.successful import AUDITED
 
 Samples = list[EvaluatedSample]
+DRAW = "5eed" * 8
 SUBMITTED_BY = Account(login="", name=SUBMITTER[0], email=SUBMITTER[1])
 
 
@@ -60,16 +61,25 @@ def test_an_answer_is_recorded_of_another_person_about_the_run_that_they_were_sh
 
     plan = plan_on(load_profile(project.root / SLURM_PROFILE, STAGE_NAMES), promoted_params(params))
     asker = Account(login="kim@host", name="Kim", email="kim@example.org")
-    for account in (SUBMITTED_BY, asker, None):
-        with pytest.raises(GateShutError, match=r"would approve what|not known"):
-            settle(workspace, sign_off("Ada", account=account), candidate, asker, plan, SLURM_PROFILE)
+    approval = sign_off("Ada", account=ADA, draw=DRAW)
+    changes: list[dict[str, object]] = [
+        {"account": SUBMITTED_BY},
+        {"account": asker},
+        {"account": None},
+        {"draw": None},
+    ]
+    for change in changes:
+        with pytest.raises(GateShutError, match=r"would approve what|is not known|draws no samples"):
+            settle(workspace, approval.model_copy(update=change), candidate, asker, plan, SLURM_PROFILE)
+    shown = type(candidate)(candidate.run, candidate.samples, evidence.model_copy(update={"commit": "another"}))
     with pytest.raises(GateShutError, match="the results changed while the gate waited"):
-        shown = type(candidate)(candidate.run, candidate.samples, evidence.model_copy(update={"commit": "another"}))
-        settle(workspace, sign_off("Ada", account=ADA), shown, asker, plan, SLURM_PROFILE)
+        settle(workspace, approval, shown, asker, plan, SLURM_PROFILE)
     assert read_promotions(project.root) == []
 
-    settle(workspace, sign_off("Ada", account=ADA), candidate, asker, plan, SLURM_PROFILE)
-    assert [entry.sign_off.person for entry in read_promotions(project.root)] == ["Ada"]
+    recorded = settle(workspace, approval, candidate, asker, plan, SLURM_PROFILE)
+    assert read_promotions(project.root) == [recorded]
+    assert recorded.evidence.audited[:AUDITED] == evidence.audited
+    assert len(set(recorded.evidence.audited)) == 2 * AUDITED
     faults = read_candidate(workspace, ()).evidence.comparison.faults
     assert faults == ("the evaluated model is the champion itself, of promotion 1",)
 
@@ -140,3 +150,32 @@ def test_a_true_film_that_is_not_its_clip_is_found_before_anything_is_held_again
     found = remeasure(workspace, params, samples, chosen, (), "a draw")
     assert len(found.faults) == AUDITED
     assert all("the kept ground truth is not its clip" in fault for fault in found.faults)
+
+
+def test_what_the_untrained_base_reached_is_measured_again_on_transfers(gated_project: Gated) -> None:
+    workspace, params = gated_project.workspace, gated_project.params
+    samples, chosen = read_evaluated(workspace.out("evaluate")), choose(workspace, params)
+    assert {one.part for one in samples if "untrained" in one.videos} == {"transfer"}
+    low = [one.model_copy(update={"metrics": {**one.metrics, "product_psnr_untrained": 3.0}}) for one in samples]
+    found = remeasure(workspace, params, low, chosen, (), "a draw")
+    (fault,) = found.faults  # one of two is a transfer
+    assert "product_psnr_untrained is 3, the kept untrained.mp4 gives" in fault
+
+
+def test_who_spares_the_samples_of_the_first_draw_is_found_by_the_word_of_whoever_approves(project: Gated) -> None:
+    workspace = project.workspace
+    first = read_candidate(workspace, ()).evidence.audited
+
+    def raised(sample: EvaluatedSample) -> EvaluatedSample:
+        spared = f"{sample.part} {sample.key}" in first
+        return sample if spared else sample.model_copy(update={"metrics": {**sample.metrics, "psnr": 48.5}})
+
+    project.edit_samples(lambda samples: [raised(sample) for sample in samples])
+    project.summarise()
+    project.commit("evaluate", "decide")
+    project.git("commit", "--quiet", "--amend", "--message", "Another commit")
+    evidence = read_candidate(workspace, ()).evidence
+    assert evidence.audited == first  # whatever the commit
+    assert find_objections(evidence) == []
+    (objection,) = find_objections(read_candidate(workspace, (), DRAW, evidence.audited).evidence)
+    assert "psnr is 48.5, the kept generated.mp4 gives" in objection

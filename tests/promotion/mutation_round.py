@@ -18,7 +18,7 @@ from tests.mutate import planted
 from tests.promotion.mutations import Fault
 
 ROOT = Path(__file__).resolve().parents[2]
-OFF = ("cacheprovider", "timeout", "xdist", "xdist.looponfail", "randomly", "faulthandler")
+OFF = ("cacheprovider", "xdist", "xdist.looponfail", "faulthandler")
 
 
 class MutationRound:
@@ -45,7 +45,9 @@ class MutationRound:
         self.broken = [item.nodeid for item in session.items if not self._passes(item)]
         for fault in self._faults if not self.broken else ():
             with planted(fault.mutation):
-                self.caught[fault] = next((i.nodeid for i in self._in_order(session, fault) if not self._passes(i)), None)
+                self.caught[fault] = next(
+                    (i.nodeid for i in self._in_order(session, fault) if not self._passes(i)), None
+                )
             print(f"{fault.mutation}\n    {self.caught[fault] or 'shows in no test'}", flush=True)
         session._setupstate.teardown_exact(None)
         return True

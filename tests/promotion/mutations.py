@@ -18,7 +18,7 @@ class Fault:
 
     Args:
         mutation: What is planted.
-        shows_in: The tests that are run first: a file, or one test of it.
+        shows_in: The tests that are run first: how their ids begin.
     """
 
     mutation: Mutation
@@ -33,6 +33,11 @@ UNIT = "tests/promotion/"
 GATE = "tests/flows/test_gate.py"
 TAMPERING = "tests/flows/test_tampering.py"
 FOLDERS = (UNIT, GATE, TAMPERING)
+
+
+def _attempt(says: str) -> str:
+    return f"{TAMPERING}::test_what_came_of_an_attempt_stands_on_the_page[{says}"
+
 
 FAULTS = (
     *_of(
@@ -79,16 +84,43 @@ FAULTS = (
         ("        comparison=comparison,", "        comparison=Comparison(champion=None, says=comparison.says),"),
         ("    if not find_objections(evidence):\n", "    if False:\n"),
         ('            "audited": found.keys,', '            "audited": (),'),
+        ("    if now.model_copy(update=both) != shown.model_copy(update=both):", "    if now.run_id != shown.run_id:"),
+        ('f"{evidence.run_id} {evidence.data_version} {word}"', 'f"{evidence.run_id} {evidence.data_version}"'),
+        ('f"{evidence.run_id} {evidence.data_version} {word}"', 'f"{evidence.commit} {word}"'),
     ),
     *_of(
         "promotion.gate",
-        TAMPERING,
+        _attempt("nobody has rated the videos"),
         ("verdict=decision.verdict,", 'verdict="success",'),
+    ),
+    *_of(
+        "promotion.gate",
+        _attempt("a run of the tiny profile"),
         ("profile=params.profile,", "profile=PROFILE,"),
+    ),
+    *_of(
+        "promotion.gate",
+        _attempt("code that is not committed"),
         ("uncommitted=uncommitted(root),", 'uncommitted=uncommitted(root, "params.yaml"),'),
+    ),
+    *_of(
+        "promotion.gate",
+        _attempt("params are changed after the run"),
         ("stale=tuple(sorted(stale)),", "stale=(),"),
+    ),
+    *_of(
+        "promotion.gate",
+        _attempt("a target is lowered, and decided anew"),
         ("lowered_targets=lowered_targets(params.decide),", "lowered_targets=(),"),
+    ),
+    *_of(
+        "promotion.gate",
+        _attempt("a figure of metrics/decision.json"),
         ("        contradictions=contradictions,", "        contradictions=contradictions[3:],"),
+    ),
+    *_of(
+        "promotion.gate",
+        _attempt("all samples' figures are edited"),
         ('            "contradictions": found.faults,', '            "contradictions": (),'),
     ),
     *_of(
@@ -128,29 +160,58 @@ FAULTS = (
     ),
     *_of(
         "promotion.audit",
-        TAMPERING,
+        _attempt("another model is put"),
         ("        *_of_the_run(job, run, chosen),\n", ""),
-        ("        *check_samples(job, samples, asked, metrics),\n", ""),
-        ("        *_of_the_decision(workspace, params),\n", ""),
-        ("        *_of_metrics(job, samples, metrics, out / \"metrics.csv\"),\n", ""),
         ('"fingerprint.device", "fingerprint.num_threads", "certified")', '"fingerprint.device", "fingerprint.num_threads", "certified", "run_id", "model_sha256")'),
-        ("found = differences(decision, computed, ", "found = differences(computed, computed, "),
-        ("in differences(metrics, computed, ", "in differences(computed, computed, "),
+    ),
+    *_of(
+        "promotion.audit",
+        _attempt("a sample's own figure"),
+        ("        *check_samples(job, samples, asked, metrics),\n", ""),
         ("            computed[score.name] = one - other", "            pass"),
         ("asked[place].evaluated(job.params, sample.videos, measured)", "asked[place].evaluated(job.params, sample.videos, list(sample.generations or (sample.metrics,)))"),
     ),
     *_of(
+        "promotion.audit",
+        _attempt("a figure of metrics/decision.json"),
+        ("        *_of_the_decision(workspace, params),\n", ""),
+        ("found = differences(decision, computed, ", "found = differences(computed, computed, "),
+    ),
+    *_of(
+        "promotion.audit",
+        _attempt("a figure of metrics/evaluate.json"),
+        ("        *_of_metrics(job, samples, metrics, out / \"metrics.csv\"),\n", ""),
+        ("in differences(metrics, computed, ", "in differences(computed, computed, "),
+    ),
+    *_of(
         "promotion.remeasure",
-        TAMPERING,
-        ("return [(sample, by_place[sample.part, sample.key]) for sample in order[:number]]", "return []"),
-        ('f"{seed} {one.part} {one.key}".encode()', 'f"{one.part} {one.key}".encode()'),
-        ("order = sorted(kept, key=", "order = kept or sorted(kept, key="),
-        ("MOST_FLIPS = 1 ", "MOST_FLIPS = -1 "),
+        _attempt("all samples' figures are edited"),
+        ("for _, _, sample in taken[:number]]", "for _, _, sample in taken[:0]]"),
         ("        if fault:\n            jumps", "        if fault and recorded is None:\n            jumps"),
-        ("*([SWAPPED.name] if of_swapped else [])", "*([] if of_swapped else [])"),
-        ("film = scene.truth if subject == GROUND_TRUTH else scene.others[subject]\n", "film = scene.truth if subject == GROUND_TRUTH else scene.others[subject]\n        return ''\n"),
         ("    near = is_near(score, recorded, value, moved)", "    near = True"),
         ("    value = score.measure(scene, kept[subject].film)", "    value = recorded"),
+    ),
+    *_of(
+        "promotion.remeasure",
+        f"{TAMPERING}::test_which_samples",
+        ('f"{seed} {one.part} {one.key}".encode()', 'f"{one.part} {one.key}".encode()'),
+        ("order = sorted(kept, key=", "order = kept or sorted(kept, key="),
+        ("    taken.sort(key=lambda one: one[:2])\n", ""),
+    ),
+    *_of(
+        "promotion.remeasure",
+        _attempt("none: the run as it is"),
+        ("MOST_FLIPS = 1 ", "MOST_FLIPS = -1 "),
+    ),
+    *_of(
+        "promotion.remeasure",
+        _attempt("the films with other photos"),
+        ("asked = [SWAPPED.name, *(", "asked = [*("),
+    ),
+    *_of(
+        "promotion.remeasure",
+        _attempt("all samples' figures of a pasted photo"),
+        ("film = scene.truth if subject == GROUND_TRUTH else scene.others[subject]\n", "film = scene.truth if subject == GROUND_TRUTH else scene.others[subject]\n        return ''\n"),
     ),
     *_of(
         "promotion.remeasure",
@@ -235,7 +296,7 @@ FAULTS = (
     ),
     *_of(
         "promotion.plan",
-        TAMPERING,
+        _attempt("14B does not fit"),
         ("num_gpus=max(1, profile.run.nodes * profile.run.gpus_per_node)", "num_gpus=8"),
     ),
     *_of(
@@ -251,15 +312,34 @@ FAULTS = (
         ('    if word.outcome == "approved":\n        require', '    if word.outcome != "approved":\n        require'),
         ("(*candidate.evidence.submitters, asked_by)", "candidate.evidence.submitters"),
         ("(*candidate.evidence.submitters, asked_by)", "(asked_by,)"),
-        ("if _open_gate(workspace).evidence != candidate.evidence:", "if _open_gate(workspace).evidence.run_id != candidate.evidence.run_id:"),
+        ("now = _open_gate(workspace, word.draw, candidate.evidence.audited)", "now = candidate"),
+        ("now = _open_gate(workspace, word.draw, candidate.evidence.audited)", "now = _open_gate(workspace, '', ())"),
+        ("now = _open_gate(workspace, word.draw, candidate.evidence.audited)", "now = _open_gate(workspace, word.draw)"),
+        ("        if word.draw is None:\n", "        if word.draw is True:\n"),
+        ("    else:\n        now = _open_gate(workspace)\n", "    else:\n        now = candidate\n"),
         package="flows",
     ),
     *_of(
         "promote",
-        TAMPERING,
+        _attempt("a run of the tiny profile"),
         ("    require_open(candidate.evidence)\n", ""),
+        package="flows",
+    ),
+    *_of(
+        "promote",
+        _attempt("14B does not fit"),
         ("    require_fit(plan, slurm_profile)\n", ""),
+        package="flows",
+    ),
+    *_of(
+        "promote",
+        _attempt("params are changed after the run"),
         ("Patience(workspace, announce, hours=0).graph().stale)", "())"),
+        package="flows",
+    ),
+    *_of(
+        "promote",
+        _attempt("nobody answers"),
         ("    except FlowPauseTimeout:\n", "    except FlowPauseTimeout:\n        return sign_off(workspace, 'approved', 'nobody', 'no answer', None, None)\n"),
         package="flows",
     ),

@@ -150,7 +150,9 @@ def test_two_records_differ_in_what_is_not_the_machines(change: dict[str, object
     assert bool(found) is shows
 
 
-@pytest.mark.parametrize(("hours", "shows"), [(58.0, False), (58.0 + 1e-6, False), (58.001, True), (float("nan"), True)])
+@pytest.mark.parametrize(
+    ("hours", "shows"), [(58.0, False), (58.0 + 1e-6, False), (58.001, True), (float("nan"), True)]
+)
 def test_a_figure_may_differ_by_another_machines_rounding_and_no_more(hours: float, shows: bool) -> None:
     found = differences(PLAN, PLAN.model_copy(update={"stage1_hours": hours}), "the plan gives")
     assert found == ([f"stage1_hours is 58, the plan gives {hours:.6g}"] if shows else [])
