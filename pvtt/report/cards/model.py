@@ -41,7 +41,6 @@ def model_card(inputs: ReportInputs, here: Facts = ()) -> str:
     data = ModelCardData(
         license=LICENCE if is_free else "other",
         license_name=None if is_free else "that-of-its-data",
-        license_link=None if is_free else "../data/README.md",
         base_model=_base(inputs),
         library_name="diffusers",
         pipeline_tag=PIPELINE_TAG,
@@ -66,9 +65,9 @@ def model_card(inputs: ReportInputs, here: Facts = ()) -> str:
     return f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(sections) + "\n"
 
 
-def _base(inputs: ReportInputs) -> str:
-    folder = inputs.params.model.base
-    return PUBLISHED.get(folder.rstrip("/").rpartition("/")[2].lower(), folder)
+def _base(inputs: ReportInputs) -> str | None:
+    """The base's name on the Hub; None where it is not published there."""
+    return PUBLISHED.get(inputs.params.model.base.rstrip("/").rpartition("/")[2].lower())
 
 
 def _results(inputs: ReportInputs, part: Part) -> Iterator[EvalResult]:
