@@ -334,7 +334,7 @@ FAULTS = (
     *_of(
         "promote",
         _attempt("params are changed after the run"),
-        ("Patience(workspace, announce, hours=0).graph().stale)", "())"),
+        ("Patience(workspace, announce, hours=0).graph().stale, word", "(), word"),
         package="flows",
     ),
     *_of(
