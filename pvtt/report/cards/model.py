@@ -74,15 +74,16 @@ def model_card(inputs: ReportInputs, here: Facts = ()) -> str:
 
 def _licence(inputs: ReportInputs) -> tuple[str | None, str | None]:
     """The name and place of a licence that asks for more than `LICENCE`, of the base or else of the data."""
-    if _base(inputs) in NOT_PERMISSIVE:
-        return NOT_PERMISSIVE[_base(inputs)]
+    base = _base(inputs)
+    if base in NOT_PERMISSIVE:
+        return NOT_PERMISSIVE[base]
     is_free = set(licences_of(inputs)) <= ASKS_NOTHING
     return (None, None) if is_free else ("that-of-its-data", "../data/README.md")
 
 
-def _base(inputs: ReportInputs) -> str:
-    folder = inputs.params.model.base
-    return PUBLISHED.get(folder.rstrip("/").rpartition("/")[2].lower(), folder)
+def _base(inputs: ReportInputs) -> str | None:
+    """The base's name on the Hub; None where it is not published there."""
+    return PUBLISHED.get(inputs.params.model.base.rstrip("/").rpartition("/")[2].lower())
 
 
 def _results(inputs: ReportInputs, part: Part) -> Iterator[EvalResult]:
