@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pvtt.files.heap import keep_freed_memory
+
 if TYPE_CHECKING:
     from tests.evaluated import EvaluatedProject
 
@@ -22,6 +24,8 @@ from tests.schedule import (  # noqa: F401  # hooks
 from tests.slurm_cluster import slurm_cluster  # noqa: F401  # a fixture
 
 ROOT = Path(__file__).resolve().parents[1]
+
+keep_freed_memory()  # as the commands do
 
 # Processes side by side have a core each: threads that wait for each other's cores take longer than one thread.
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -15,6 +15,7 @@ from pvtt.cli.stage import stage_command
 from pvtt.errors import PvttError, first_line
 from pvtt.files.own_code import run_own_code
 from pvtt.files.storage import storage_fault
+from pvtt.files.heap import keep_freed_memory
 from pvtt.files.threads import set_thread_policy
 from pvtt.files.workspace import find_workspace
 from pvtt.stages.all import STAGES, find_stage
@@ -93,6 +94,7 @@ def main(arguments: list[str] | None = None) -> Any:
         if arguments is None:
             run_own_code()
         set_thread_policy()
+        keep_freed_memory()
         return command.main(arguments, prog_name="pvtt", standalone_mode=False)
     except PvttError as error:
         _end_with(error)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pvtt.files.heap import keep_freed_memory
 from pvtt.items.dispatcher import WorkerDiedError
 
 __all__ = ["CallResult", "WorkerDiedError", "call", "portable"]
@@ -29,6 +30,7 @@ class CallResult:
 
 def call(function: Callable[[Any], Any], argument: Any) -> CallResult:
     """Call `function`; its exception becomes part of the result, with the traceback as a note."""
+    keep_freed_memory()
     try:
         return portable(CallResult(value=function(argument)))
     except Exception as error:  # it goes back to the caller
