@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pvtt.dispatch.profile import SlurmProfile, load_profile
-from pvtt.stages.all import STAGE_NAMES
+from pvtt.stages.all import PROFILE_PARTS
 
 SLURM_FOLDER = Path(__file__).resolve().parents[1] / "infra" / "slurm"
 
@@ -36,7 +36,7 @@ def slurm_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmPro
         before = os.environ.get("SLURM_CONF")
         os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
         try:
-            yield load_profile(SLURM_FOLDER / "local.yaml", STAGE_NAMES)
+            yield load_profile(SLURM_FOLDER / "local.yaml", PROFILE_PARTS)
         finally:
             if before is None:
                 del os.environ["SLURM_CONF"]
