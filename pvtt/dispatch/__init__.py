@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Literal
 
 from pvtt.dispatch.inline import InlineDispatcher
@@ -22,6 +23,7 @@ from pvtt.errors import PvttError
 from pvtt.files.workspace import find_workspace
 from pvtt.items.dispatcher import Dispatcher
 
+PROFILE_ENDINGS = (".yaml", ".yml")
 __all__ = ["InlineDispatcher", "LocalDispatcher", "SlurmDispatcher", "from_environment"]
 
 VARIABLE = "PVTT_DISPATCH"
@@ -50,7 +52,7 @@ def from_environment(
     kind, _, number = choice.partition(":")
     if kind == "local" and number.isdecimal() and int(number) > 0:
         return LocalDispatcher(int(number))
-    if choice.endswith((".yaml", ".yml")):
+    if choice.endswith(PROFILE_ENDINGS):
         from pvtt.dispatch.profile import load_profile
 
         workspace = find_workspace()
@@ -59,3 +61,13 @@ def from_environment(
         f"{VARIABLE}={choice!r} is not a place to run",
         "set it to local, local:N, inline, or a Slurm profile such as infra/slurm/h800.yaml",
     )
+
+
+def gpu_watts(root: Path, parts: Mapping[str, Literal["stages", "runs"] | None]) -> float | None:
+    """`gpu_watts` of the Slurm profile that `PVTT_DISPATCH` names, if it names one. Raises as `load_profile`."""
+    choice = os.environ.get(VARIABLE, "")
+    if not choice.endswith(PROFILE_ENDINGS):
+        return None
+    from pvtt.dispatch.profile import load_profile
+
+    return load_profile(root / choice, parts).gpu_watts

@@ -19,7 +19,7 @@ Option = Annotated[str | None, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 # Keys of a profile that are about the process that waits; jobs are the same whatever they say.
-WAITING = ("ask_every_s", "controller_patience_minutes", "file_system_lag_s")
+WAITING = ("ask_every_s", "controller_patience_minutes", "file_system_lag_s", "gpu_watts")
 
 
 class ShardResources(Record):
@@ -85,6 +85,9 @@ class SlurmProfile(Record):
     mail_user: Option = None
     mail_type: Option = None
     gpu_type: str | None = None  # as in Slurm's gres, for example h800
+    gpu_watts: float | None = Field(
+        default=None, gt=0
+    )  # a GPU at work with its share of the node, for `pvtt jobs cost`
     shards: ShardResources = ShardResources()
     stages: dict[str, ShardResources] = Field(default={})  # by stage name, instead of `shards`
     run: JobResources = JobResources()
