@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,8 @@ import pytest
 
 from flows.lifetime import end_leftovers
 from flows.watcher import VARIABLE, Mark, marked_processes
+from pvtt.dispatch.profile import SlurmProfile
+from tests.dispatch.drivers import Project as Items
 from tests.flows.conftest import Project
 from tests.flows.receiver import receiver
 
@@ -111,20 +114,60 @@ def test_what_an_earlier_flow_left_is_ended_in_words(project: Project) -> None:
     alive = Mark(os.getpid(), psutil.Process().create_time(), str(project.root))
     with (
         sleeping(mark, DVC_STAGE="train_stage1") as left,
+        sleeping(mark, DVC_STAGE="train_stage1", PVTT_DISPATCH="infra/slurm/h800.yaml") as waiting,
         sleeping(others) as other,
         sleeping(alive) as own,
         sleeping(mark, SLURM_JOB_ID="7") as job,
     ):
-        wait_until(lambda: left.pid in {process.pid for _, process in marked_processes()}, STARTS_WITHIN_S)
+        own_pids = {left.pid, waiting.pid}
+        wait_until(lambda: own_pids <= {process.pid for _, process in marked_processes()}, STARTS_WITHIN_S)
         said: list[str] = []
         end_leftovers(project.root, said.append)
         assert left.wait(ENDS_WITHIN_S) == -signal.SIGTERM
+        assert waiting.wait(ENDS_WITHIN_S) == -signal.SIGKILL  # told to end, it would cancel its jobs
         assert [process.poll() for process in (other, own, job)] == [None, None, None]
         for process in (other, own, job):
             process.kill()
 
     assert len(said) == 1
     assert said[0].startswith(f"train_stage1: left running by a flow that was killed (process {os.getpid()})")
+
+
+@pytest.mark.proof
+def test_jobs_of_a_killed_flow_run_on_and_the_next_flow_waits_for_them(
+    project: Project, slurm_cluster: SlurmProfile, tmp_path: Path
+) -> None:
+    items = Items(tmp_path / "items", slurm_cluster)
+    items.folder.mkdir()
+    dvc_yaml = project.root / "dvc.yaml"
+    command = f'mkdir -p outs/clip && python -m tests.dispatch.drivers "$PROFILE" {items.folder} 4 > outs/clip/result'
+    dvc_yaml.write_text(dvc_yaml.read_text().replace("python stage.py clip data", command))
+    (project.root / "profile.yaml").write_text("partition: main\n")
+    place = {"PVTT_DISPATCH": "profile.yaml", "PROFILE": slurm_cluster.to_json()}
+
+    def flow() -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "flows.pipeline", "--no-ingest"]
+        return subprocess.Popen(command, env=project.environment() | place, stderr=subprocess.PIPE, text=True)
+
+    hold = items.hold(3)
+    first = flow()
+    wait_until(lambda: first.poll() is not None or len(items.began) == 4, STARTS_WITHIN_S)
+    below = psutil.Process(first.pid).children(recursive=True)
+    first.kill()
+    first.communicate()
+    _, left = psutil.wait_procs(below, ENDS_WITHIN_S)
+    assert left == [], commands(left)
+    assert items.queued() == items.submissions[0].task_ids
+
+    second = flow()
+    sender = items.submissions[0].driver
+    wait_until(lambda: second.poll() is not None or items.submissions[0].driver != sender, STARTS_WITHIN_S)
+    hold.unlink()
+    _, printed = second.communicate(timeout=STARTS_WITHIN_S)
+    assert second.returncode == 0, printed
+    (submission,) = items.submissions  # sent once, worked on once
+    assert (submission.state, sorted(items.began)) == ("done", [0, 1, 2, 3])
+    assert json.loads((project.root / "outs" / "clip" / "result").read_text()) == items.undisturbed()
 
 
 def sleeping(mark: Mark, **environment: str) -> subprocess.Popen[bytes]:
