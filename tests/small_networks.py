@@ -194,8 +194,11 @@ model:
 """
 
 
-def save_sam2(folder: Path) -> Path:
-    """A SAM 2 of 128×128 images: its checkpoint and configuration; returns the folder."""
+def save_sam2(folder: Path, *, sees: bool = False) -> Path:
+    """A SAM 2 of 128×128 images: its checkpoint and configuration; returns the folder.
+
+    With `sees` it is sure that what it was shown is in every frame, and masks about half of it; else it masks nothing.
+    """
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
@@ -203,5 +206,12 @@ def save_sam2(folder: Path) -> Path:
     (folder / "sam2_tiny.yaml").write_text(SAM2_CONFIGURATION)
     torch.manual_seed(0)
     model = instantiate(OmegaConf.create(SAM2_CONFIGURATION).model, _recursive_=True)
+    if sees:
+        decoder = model.sam_mask_decoder
+        torch.manual_seed(0)
+        for network in decoder.output_hypernetworks_mlps:
+            for layer in network.layers:
+                layer.reset_parameters()
+        torch.nn.init.constant_(decoder.pred_obj_score_head.layers[-1].bias, 10.0)
     torch.save({"model": model.state_dict()}, folder / "sam2_tiny.pt")
     return folder

@@ -59,7 +59,7 @@ def save_networks(models: Path) -> None:
     # As many heads as Wan2.1-T2V-1.3B has.
     build_tiny_base(models / "wan2.1-t2v-1.3b", "wan2.1", num_attention_heads=12)
     save_grounding_dino(models / "grounding-dino-base")
-    save_sam2(models / "sam2.1-hiera-large")
+    save_sam2(models / "sam2.1-hiera-large", sees=True)
     save_clip(models / "clip-vit-base-patch32")
     save_dino(models / "dinov2-base")
     (models / "torchvision").mkdir()
