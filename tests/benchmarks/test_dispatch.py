@@ -1,7 +1,7 @@
 """What dispatch costs over Slurm's own time: one job, an array of 200 tasks, a profile whose venv is wrong.
 
 `pytest tests/benchmarks/test_dispatch.py -s` prints the figures; some five minutes on two idle cores. The cluster is
-the one-machine Slurm of the tests. A job of dispatch and one of `sbatch --wait` do the same work, in turns, three pairs.
+the one-machine Slurm of the tests. A dispatched job and one of `sbatch --wait` do the same work, in turns, three pairs.
 """
 
 from __future__ import annotations
@@ -68,9 +68,10 @@ def test_an_array_over_slurms_own_time(slurm_cluster: SlurmProfile, tmp_path: Pa
         for name in ("started_at", "ended_at")
     )
     before, after = min(starts) - start, end - max(ends)  # Slurm's times are whole seconds
+    slurms = max(ends) - min(starts)
     print(
-        f"\n{NUM_TASKS} tasks: {end - start:.1f} s in all, {max(ends) - min(starts):.0f} s of them from the first start "
-        f"to the last end by Slurm; {before:.1f} s before, {after:.1f} s after"
+        f"\n{NUM_TASKS} tasks: {end - start:.1f} s in all, {slurms:.0f} s of them from the first start to the last end;"
+        f" {before:.1f} s before, {after:.1f} s after"
     )
     assert before + after <= MAX_ARRAY_S
 

@@ -67,6 +67,26 @@ def test_endings_are_told_apart(state: TaskState | None, kind: type, said: str, 
     assert error.hint
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "slurmstepd-n1: error: Detected 1 oom-kill event(s) in StepId=7.0. Some of your processes may have died.",
+        "srun: error: n1: task 0: Out Of Memory",
+        "srun: error: n1: tasks [0-3,7]: Out Of Memory",
+    ],
+)
+def test_slurm_s_own_words_tell_of_the_host_s_memory_and_not_of_the_gpu_s(line: str, tmp_path: Path) -> None:
+    paths = JobPaths(tmp_path, job_id="7_1")
+    begun_file(paths).touch()
+    paths.stderr.write_text(f"{line}\nsrun: Terminating StepId=7.0\n")
+    error = died("train_stage1", paths, ended("FAILED", "137:0"), "run")
+    assert type(error) is MemoryLimitError
+    assert "host memory" in error.message
+    assert "raise run.memory_gb_per_node" in str(error.hint)
+    paths.stderr.write_text("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB.\n")
+    assert "host memory" not in died("train_stage1", paths, ended("FAILED"), "run").message
+
+
 def test_what_never_began_is_the_environment_s_but_for_what_slurm_took_away(tmp_path: Path) -> None:
     paths = JobPaths(tmp_path, job_id="7_1")
     assert "none of its files is here" in died("clip", paths, ended("COMPLETED"), "shards").message
