@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -23,6 +22,13 @@ from tests.flows.receiver import receiver
 
 STARTS_WITHIN_S = 400.0
 ENDS_WITHIN_S = 120.0  # "within seconds", on a busy machine
+WATCHED = """
+import subprocess, sys
+from pathlib import Path
+from flows.lifetime import watched
+with watched(Path.cwd()):
+    subprocess.Popen(sys.argv[1:]).wait()
+"""
 
 
 def wait_until(what: Callable[[], object], within_s: float) -> None:
@@ -134,40 +140,32 @@ def test_what_an_earlier_flow_left_is_ended_in_words(project: Project) -> None:
 
 
 @pytest.mark.proof
-def test_jobs_of_a_killed_flow_run_on_and_the_next_flow_waits_for_them(
-    project: Project, slurm_cluster: SlurmProfile, tmp_path: Path
+@pytest.mark.parametrize("end", ["SIGKILL", "SIGTERM"])
+def test_jobs_of_a_killed_flow_run_on_and_the_next_run_waits_for_them(
+    slurm_cluster: SlurmProfile, tmp_path: Path, end: str
 ) -> None:
-    items = Items(tmp_path / "items", slurm_cluster)
-    items.folder.mkdir()
-    dvc_yaml = project.root / "dvc.yaml"
-    command = f'mkdir -p outs/clip && python -m tests.dispatch.drivers "$PROFILE" {items.folder} 4 > outs/clip/result'
-    dvc_yaml.write_text(dvc_yaml.read_text().replace("python stage.py clip data", command))
-    (project.root / "profile.yaml").write_text("partition: main\n")
-    place = {"PVTT_DISPATCH": "profile.yaml", "PROFILE": slurm_cluster.to_json()}
-
-    def flow() -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "flows.pipeline", "--no-ingest"]
-        return subprocess.Popen(command, env=project.environment() | place, stderr=subprocess.PIPE, text=True)
-
+    """Those of a flow that was told to end do not. The flow here is a process that is watched as flows are."""
+    items = Items(tmp_path, slurm_cluster)
+    stage = [sys.executable, "-m", "tests.dispatch.drivers", slurm_cluster.to_json(), str(tmp_path), "4"]
+    place = {"DVC_STAGE": "clip", "PVTT_DISPATCH": "infra/slurm/local.yaml"}
     hold = items.hold(3)
-    first = flow()
-    wait_until(lambda: first.poll() is not None or len(items.began) == 4, STARTS_WITHIN_S)
-    below = psutil.Process(first.pid).children(recursive=True)
-    first.kill()
-    first.communicate()
+    with subprocess.Popen([sys.executable, "-c", WATCHED, *stage], env=os.environ | place) as flow:
+        wait_until(lambda: flow.poll() is not None or len(items.began) == 4, STARTS_WITHIN_S)
+        below = psutil.Process(flow.pid).children(recursive=True)
+        flow.send_signal(signal.Signals[end])
     _, left = psutil.wait_procs(below, ENDS_WITHIN_S)
     assert left == [], commands(left)
-    assert items.queued() == items.submissions[0].task_ids
+    if end == "SIGTERM":
+        assert (items.queued(), items.submissions[0].state) == ([], "cancelled")
+        return
+    assert items.job_of(3) in items.queued()
 
-    second = flow()
-    sender = items.submissions[0].driver
-    wait_until(lambda: second.poll() is not None or items.submissions[0].driver != sender, STARTS_WITHIN_S)
+    second = items.start()
+    items.until(lambda: items.submissions[0].driver.endswith(f":{second.pid}"), second)
     hold.unlink()
-    _, printed = second.communicate(timeout=STARTS_WITHIN_S)
-    assert second.returncode == 0, printed
+    assert items.finish(second)[0] == items.undisturbed()
     (submission,) = items.submissions  # sent once, worked on once
     assert (submission.state, sorted(items.began)) == ("done", [0, 1, 2, 3])
-    assert json.loads((project.root / "outs" / "clip" / "result").read_text()) == items.undisturbed()
 
 
 def sleeping(mark: Mark, **environment: str) -> subprocess.Popen[bytes]:
