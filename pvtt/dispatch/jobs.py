@@ -130,7 +130,8 @@ class Jobs:
         self._ledger.close(submission, SubmissionState.CANCELLED, "cancelled by `pvtt jobs cancel`")
         if left := controller.cancel(submission.job_name, [submission.job_id]):
             raise PvttError(
-                f"Slurm job {submission.job_id} does not end: {', '.join(sorted(left))}", "`scontrol show job` says why"
+                f"Slurm job {submission.job_id} does not end: {', '.join(controller.short(left))}",
+                "`scontrol show job` says why",
             )
 
     def retry(self, view: JobView, task: str | None = None) -> str:

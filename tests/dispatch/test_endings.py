@@ -11,7 +11,7 @@ import pytest
 from submitit.core.utils import JobPaths
 
 from pvtt.dispatch.call_key import call_key
-from pvtt.dispatch.controller import TaskState, expand, is_silence
+from pvtt.dispatch.controller import TaskState, expand, is_silence, short
 from pvtt.dispatch.endings import died, out_of_gpu_memory
 from pvtt.dispatch.ledger import Ledger, Submission, SubmissionState, timestamp
 from pvtt.dispatch.node_call import begun_file
@@ -178,6 +178,7 @@ def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 
 def test_slurm_s_own_words_are_read() -> None:
     assert expand("0-3,5,8-12:2%4") == [0, 1, 2, 3, 5, 8, 10, 12]
+    assert short({"7_10", "7_2", "7_0", "7_1", "8", "9_4"}) == ["7_[0-2,10]", "8", "9_4"]
     assert is_silence(
         "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)"
     )
