@@ -29,7 +29,7 @@ ON_SLURM = {"clip": "map", "segment": "map", "photos": "map", "encode": "map", "
 AS_ONE_JOB = {"train_stage1": "run", "train_stage2": "run"}
 # What the profile has otherwise. Limits of segment: a random mask is no product's.
 REDUCED: dict[str, dict[str, Any]] = {
-    "clip": {"min_short_side": 480, "width": 240, "height": 160},
+    "clip": {"min_short_side": 480, "width": 240, "height": 160, "fps": 8.0},
     "segment": {
         "key_frame_every": 48,
         "min_area": 0.0,
@@ -44,7 +44,7 @@ REDUCED: dict[str, dict[str, Any]] = {
     "evaluate": {
         "num_steps": 2,
         "seeds": 2,
-        "max_clips_per_split": 1,
+        "max_clips_per_split": 2,
         "max_transfers": 2,
         "save_videos": 1,
         "bootstrap": 100,
