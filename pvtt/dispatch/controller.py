@@ -203,11 +203,11 @@ def short(job_ids: Iterable[str]) -> list[str]:
     named = []
     for job, indices in arrays.items():
         runs: list[list[int]] = []
-        for index in sorted(indices):
-            if runs and runs[-1][-1] == index - 1:
-                runs[-1] = [runs[-1][0], index]
+        for number in sorted(indices):
+            if runs and runs[-1][-1] == number - 1:
+                runs[-1] = [runs[-1][0], number]
             else:
-                runs.append([index])
+                runs.append([number])
         parts = ",".join("-".join(map(str, run)) for run in runs)
         named.append(f"{job}_[{parts}]" if len(indices) > 1 else f"{job}_{parts}" if parts else job)
     return named
