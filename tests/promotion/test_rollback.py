@@ -278,6 +278,7 @@ def test_it_says_what_it_would_do(workspace: Workspace) -> None:
         f"git checkout {commit} -- params.yaml",
         f"# a line in {PROMOTIONS}: promotion 2 is rolled back",
         "git commit --only promotions params.yaml",
+        "# a tag product-video#champion: v1.0.0 is in force",
     ]
     assert git(workspace.root, "rev-parse", "HEAD") == before
     assert git(workspace.root, "status", "--porcelain") == ""
