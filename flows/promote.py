@@ -11,8 +11,11 @@ It waits in a Prefect pause. A refusal may also be given on the run's page of a 
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -35,13 +38,20 @@ from pvtt.dispatch.profile import load_profile
 from pvtt.errors import GateShutError, MissingInputError, PvttError
 from pvtt.files.workspace import Workspace
 from pvtt.params.file import Params, load_params
-from pvtt.promotion.gate import Candidate, own_account, read_candidate, require_another_person, require_open
+from pvtt.promotion.gate import (
+    Candidate,
+    measured_twice,
+    own_account,
+    read_candidate,
+    require_another_person,
+    require_open,
+)
 from pvtt.promotion.ledger import PROMOTIONS, in_force, read_promotions
 from pvtt.promotion.mapping import promoted_params, write_promoted_params
 from pvtt.promotion.outcome import SHARDING, describe_champion, record_answer, sign_off, summarise_candidate
 from pvtt.promotion.plan import plan_on, require_fit
 from pvtt.promotion.rollback import CHAMPION, read_pending, roll_back, steps
-from pvtt.records.promotion import Account, SignOff, TrainingPlan
+from pvtt.records.promotion import Account, Promotion, SignOff, TrainingPlan
 from pvtt.stages.all import PROFILE_PARTS
 
 SLURM_PROFILE = "infra/slurm/h800.yaml"
@@ -57,6 +67,7 @@ class Approval(RunInput):
     person: NonBlank = Field(description="Your name: it stays on record")
     reason: NonBlank = Field(description="Why: it stays on record")
     account: Account | None = Field(default=None, description="Left empty here: the command `approve` fills it in")
+    draw: str | None = Field(default=None, min_length=32, description="The same")
 
 
 @flow(name="promote")
@@ -85,11 +96,7 @@ def promote(slurm_profile: str = SLURM_PROFILE, start: bool = False, timeout_hou
     )
     notify("approval", f"a promotion waits {timeout_hours:g} hours for another person's answer", summary=summary)
     word = _ask(workspace, summary, timeout_hours)
-    if word.outcome == "approved":
-        require_another_person(word.account, (*candidate.evidence.submitters, asked_by))
-    if _open_gate(workspace).evidence != candidate.evidence:
-        raise GateShutError("the results changed while the gate waited: nothing was recorded", "start it again")
-    promotion = record_answer(workspace, word, candidate, plan, slurm_profile)
+    promotion = settle(workspace, word, candidate, asked_by, plan, slurm_profile)
     print(f"\n{word.outcome} by {word.person}: {word.reason} ({PROMOTIONS}, number {promotion.number})")
     if not word.signed:
         print("The record is unsigned: Git has no signing key here (user.signingKey).")
@@ -97,8 +104,37 @@ def promote(slurm_profile: str = SLURM_PROFILE, start: bool = False, timeout_hou
         _start(workspace, slurm_profile) if start else print(f"\nThe run starts with\n  {promotion.command}")
 
 
-def _open_gate(workspace: Workspace) -> Candidate:
-    candidate = read_candidate(workspace, Patience(workspace, announce, hours=0).graph().stale)
+def settle(
+    workspace: Workspace, word: SignOff, candidate: Candidate, asked_by: Account, plan: TrainingPlan, slurm_profile: str
+) -> Promotion:
+    """Record an answer, if whoever gave it may give it and the gate is open to the same run still.
+
+    Args:
+        workspace: The checkout.
+        word: The answer.
+        candidate: The run, as the person was shown it.
+        asked_by: Who started the promotion.
+        plan: Of the 14B run.
+        slurm_profile: Where that is to be.
+
+    Raises:
+        GateShutError: The approver is one of those who submitted or asked, or the gate is shut by now: to other
+            results, or by films that their word draws.
+        PvttError: As `record_answer`.
+    """
+    if word.outcome == "approved":
+        require_another_person(word.account, (*candidate.evidence.submitters, asked_by))
+        if word.draw is None:
+            raise GateShutError("the approval draws no samples", "approve with `python -m flows.promote approve`")
+        now = _open_gate(workspace, word.draw, candidate.evidence.audited)
+    else:
+        now = _open_gate(workspace)
+    evidence = measured_twice(candidate.evidence, now.evidence)
+    return record_answer(workspace, word, replace(candidate, evidence=evidence), plan, slurm_profile)
+
+
+def _open_gate(workspace: Workspace, word: str = "", measured: Collection[str] = ()) -> Candidate:
+    candidate = read_candidate(workspace, Patience(workspace, announce, hours=0).graph().stale, word, measured)
     require_open(candidate.evidence)
     return candidate
 
@@ -140,7 +176,8 @@ def _ask(workspace: Workspace, summary: str, timeout_hours: float) -> SignOff:
         raise GateShutError(
             f"nobody answered within {timeout_hours:g} hours: nothing is promoted", "start the promotion again"
         ) from None
-    return sign_off(workspace, answer.outcome, answer.person, answer.reason, answer.account, str(flow_run.id))
+    run = str(flow_run.id)
+    return sign_off(workspace, answer.outcome, answer.person, answer.reason, answer.account, run, answer.draw)
 
 
 def _start(workspace: Workspace, slurm_profile: str) -> None:
@@ -170,7 +207,8 @@ def answer(flow_run: UUID, outcome: Literal["approved", "refused"], person: str,
     """
     try:
         account = own_account(own_workspace())
-        approval = Approval(outcome=outcome, person=person, reason=reason, account=account)
+        draw = secrets.token_hex(16) if outcome == "approved" else None
+        approval = Approval(outcome=outcome, person=person, reason=reason, account=account, draw=draw)
     except ValidationError as error:
         raise PvttError(f"{error.errors()[0]['loc'][0]} is empty", "it stays on record: say who and why") from None
     try:

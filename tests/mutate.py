@@ -25,14 +25,16 @@ class Mutation:
     """A fault.
 
     Args:
-        module: Below `pvtt`, dotted.
+        module: Below `package`, dotted.
         text: Stands in its source exactly once.
         fault: What stands there instead.
+        package: Of this project.
     """
 
     module: str
     text: str
     fault: str
+    package: str = "pvtt"
 
     def __str__(self) -> str:
         return f"{self.module}: {self.text.strip()} -> {self.fault.strip()}"
@@ -45,7 +47,7 @@ def planted(mutation: Mutation) -> Iterator[None]:
     Raises:
         ValueError: Its text is not in the module's source, or more than once, or the fault changes nothing that runs.
     """
-    module = importlib.import_module(f"pvtt.{mutation.module}")
+    module = importlib.import_module(f"{mutation.package}.{mutation.module}")
     path = Path(str(module.__file__))
     source = path.read_text()
     if source.count(mutation.text) != 1 or mutation.text == mutation.fault:
@@ -94,9 +96,15 @@ def _exchange_one(
         for before, after in zip(old, new, strict=True):
             if type(before).__module__ == type(after).__module__ and type(before).__name__ == type(after).__name__:
                 _exchange_record(before, after, module, undo)
-    elif owner is not None and isinstance(old, int | float | str | tuple) and old != new:
+    elif owner is not None and _is_constant(old) and old != new:
         undo.append((owner, name, old))
         setattr(owner, name, new)
+
+
+def _is_constant(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(one, int | float | str) for one in value.values())
+    return isinstance(value, int | float | str | tuple)
 
 
 def _exchange_record(old: Any, new: Any, module: ModuleType, undo: list[tuple[Any, str, Any]]) -> None:

@@ -1,12 +1,10 @@
-"""Small random weights of the measuring and masking networks, in the files that the params name."""
+"""Small random weights of the networks that measure and mask, in the files that the params name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
-
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", "product", "ring"]
 
 
 def save_clip(folder: Path) -> Path:
@@ -28,6 +26,9 @@ def save_clip(folder: Path) -> Path:
     return folder
 
 
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", "product", "ring"]
+
+
 def save_dino(folder: Path) -> Path:
     """A DINOv2 of 28×28 images, with its processor; returns the folder."""
     from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
@@ -40,7 +41,7 @@ def save_dino(folder: Path) -> Path:
 
 
 def save_grounding_dino(folder: Path) -> Path:
-    """A Grounding DINO of 64×96 images that knows the words `product` and `ring`; returns the folder."""
+    """A Grounding DINO whose tokenizer knows `WORDS`; returns the folder."""
     from transformers import (
         BertConfig,
         BertTokenizerFast,
@@ -195,9 +196,9 @@ model:
 
 
 def save_sam2(folder: Path, *, sees: bool = False) -> Path:
-    """A SAM 2 of 128×128 images: its checkpoint and configuration; returns the folder.
+    """A SAM 2 of 128×128 images: a checkpoint and its configuration, as they are published; returns the folder.
 
-    With `sees` it is sure that what it was shown is in every frame, and masks about half of it; else it masks nothing.
+    With `sees` it is sure that what it was shown is in every frame, and masks part of it; else it masks nothing.
     """
     from hydra.utils import instantiate
     from omegaconf import OmegaConf

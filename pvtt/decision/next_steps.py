@@ -153,6 +153,7 @@ def _capacity(params: Params, measurements: Measurements) -> Steps:
             {
                 "model.num_product_tokens": model.num_product_tokens * 2,
                 "model.encoder_layers": model.encoder_layers + 1,
+                "train.start": "base",  # a champion's adapter stays as large as it is
             },
         )
     else:

@@ -26,7 +26,7 @@ from pvtt.evaluation.contenders import all as contenders
 from pvtt.evaluation.contenders.contender import Network, Setting, Task
 from pvtt.evaluation.contenders.external import asked_films
 from pvtt.evaluation.contenders.mean_fill import MeanFill
-from pvtt.evaluation.contenders.model import MODEL, SWAPPED
+from pvtt.evaluation.contenders.model import MODEL, SWAPPED, UNTRAINED
 from pvtt.evaluation.contenders.motion import TemplateMotion
 from pvtt.evaluation.contenders.paste import Paste
 from pvtt.evaluation.contenders.routes import load_routes
@@ -296,6 +296,7 @@ class Evaluator:
         }
         beside = [SWAPPED.name, *([Paste.name, *(route.name for route in self._routes)] if self._routes else ())]
         beside += [MeanFill.name] if one.to_rate else []  # hidden among the videos that people rate
+        beside += [UNTRAINED.name] if one.part == "transfer" else []  # a criterion there: the gate measures it again
         shown |= {name: scene.others[name] for name in beside if name in scene.others}
         if scene.template_id is not None:
             shown["template"] = scene.template

@@ -15,10 +15,10 @@ Not all of it at once: gradients come as activations go. The peak is the largest
 intermediates), a validation (weights put aside, no gradients). With accumulation the gradients are always there.
 
 Sharded (FSDP2) the first four are divided by N. A block keeps for the backward pass, per patch, 94·D + 8·F bytes in
-float32 and 71·D + 4·F in bf16: attention's scores are never stored, and Wan's block does its elementwise steps in
-float32. `tests/plan/test_memory.py` holds that to what autograd saves, `tests/benchmarks/test_plan.py` a whole
-training's peak to the sum, and `tests/benchmarks/test_true_scale.py` that of Wan2.1-1.3B on a GPU: 12.9 and 29.2 GiB
-of an H200 in the two stages, batch 1, against 12.8 and 28.7.
+float32 and 71·D + 4·F in bf16, a CogVideoX's 69·D + 8·F and 35·D + 4·F: attention's scores are never stored, and Wan's
+block does its elementwise steps in float32. `tests/plan/test_memory.py` holds that to what autograd saves,
+`tests/benchmarks/test_plan.py` a whole training's peak to the sum, and `tests/benchmarks/test_true_scale.py` that of
+Wan2.1-1.3B on a GPU: 12.9 and 29.2 GiB of an H200 in the two stages, batch 1, against 12.8 and 28.7.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from pvtt.plan.counts import Counts
 from pvtt.plan.shape import GIB, Architecture, SampleShape
 
 SAVED_FP32, SAVED_BF16 = (94, 8), (71, 4)  # bytes a patch: times D, times F
+COGVIDEOX_FP32, COGVIDEOX_BF16 = (69, 8), (35, 4)  # the same of CogVideoX's
 TEXT_ENCODER_BYTES = 4 * 5.68e9  # UMT5-XXL, float32: what every process encodes the empty text with
 EVERY_RANK_GATHERS = False  # a checkpoint: each process writes its own share
 
@@ -56,6 +57,8 @@ class Memory:
 def block_bytes(shape: Architecture, patches: int, bf16: bool) -> float:
     """What one block keeps for the backward pass of one sample."""
     of_dim, of_ffn = SAVED_BF16 if bf16 else SAVED_FP32
+    if shape.is_cogvideox:
+        of_dim, of_ffn = COGVIDEOX_BF16 if bf16 else COGVIDEOX_FP32
     return float(patches * (of_dim * shape.dim + of_ffn * shape.ffn_dim))
 
 

@@ -50,12 +50,16 @@ class Candidate:
     evidence: Evidence
 
 
-def read_candidate(workspace: Workspace, stale: Collection[str]) -> Candidate:
+def read_candidate(
+    workspace: Workspace, stale: Collection[str], word: str = "", measured: Collection[str] = ()
+) -> Candidate:
     """The run of this checkout. Its figures are computed once more; films are measured only where all else is in order.
 
     Args:
         workspace: The checkout.
         stale: Stages that DVC would redo.
+        word: Which samples' films are measured again depends on it, besides on run and data.
+        measured: Samples whose films are not, since they have been.
 
     Raises:
         MissingInputError: Something hasn't run yet.
@@ -87,7 +91,7 @@ def read_candidate(workspace: Workspace, stale: Collection[str]) -> Candidate:
         metrics_sha256=sha256_tree(workspace.metrics),
         uncommitted=uncommitted(root),
         stale=tuple(sorted(stale)),
-        unmeasured=_unmeasured(decision),
+        unmeasured=unmeasured(decision),
         lowered_targets=lowered_targets(params.decide),
         contradictions=contradictions,
         audited=(),
@@ -95,23 +99,35 @@ def read_candidate(workspace: Workspace, stale: Collection[str]) -> Candidate:
         comparison=comparison,
     )
     if not find_objections(evidence):
-        evidence = _measured_again(workspace, params, evidence, samples, chosen)
+        films = Films(samples, chosen, f"{evidence.run_id} {evidence.data_version} {word}", measured)
+        evidence = _measured_again(workspace, params, evidence, films)
     return Candidate(run, reached, evidence)
 
 
-def _measured_again(
-    workspace: Workspace,
-    params: Params,
-    evidence: Evidence,
-    samples: Sequence[EvaluatedSample],
-    chosen: Sequence[Chosen],
-) -> Evidence:
-    """With what the films of a few samples give, which the commit draws: the last question, since it takes minutes."""
+@dataclass(frozen=True)
+class Films:
+    """Of which some are measured again.
+
+    Args:
+        samples: All that were evaluated.
+        chosen: All that were to be.
+        seed: Of the draw.
+        measured: Samples that have been.
+    """
+
+    samples: Sequence[EvaluatedSample]
+    chosen: Sequence[Chosen]
+    seed: str
+    measured: Collection[str]
+
+
+def _measured_again(workspace: Workspace, params: Params, evidence: Evidence, films: Films) -> Evidence:
+    """With what the films of a few samples give: the last question, since it takes minutes."""
     from pvtt.evaluation.contenders.all import measured_routes
     from pvtt.promotion.remeasure import remeasure
 
     routes = measured_routes(read_metrics(workspace.metrics / "evaluate.json"))
-    found = remeasure(workspace, params, samples, chosen, routes, evidence.commit)
+    found = remeasure(workspace, params, films.samples, films.chosen, routes, films.seed, films.measured)
     return evidence.model_copy(
         update={
             "contradictions": found.faults,
@@ -122,7 +138,8 @@ def _measured_again(
     )
 
 
-def _unmeasured(decision: Decision) -> tuple[str, ...]:
+def unmeasured(decision: Decision) -> tuple[str, ...]:
+    """What a decision lacks, whatever its verdict: criteria without a value, and ratings; a phrase each."""
     words = {"not_measured": "not measured", "too_few": "of too few samples"}
     found = [f"{one.label} is {words[one.status]}" for one in decision.criteria if one.status in UNMEASURED]
     ratings = decision.ratings
@@ -158,6 +175,24 @@ def find_objections(evidence: Evidence) -> list[str]:
 def _first(named: Sequence[str], between: str) -> str:
     more = f"{between}and {len(named) - NUM_NAMED} more" if len(named) > NUM_NAMED else ""
     return f"{between.join(named[:NUM_NAMED])}{more}"
+
+
+def measured_twice(shown: Evidence, now: Evidence) -> Evidence:
+    """What was measured again of a run in two draws, as one.
+
+    Args:
+        shown: As a person was shown it.
+        now: After their answer.
+
+    Raises:
+        GateShutError: They are of other results.
+    """
+    names = ("audited", "measured_again", "not_measured_again")
+    both = {name: tuple(dict.fromkeys((*getattr(shown, name), *getattr(now, name)))) for name in names}
+    both["not_measured_again"] = tuple(one for one in both["not_measured_again"] if one not in both["measured_again"])
+    if now.model_copy(update=both) != shown.model_copy(update=both):
+        raise GateShutError("the results changed while the gate waited: nothing was recorded", "start it again")
+    return now.model_copy(update=both)
 
 
 def require_open(evidence: Evidence) -> None:

@@ -56,7 +56,13 @@ def describe_audit(evidence: Evidence) -> str:
 
 
 def sign_off(
-    workspace: Workspace, outcome: Outcome, person: str, reason: str, account: Account | None, flow_run: str | None
+    workspace: Workspace,
+    outcome: Outcome,
+    person: str,
+    reason: str,
+    account: Account | None,
+    flow_run: str | None,
+    draw: str | None = None,
 ) -> SignOff:
     """A person's word, as of now.
 
@@ -67,6 +73,7 @@ def sign_off(
         reason: Why.
         account: Who the machine and Git say they are; None: not known.
         flow_run: Where they were asked; None: nobody asked.
+        draw: The word that draws samples after their approval.
 
     Raises:
         PvttError: The person or the reason is empty.
@@ -82,6 +89,7 @@ def sign_off(
         decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
         flow_run=flow_run,
         signed=signs_commits(workspace.root),
+        draw=draw,
     )
 
 

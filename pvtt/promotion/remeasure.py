@@ -4,12 +4,17 @@
     kept films ──► the model's own figures, those of other photos ──► as near as the encoder lets tell
 
 A metric that looks at what nobody keeps, such as the film before compositing, is left out and named. How far a figure
-may be off is in `near.py`. Which samples are drawn depends on the commit, which holds the figures.
+may be off is in `near.py`.
+
+Samples are drawn twice. Before a person is asked, by the run and its data: another commit of the same figures draws no
+others. After they approve, by a word that their command has made up by then, of those not measured before: whoever
+committed the figures could not know it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +27,7 @@ from pvtt.promotion.kept_videos import Kept, read_kept, root_error
 from pvtt.promotion.near import Moved, is_near, is_same
 from pvtt.promotion.scene import KeptScenes, NotKeptError
 from pvtt.records.evaluation import EvaluatedSample
+from pvtt.records.parts import Part
 
 if TYPE_CHECKING:
     from pvtt.evaluation.contenders.contender import Contender
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
 MAX_TRUTH_ERROR = 12.0  # levels of 255; more is another film, not the encoder's loss
 MOST_FLIPS = 1  # samples of which a figure that jumps may come out otherwise: a share, 0 or 1 each, and what is read
 JUMPS = ("text_distance",)
+IN_TURN: tuple[Part, ...] = ("transfer", "test", "train", "val")  # what criteria are of first
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,7 @@ def remeasure(
     chosen: Sequence[Chosen],
     routes: Sequence[Contender],
     seed: str,
+    but: Collection[str] = (),
 ) -> Remeasured:
     """Measure `promote.audited_videos` samples again whose films were kept.
 
@@ -76,6 +84,7 @@ def remeasure(
         chosen: All that were to be.
         routes: Contenders beside those of every run.
         seed: Which samples are drawn depends on it.
+        but: Samples that are not, part and key.
 
     Raises:
         PvttError: A measuring network cannot be loaded.
@@ -83,7 +92,7 @@ def remeasure(
     from pvtt.evaluation.samples import Windows
     from pvtt.evaluation.scores import all_scores
 
-    drawn = draw(samples, chosen, params.promote.audited_videos, seed)
+    drawn = draw(samples, chosen, params.promote.audited_videos, seed, but)
     if not drawn:
         return Remeasured((), (), (), ())
     windows, kept_scenes = Windows(workspace, params), KeptScenes(workspace, params, chosen)
@@ -117,20 +126,33 @@ def _left(drawn: Sequence[tuple[EvaluatedSample, Chosen]], scores: Sequence[Metr
 
 
 def draw(
-    samples: Sequence[EvaluatedSample], chosen: Sequence[Chosen], number: int, seed: str
+    samples: Sequence[EvaluatedSample],
+    chosen: Sequence[Chosen],
+    number: int,
+    seed: str,
+    but: Collection[str] = (),
 ) -> list[tuple[EvaluatedSample, Chosen]]:
-    """Samples whose films were kept, in an order that nobody can choose who does not know the seed.
+    """Samples whose films were kept, of each part in turn, in an order that nobody can choose who does not know the
+    seed.
 
     Args:
         samples: All that were evaluated.
         chosen: All that were to be.
         number: How many, at most.
         seed: Of the draw.
+        but: Samples that are not drawn, part and key.
     """
     by_place = {(one.part, one.entry.key): one for one in chosen}
     kept = [sample for sample in samples if sample.videos and (sample.part, sample.key) in by_place]
+    kept = [sample for sample in kept if f"{sample.part} {sample.key}" not in but]
     order = sorted(kept, key=lambda one: sha256_bytes(f"{seed} {one.part} {one.key}".encode()))
-    return [(sample, by_place[sample.part, sample.key]) for sample in order[:number]]
+    turns = Counter[Part]()
+    taken = []
+    for sample in order:
+        taken.append((turns[sample.part], IN_TURN.index(sample.part), sample))
+        turns[sample.part] += 1
+    taken.sort(key=lambda one: one[:2])
+    return [(sample, by_place[sample.part, sample.key]) for _, _, sample in taken[:number]]
 
 
 def _own(sample: EvaluatedSample) -> Mapping[str, float | None]:
@@ -146,11 +168,12 @@ def _path(workspace: Workspace, sample: EvaluatedSample, name: str) -> Path:
 
 def _films(sample: EvaluatedSample, scores: Sequence[Metric]) -> list[str]:
     """The kept films that are looked at. A film whose figures stand there but for which no file does is one of them."""
-    from pvtt.evaluation.contenders.model import MODEL, SWAPPED
+    from pvtt.evaluation.contenders.model import MODEL, SWAPPED, UNTRAINED
 
     own = _own(sample)
-    of_swapped = any(own.get(score.name) is not None for score in scores if score.subject == SWAPPED.name)
-    return [MODEL.name, "ground_truth", *([SWAPPED.name] if of_swapped else [])]
+    asked = [SWAPPED.name, *([UNTRAINED.name] if sample.part == "transfer" else [])]
+    measured = {score.subject for score in scores if own.get(score.name) is not None}
+    return [MODEL.name, "ground_truth", *(name for name in asked if name in measured)]
 
 
 def _compare(

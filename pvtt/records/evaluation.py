@@ -129,7 +129,8 @@ class EvaluatedSample(ClipRecord):
     photo_paths: tuple[str, ...]
     swapped_photo_paths: tuple[str, ...] = ()
     to_rate: bool = False  # its video is among those that people rate
-    videos: dict[str, str]  # generated, ground_truth, masked, mask, swapped; template in a transfer; routes, and paste
+    # generated, ground_truth, masked, mask, swapped; template and untrained in a transfer; routes, and paste
+    videos: dict[str, str]
     metrics: dict[str, float | None]  # the mean over generations; None: not measured on this sample
     # Each generation's own, where there are several; the videos are the first's.
     generations: tuple[dict[str, float | None], ...] = ()

@@ -124,6 +124,7 @@ class SignOff(Record):
     decided_at: str  # ISO 8601, UTC
     flow_run: str | None  # of Prefect: where it was asked and answered; None: nobody was asked
     signed: bool  # its commit is signed; False: no Git signing key was set
+    draw: str | None = None  # which samples' films were measured again after an approval; made up with it
 
 
 class Entry(Record):

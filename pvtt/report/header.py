@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from pvtt.decision.text import LOWERED
 from pvtt.evaluation.contenders.all import measured_routes, others
+from pvtt.records.decision import CriterionStatus
 from pvtt.records.evaluation import EvaluationMetrics
 from pvtt.records.parts import PARTS, Part
 from pvtt.report.collect import ReportInputs
@@ -20,6 +23,7 @@ class HeaderSection:
     """Verdict, why, and what was evaluated, as (name, value) facts."""
 
     verdict: str
+    tally: tuple[tuple[CriterionStatus, int], ...]  # how many criteria have each status; those of none are left out
     reason: str
     beaten_by: tuple[str, ...]  # other contenders, a sentence each
     lowered_targets: tuple[str, ...]  # those easier than the experiment document's, a sentence each
@@ -36,23 +40,24 @@ def header(inputs: ReportInputs, here: Facts = ()) -> HeaderSection:
     """
     counts = (f"{split} {products} ({clips})" for split, (products, clips) in inputs.counts.items())
     mark = inputs.run.fingerprint
+    counted = Counter(one.status for one in inputs.decision.criteria)
     generations = int(mark.protocol.get("seeds") or 1)
     return HeaderSection(
         verdict=VERDICTS[inputs.decision.verdict],
-        reason=inputs.decision.reason,
+        tally=tuple((status, counted[status]) for status in get_args(CriterionStatus) if counted[status]),
+        reason=inputs.decision.reason.replace("<=", "≤").replace(">=", "≥"),  # as in the table of criteria
         beaten_by=inputs.decision.beaten_by,
         lowered_targets=tuple(f"{LOWERED}: {target}." for target in inputs.decision.lowered_targets),
         facts=(
-            ("run", inputs.decision.run_id),
+            ("run", f"{inputs.decision.run_id}, profile {inputs.params.profile}"),
             ("data", mark.dataset_sha256[:12]),
             *here,
-            ("seeds", f"{inputs.run.seed}; {generations} generation{'s' if generations > 1 else ''} a sample"),
-            ("evaluated on", f"{mark.device}, threads: {mark.num_threads}"),
             ("against the champion", _against_champion(inputs)),
             ("contenders", _contenders(inputs.metrics)),
-            ("profile", inputs.params.profile),
-            ("model", f"{inputs.run.model} ({inputs.run.model_sha256[:12]})"),
             ("products (clips)", " · ".join(counts)),
+            ("model", f"{inputs.run.model} ({inputs.run.model_sha256[:12]})"),
+            ("seeds", f"{inputs.run.seed}; {generations} generation{'s' if generations > 1 else ''} a sample"),
+            ("evaluated on", f"{mark.device}, threads: {mark.num_threads}"),
             ("references", _references(inputs)),
         ),
         is_here=bool(here),
@@ -82,7 +87,7 @@ def _against_champion(inputs: ReportInputs) -> str:
     parts: tuple[Part, ...] = ("test", "transfer")
     gains = {part: inputs.metrics.get(part, "champion_gain") for part in parts}
     shown = [
-        f"{part} {gain.value:+.2f} dB [{gain.low:+.2f}, {gain.high:+.2f}]"
+        f"{part} {gain.value:+.2g} dB [{gain.low:+.2g}, {gain.high:+.2g}]"  # 0.00 would not say on which side of 0
         for part, gain in gains.items()
         if gain is not None and gain.value is not None and gain.low is not None and gain.high is not None
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_LATEX = {
+SIGNS = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
     "%": r"\%",
@@ -39,4 +39,4 @@ _LATEX = {
 
 def escape(text: str) -> str:
     """`text` as LaTeX sets it, in one line: its special characters, and the signs that tables have, as commands."""
-    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+    return "".join(SIGNS.get(character, character) for character in " ".join(text.split()))

@@ -11,6 +11,7 @@ from pvtt.records.evaluation import EvaluatedSample
 
 MAX_VIDEO_BYTES = 12_000_000  # of all videos; base64 adds a third, so the page stays below 20 MB
 PHOTO_SIDE = 144  # pixels
+NOT_SHOWN = ("mask", "untrained")  # kept for others than the report
 
 
 def within_budget(samples: Sequence[EvaluatedSample], folder: Path, budget: int = MAX_VIDEO_BYTES) -> set[str]:
@@ -19,7 +20,7 @@ def within_budget(samples: Sequence[EvaluatedSample], folder: Path, budget: int 
     for sample in samples:
         if sample.key in chosen:
             continue
-        size = sum((folder / path).stat().st_size for name, path in sample.videos.items() if name != "mask")
+        size = sum((folder / path).stat().st_size for name, path in sample.videos.items() if name not in NOT_SHOWN)
         if size <= budget:
             budget -= size
             chosen.add(sample.key)

@@ -16,7 +16,7 @@ from pvtt.records.evaluation import EvaluatedSample, EvaluationMetrics, Fingerpr
 from pvtt.records.parts import Part
 from pvtt.report.collect import ReportInputs
 from pvtt.report.glossary import groups, meanings
-from pvtt.report.media import photo_uri, video_uri
+from pvtt.report.media import NOT_SHOWN, photo_uri, video_uri
 
 VERDICTS = {
     "success": "Success",
@@ -47,6 +47,7 @@ STANDARD_VIDEOS = (
     "swapped",
     "template",
     "mean_fill",
+    "untrained",
 )  # the others are routes'
 WORST_COLUMNS = ("product_psnr", "product_psnr_swapped", "product_delta_e", "relative_flow_warp_error", "identity_top1")
 NUM_WORST = 3
@@ -84,7 +85,7 @@ class Chip:
 
 @dataclass(frozen=True)
 class VideoRow:
-    """A sample's videos and photos, as data URIs. `videos` has the names of `EvaluatedSample.videos`, less the mask."""
+    """A sample's videos and photos, as data URIs; `videos` by their names in `EvaluatedSample`, less `NOT_SHOWN`."""
 
     sample: EvaluatedSample
     videos: Mapping[str, str]
@@ -239,7 +240,7 @@ def _video_row(inputs: ReportInputs, sample: EvaluatedSample) -> VideoRow:
     swapped = _photos(inputs, sample.swapped_photo_paths[:1]) if "swapped" in sample.videos else ()
     return VideoRow(
         sample=sample,
-        videos={name: video_uri(inputs.videos / path) for name, path in sample.videos.items() if name != "mask"},
+        videos={name: video_uri(inputs.videos / path) for name, path in sample.videos.items() if name not in NOT_SHOWN},
         photos=_photos(inputs, sample.photo_paths[:NUM_PHOTOS]),
         swapped_photo=swapped[0] if swapped else None,
         chips=tuple(

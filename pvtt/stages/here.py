@@ -72,12 +72,17 @@ def facts_here(workspace: Workspace) -> tuple[tuple[str, str], ...]:
     evaluated = timings["evaluate"]
     return (
         ("commit", _commit(workspace)),
-        ("date", "not known: made elsewhere" if evaluated is None else f"evaluated {evaluated.started_at}"),
+        ("date", "not known: made elsewhere" if evaluated is None else f"evaluated {_minute(evaluated.started_at)}"),
         ("hours", _hours(there, missing)),
         ("hardware", _hardware(there)),
         ("cost", _cost(there, missing)),
         ("since the last committed run", _change(workspace)),
     )
+
+
+def _minute(time: str) -> str:
+    """A time in UTC, as a person reads it."""
+    return f"{time[:10]} {time[11:16]} UTC"
 
 
 def _commit(workspace: Workspace) -> str:
@@ -164,4 +169,9 @@ def _moved(before: EvaluationMetrics, now: EvaluationMetrics, part: Part) -> str
     numbers = [None if value is None else value.value for value in values]
     if numbers[0] is None or numbers[1] is None:
         return ""
-    return f"{part} {numbers[0]:.2f} → {numbers[1]:.2f} dB ({numbers[1] - numbers[0]:+.2f})"
+    change = numbers[1] - numbers[0]
+    return (
+        f"{part} {numbers[0]:.2f} → {numbers[1]:.2f} dB ({change:+.2f})"
+        if abs(change) >= 0.005
+        else f"{part} {numbers[1]:.2f} dB as before"
+    )

@@ -77,7 +77,7 @@ def test_transfers_have_figures_of_their_own(
     for sample in transfers:
         assert (sample.part, sample.split) == ("transfer", "test")
         assert sample.template_product_id != sample.product_id
-        shown = {"generated", "ground_truth", "mask", "masked", "swapped", "template"}
+        shown = {"generated", "ground_truth", "mask", "masked", "swapped", "template", "untrained"}
         assert set(sample.videos) == shown | ({"mean_fill"} if sample.to_rate else set())
         template, truth, generated, mask = (
             read_video(out / sample.videos[name]).astype(int)

@@ -86,10 +86,12 @@ def test_another_person_approves_and_the_run_becomes_the_champion(project: Gated
     assert record.sign_off.account is not None
     assert (record.sign_off.account.email, record.evidence.submitters[0].email) == (APPROVER[1], SUBMITTER[1])
     assert record.evidence.commit == approved.evaluated_commit
-    assert len(record.evidence.audited) == AUDITED
+    assert record.sign_off.draw is not None
+    assert len(set(record.evidence.audited)) == 2 * AUDITED  # before and after the answer
     again = {"psnr", "product_psnr", "clip_i", "relative_flow_warp_error", "product_psnr_paste", "product_psnr_swapped"}
+    again |= {"product_psnr_untrained"}
     assert again <= set(record.evidence.measured_again)
-    assert {"all of untrained", "outside_motion_error"} <= set(record.evidence.not_measured_again)
+    assert {"all of blank", "outside_motion_error"} <= set(record.evidence.not_measured_again)
     assert "not measured again (nothing is kept of it, or an encoder changes it too much): " in shown
     assert record.evidence.data_version in (project.root / "data.dvc").read_text()
     assert len(read_samples(project.root, record)) == 13

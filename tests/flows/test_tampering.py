@@ -33,13 +33,19 @@ def test_the_page_lists_every_attempt_and_no_other() -> None:
     assert [row.split(" | ")[0] for row in rows] == [f"| {attempt.says}" for attempt in ATTEMPTS]
 
 
-def test_which_samples_are_measured_again_is_the_commits_choice(gated_project: Gated) -> None:
+def test_which_samples_are_measured_again_nobody_knows_beforehand(gated_project: Gated) -> None:
     workspace, params = gated_project.workspace, gated_project.params
     samples, chosen = read_evaluated(workspace.out("evaluate")), choose(workspace, params)
-    draws = [[sample.key for sample, _ in draw(samples, chosen, 3, f"commit {number}")] for number in range(200)]
-    assert draws[0] == [sample.key for sample, _ in draw(samples, chosen, 3, "commit 0")]
-    assert len(set(map(tuple, draws))) > 100
-    assert {key for drawn in draws for key in drawn} == {sample.key for sample in samples if sample.videos}
+    draws = [[sample for sample, _ in draw(samples, chosen, 7, f"word {number}")] for number in range(200)]
+    assert draws[0] == [sample for sample, _ in draw(samples, chosen, 7, "word 0")]
+    assert len({tuple(sample.key for sample in drawn) for drawn in draws}) > 100
+    kept = {f"{sample.part} {sample.key}" for sample in samples if sample.videos}
+    assert {f"{sample.part} {sample.key}" for drawn in draws for sample in drawn} == kept
+    for drawn in draws:
+        assert [sample.part for sample in drawn] == ["transfer", "test", "train", "val", "transfer", "test", "train"]
+    few = sorted(kept)[:3]
+    others = draw(samples, chosen, 100, "word 0", kept - set(few))
+    assert sorted(f"{sample.part} {sample.key}" for sample, _ in others) == few
 
 
 def test_of_several_generations_each_has_its_figures_and_the_saved_film_those_of_vbench(gated_project: Gated) -> None:

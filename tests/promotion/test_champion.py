@@ -155,3 +155,23 @@ def test_a_lead_and_what_is_asked_never_look_alike_where_they_differ() -> None:
     assert "test +0.1999 [" in fault
     behind = held(reached(gain=-1.001)).faults
     assert any("on test by 1.001 dB, more than promote.margin, 1 dB" in one for one in behind)
+
+
+def test_another_contender_that_stands_beside_is_not_taken_for_the_champion() -> None:
+    run, now = candidate(champion_sha256="f" * 64), reached(gain=0.6)
+    beside = evaluated(now, reached(gain=-5.0))
+    comparison = compare(promotion(), reached(gain=1.0), run, now, beside, PARAMS)
+    assert "are those of its promotion" in comparison.says
+    assert comparison.faults[0].startswith("its lead over the champion is no step forward: test -0.4 ")
+
+
+def test_the_lead_must_show_on_the_part_that_was_named() -> None:
+    now = [
+        one.model_copy(update={"metrics": {"product_psnr": (one.metrics["product_psnr"] or 0) + 0.5}})
+        if one.part == "test"
+        else one
+        for one in reached()
+    ]
+    assert held(now).faults == ()
+    (fault,) = held(now, part="transfer").faults
+    assert fault.startswith("its lead over the champion is no step forward: transfer ")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 KNOWN = {
     *("begin", "end", "centering", "caption", "label", "toprule", "midrule", "bottomrule", "multicolumn"),
@@ -47,3 +49,26 @@ def require_latex(text: str) -> None:
             assert (int(whole[1]) if whole else cells) == len(columns), f"other columns: {row!r}"
         for after in re.findall(r"\\\\\s*(\S)", body):
             assert after not in "[*", "what follows a row's end is read as its argument"
+
+
+def set_by_tex(text: str, folder: Path, *, wide: bool = True) -> str:
+    """Let pdfLaTeX set `text` as a document of its own; returns its log.
+
+    Args:
+        text: Tables.
+        folder: An empty folder.
+        wide: On paper on which no table is too wide.
+
+    Raises:
+        AssertionError: TeX stumbles.
+    """
+    paper = r"\usepackage[paperwidth=200cm,paperheight=100cm]{geometry}" if wide else ""
+    head = "\n".join([r"\documentclass{article}", r"\usepackage[T1]{fontenc}", r"\usepackage{booktabs}", paper])
+    (folder / "paper.tex").write_text(f"{head}\n\\begin{{document}}\n{text}\n\\end{{document}}\n", encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
+        cwd=folder, capture_output=True, text=True, errors="replace", check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (folder / "paper.pdf").read_bytes().startswith(b"%PDF")
+    return done.stdout

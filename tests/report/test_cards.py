@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import DatasetCard, ModelCard
+import yaml
+from huggingface_hub import DatasetCard, DatasetCardData, ModelCard, ModelCardData
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.files.workspace import Workspace
@@ -26,6 +32,33 @@ CC0 = "https://creativecommons.org/publicdomain/zero/1.0/"
 
 def card(workspace: Workspace, kind: str) -> Path:
     return workspace.out("report") / "cards" / kind / "README.md"
+
+
+def hub_faults(loaded: ModelCard | DatasetCard) -> list[str]:
+    """What the Hub would refuse of a card, as far as its own library knows without asking it, a phrase each."""
+    of_model = isinstance(loaded, ModelCard)
+    data = loaded.data.to_dict()
+    known = set(inspect.signature(ModelCardData if of_model else DatasetCardData).parameters)
+    extra = {"model-index"} if of_model else {"dataset_info", "configs", "license_name", "tags"}
+    faults = [f"{name} is no field" for name in data if name not in known | extra]
+    if yaml.safe_load(loaded.data.to_yaml()) != yaml.safe_load(loaded.content.split("---\n")[1]):
+        faults.append("it does not read as it was written")
+    for name in (*data.get("datasets", ()), *([data["base_model"]] if "base_model" in data else [])):
+        try:
+            validate_repo_id(name)
+        except HFValidationError as error:
+            faults.append(str(error))
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", str(data.get("license"))):
+        faults.append(f"license {data.get('license')} is no id")
+    if of_model and data["license"] == "other" and not data.get("license_name"):
+        faults.append("another licence has no name")
+    link = str(data.get("license_link", "LICENSE"))
+    if link not in ("LICENSE", "LICENSE.md") and not link.startswith("https://"):
+        faults.append(f"license_link {link} is neither a file of the repository nor an address")
+    numbers = [one.metric_value for one in getattr(loaded.data, "eval_results", None) or ()]
+    faults += [f"{number} is no figure" for number in numbers if not math.isfinite(number)]
+    sizes = data.get("size_categories", ())
+    return faults + [f"{one} is no size" for one in sizes if not re.fullmatch(r"n<1K|n>1T|\d+[KMB]?<n<\d+[KMBT]", one)]
 
 
 @pytest.fixture
@@ -55,7 +88,8 @@ def test_the_model_card_is_read_by_the_hubs_library_and_has_the_runs_figures(rep
     assert DatasetCard.load(card(reported.workspace, "data")).data.pretty_name.startswith("pvtt-")
     loaded = ModelCard.load(card(reported.workspace, "model"))
     data = loaded.data
-    assert (data.library_name, data.pipeline_tag, data.base_model) == ("diffusers", "video-to-video", "models/base")
+    assert (data.library_name, data.pipeline_tag, data.base_model) == ("diffusers", "video-to-video", None)
+    assert "the base models/base" in loaded.text  # a folder of this project is no model of the Hub
     assert data.tags
     assert len(data.datasets) == 1
     results = {(one.dataset_split, one.metric_type): one for one in data.eval_results}
@@ -75,6 +109,15 @@ def test_the_model_card_is_read_by_the_hubs_library_and_has_the_runs_figures(rep
         assert f"\n## {heading}\n" in text
     assert f"| 2 | {reported.params.train.stage2.steps} |" in text
     assert "beats the model" in text
+
+
+def test_the_hub_would_take_both_cards(reported: EvaluatedProject) -> None:
+    model, data = (card(reported.workspace, kind) for kind in ("model", "data"))
+    assert hub_faults(ModelCard.load(model)) == hub_faults(DatasetCard.load(data)) == []
+    broken = ModelCard(
+        "---\nlicense: other\nlicense_link: ../LICENSE\nbase_model: a/b/c\ndatasets: [a--b]\nmodel: x\n---\n"
+    )
+    assert len(hub_faults(broken)) == 5
 
 
 def test_the_data_card_counts_splits_sources_and_rejects(copy: Workspace, reported: EvaluatedProject) -> None:
@@ -107,6 +150,7 @@ def test_a_model_is_free_only_where_its_data_is(
     assert loaded.data.license == of_model
     assert loaded.data.license_name
     assert hub_licence(licence) == of_data
+    assert hub_faults(loaded) == hub_faults(DatasetCard(data_card(inputs))) == []
 
 
 def test_equal_runs_have_equal_files_and_a_clone_adds_its_own(copy: Workspace, reported: EvaluatedProject) -> None:

@@ -39,7 +39,7 @@ def test_it_holds_the_verdict_the_criteria_and_the_commands(page: Path, reported
     text = unescape(page.read_text())
     decision = read_decision(reported.workspace.metrics / "decision.json")
     assert decision.run_id in text
-    assert decision.reason in text
+    assert decision.reason.replace("<=", "≤").replace(">=", "≥") in text
     for criterion in decision.criteria:
         assert criterion.label in text
     for step in decision.next_steps:
@@ -47,6 +47,11 @@ def test_it_holds_the_verdict_the_criteria_and_the_commands(page: Path, reported
     assert decision.beaten_by  # the drawn products look like their photos, the random model's do not
     assert any(sentence.startswith("On test, paste beats the model: product PSNR") for sentence in decision.beaten_by)
     first_screen = text[: text.index("<nav")]
+    tally = re.findall(r'<span class="status \w+">(\d+) ([a-z ]+)</span>', first_screen)
+    assert sum(int(count) for count, _ in tally) == len(decision.criteria)
+    assert {status: int(count) for count, status in tally}["fail"] == sum(
+        one.status == "fail" for one in decision.criteria
+    )
     assert all(sentence in first_screen for sentence in decision.beaten_by)
     assert "too_short" in text
     assert "1.2 s, need 3 s" in text
