@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -17,7 +17,7 @@ import psutil
 from flows import watcher
 from flows.at_work import process_name
 from flows.waiting import Patience
-from flows.watcher import VARIABLE, Mark, end_marked, marked_processes
+from flows.watcher import SAYS_GOODBYE, VARIABLE, Mark, end_marked, marked_processes
 from pvtt.files.lock import hold_lock
 
 _told_by: int | None = None  # the signal that came as SIGTERM
@@ -75,7 +75,9 @@ def watched(root: Path) -> Iterator[None]:
         else:
             os.environ[VARIABLE] = before
         assert process.stdin is not None
-        process.stdin.close()
+        with suppress(BrokenPipeError):  # the watcher was killed
+            process.stdin.write(SAYS_GOODBYE)
+            process.stdin.close()
         _ended.append(process)
 
 
@@ -136,4 +138,4 @@ def end_leftovers(root: Path, say: Callable[[str], None]) -> None:
             f"{', '.join(names)}: left running by a flow that was killed (process {mark.pid}); it is ended, "
             "and continues where it was"
         )
-        end_marked(mark, grace_s=0.0)
+        end_marked(mark, grace_s=0.0, keep_jobs=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,16 +33,20 @@ from flows.ingest import CRAWL, ingest_data
 from flows.lifetime import alone
 from flows.notify import notify, telling_of_failure
 from flows.remote import push
-from flows.result import publish_result
+from flows.result import publish_cost, publish_result
 from flows.waiting import WAIT_HOURS, Patience, wait_hours_option
 from pvtt.dataset.raw import missing_data
 from pvtt.decision.text import format_decision
+from pvtt.dispatch import gpu_watts
 from pvtt.dispatch.command import StepError
+from pvtt.dispatch.jobs import Jobs
+from pvtt.dispatch.ledger import timestamp
 from pvtt.files.git import commit as git_commit
 from pvtt.files.workspace import Workspace
 from pvtt.params.file import load_params
 from pvtt.records.decision import Decision, read_decision
 from pvtt.records.process import ProgressState
+from pvtt.stages.all import PROFILE_PARTS
 
 WHAT = "data/ (which cannot be crawled again as they were), outs/ and models/"
 MIRROR_EVERY_S = 3.0  # progress to Prefect
@@ -121,8 +126,16 @@ def pipeline(ingest: bool = True, commit: bool = False, wait_hours: float = WAIT
             workspace = own_workspace()
             load_params(workspace.params_file)  # a wrong one is refused before anything starts
             patience = Patience(workspace, announce, wait_hours, cancellation_check())
+            watts = gpu_watts(workspace.root, PROFILE_PARTS)  # as is a wrong profile
             with alone(patience, "the pipeline"):
-                decision, warning = _run(patience, ingest, commit)
+                since = timestamp()
+                try:
+                    decision, warning = _run(patience, ingest, commit)
+                except Exception:
+                    with suppress(Exception):  # the run's own error is what counts
+                        publish_cost(Jobs(workspace).costs(watts, since))
+                    raise
+                publish_cost(Jobs(workspace).costs(watts, since))
     except RunCancelledError as error:
         return Cancelled(message=error.message)
     click.echo("\n" + format_decision(decision, str(_report(workspace))))

@@ -52,7 +52,7 @@ from pvtt.promotion.outcome import SHARDING, describe_champion, record_answer, s
 from pvtt.promotion.plan import plan_on, require_fit
 from pvtt.promotion.rollback import CHAMPION, read_pending, roll_back, steps
 from pvtt.records.promotion import Account, Promotion, SignOff, TrainingPlan
-from pvtt.stages.all import STAGE_NAMES
+from pvtt.stages.all import PROFILE_PARTS
 
 SLURM_PROFILE = "infra/slurm/h800.yaml"
 POLL_EVERY_S = 5
@@ -153,7 +153,7 @@ def check(slurm_profile: str = SLURM_PROFILE) -> str:
 
 def _require_plan(workspace: Workspace, params: Params, slurm_profile: str) -> TrainingPlan:
     """The plan on the profile's GPUs. Raises `GateShutError` where it doesn't fit."""
-    plan = plan_on(load_profile(workspace.root / slurm_profile, STAGE_NAMES), promoted_params(params))
+    plan = plan_on(load_profile(workspace.root / slurm_profile, PROFILE_PARTS), promoted_params(params))
     require_fit(plan, slurm_profile)
     return plan
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from pvtt.decision.text import LOWERED, criteria_rows
+from pvtt.dispatch.cost import COLUMNS as COST_COLUMNS
+from pvtt.dispatch.cost import StageCost
 from pvtt.records.decision import Decision
 
 COLUMNS = ("criterion", "target", "value", "95 % interval", "result")
+
+
+def publish_cost(costs: Sequence[StageCost]) -> None:
+    """Put GPU-hours and energy of a run's Slurm jobs on its page, a row a stage; nothing where it sent none."""
+    if not costs:
+        return
+    rows = [dict(zip(COST_COLUMNS, cost.cells, strict=True)) for cost in costs]
+    useful, failed = (sum(getattr(cost, name) for cost in costs) for name in ("useful", "failed"))
+    text = f"**{useful:.2f} GPU-hours useful, {failed:.2f} failed.** `pvtt jobs ls --all` lists the jobs."
+    create_table_artifact(rows, key="cost", description=text)
 
 
 def publish_result(decision: Decision, report: Path) -> None:

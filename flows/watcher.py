@@ -3,6 +3,9 @@
 A flow can be killed in ways that let it do nothing more, and DVC passes no signal on to a stage. Everything below a
 flow carries a mark in its environment, which processes inherit; the watcher waits for the flow's end of its standard
 input to close, as it does whenever and however the flow ends, and then ends what carries the mark.
+
+A flow that ends by itself, or is told to, says so first. One that was killed does not: then a stage that waits for
+Slurm jobs is killed too, since told to end it would cancel them. They run on, and the next run waits for them.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from dataclasses import dataclass
 import psutil
 
 VARIABLE = "PVTT_FLOW"
+DISPATCH = "PVTT_DISPATCH"
+SAYS_GOODBYE = b"."  # what a flow writes that was not killed
 SLURM_JOB = "SLURM_JOB_ID"  # a job on a node is its cluster's, even where the node is this host
 GRACE_S = 2.0  # for what ends by itself, or was told to
 TERMINATE_WITHIN_S = 120.0  # a training saves a checkpoint
@@ -72,20 +77,29 @@ def marked_processes() -> list[tuple[Mark, psutil.Process]]:
     return found
 
 
-def end_marked(mark: Mark, grace_s: float = GRACE_S) -> None:
-    """End every process that carries the mark: politely, then not; also those that start meanwhile."""
+def end_marked(mark: Mark, grace_s: float = GRACE_S, keep_jobs: bool = False) -> None:
+    """End every process that carries the mark: politely, then not; also those that start meanwhile.
+
+    With `keep_jobs`, stages that wait for Slurm jobs get no chance to cancel them.
+    """
     started = time.monotonic()
     told: set[psutil.Process] = set()
     while left := [process for found, process in marked_processes() if found == mark and not _is_zombie(process)]:
         waited = time.monotonic() - started
         for process in left:
             with suppress(psutil.Error):
-                if waited >= grace_s + TERMINATE_WITHIN_S:
+                if waited >= grace_s + TERMINATE_WITHIN_S or (keep_jobs and _waits_for_jobs(process)):
                     process.kill()
                 elif waited >= grace_s and process not in told:
                     process.terminate()
                     told.add(process)
         time.sleep(POLL_EVERY_S)
+
+
+def _waits_for_jobs(process: psutil.Process) -> bool:
+    """Whether it is a stage whose work runs on Slurm."""
+    environment = process.environ()
+    return "DVC_STAGE" in environment and environment.get(DISPATCH, "").endswith((".yaml", ".yml"))
 
 
 def _is_zombie(process: psutil.Process) -> bool:
@@ -98,8 +112,8 @@ def _is_zombie(process: psutil.Process) -> bool:
 def _main(text: str) -> None:
     mark = Mark.parse(text)
     assert mark is not None, text
-    sys.stdin.buffer.read()  # nothing is written: this returns when the flow's end closes
-    end_marked(mark)
+    said = sys.stdin.buffer.read()  # until the flow's end closes
+    end_marked(mark, keep_jobs=said != SAYS_GOODBYE)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,17 @@ def save_clip(folder: Path) -> Path:
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", "product", "ring"]
 
 
+def save_dino(folder: Path) -> Path:
+    """A DINOv2 of 28×28 images, with its processor; returns the folder."""
+    from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
+
+    torch.manual_seed(0)
+    config = Dinov2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14)
+    Dinov2Model(config).save_pretrained(folder)
+    BitImageProcessor(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}).save_pretrained(folder)
+    return folder
+
+
 def save_grounding_dino(folder: Path) -> Path:
     """A Grounding DINO whose tokenizer knows `WORDS`; returns the folder."""
     from transformers import (
@@ -184,8 +195,11 @@ model:
 """
 
 
-def save_sam2(folder: Path) -> Path:
-    """A SAM 2 of 128×128 images: a checkpoint and its configuration, as they are published; returns the folder."""
+def save_sam2(folder: Path, *, sees: bool = False) -> Path:
+    """A SAM 2 of 128×128 images: a checkpoint and its configuration, as they are published; returns the folder.
+
+    With `sees` it is sure that what it was shown is in every frame, and masks part of it; else it masks nothing.
+    """
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
@@ -193,5 +207,12 @@ def save_sam2(folder: Path) -> Path:
     (folder / "sam2_tiny.yaml").write_text(SAM2_CONFIGURATION)
     torch.manual_seed(0)
     model = instantiate(OmegaConf.create(SAM2_CONFIGURATION).model, _recursive_=True)
+    if sees:
+        decoder = model.sam_mask_decoder
+        torch.manual_seed(0)
+        for network in decoder.output_hypernetworks_mlps:
+            for layer in network.layers:
+                layer.reset_parameters()
+        torch.nn.init.constant_(decoder.pred_obj_score_head.layers[-1].bias, 10.0)
     torch.save({"model": model.state_dict()}, folder / "sam2_tiny.pt")
     return folder

@@ -117,14 +117,14 @@ def tiny_text_encoder(seed: int = 0) -> UMT5EncoderModel:
     return UMT5EncoderModel(config).eval()
 
 
-def build_tiny_base(folder: Path, vae: VaeKind = "wan2.2", seed: int = 0) -> Path:
-    """Save a whole random text-to-video pipeline; returns `folder`."""
+def build_tiny_base(folder: Path, vae: VaeKind = "wan2.2", seed: int = 0, **changes: Any) -> Path:
+    """Save a whole random text-to-video pipeline, its transformer's configuration changed; returns `folder`."""
     pipeline = WanPipeline(
         tokenizer=tiny_tokenizer(),
         text_encoder=tiny_text_encoder(seed),
         vae=tiny_vae(vae, seed),
         scheduler=UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0),
-        transformer=tiny_transformer(seed),
+        transformer=tiny_transformer(seed, **changes),
     )
     pipeline.save_pretrained(folder, safe_serialization=True)
     return folder

@@ -57,7 +57,7 @@ def command(profile: str | None, slurm: str | None, node: bool, node_timeout: fl
     from pvtt.params.file import load_params
     from pvtt.params.profiles import overlaid_params
     from pvtt.plan.run import plan_run
-    from pvtt.stages.all import STAGE_NAMES
+    from pvtt.stages.all import PROFILE_PARTS
 
     root = find_workspace().root
     findings: list[Finding] = []
@@ -71,7 +71,7 @@ def command(profile: str | None, slurm: str | None, node: bool, node_timeout: fl
         )
         findings.append(ok("params", f"profile {params.profile}"))
         if slurm is not None:
-            place = load_profile(root / slurm, STAGE_NAMES)
+            place = load_profile(root / slurm, PROFILE_PARTS)
             plan = plan_run(params, place, slurm, root)
             needed = plan.disk.total * 2**30
             findings += [fault("plan", one.what, f"change {one.change}") for one in plan.faults]

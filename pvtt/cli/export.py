@@ -19,10 +19,10 @@ def command(folder: Path) -> None:
     from pvtt.files.lock import hold_lock
     from pvtt.files.workspace import find_workspace
     from pvtt.records.dataset import read_entries
-    from pvtt.stages.all import STAGE_NAMES
+    from pvtt.stages.all import PROFILE_PARTS
 
     workspace = find_workspace()
     entries = read_entries(workspace.out("validate"))
     with hold_lock(workspace.state / "export.lock", "pvtt export"):
-        export_dataset(workspace, entries, folder.resolve(), from_environment(STAGE_NAMES))
+        export_dataset(workspace, entries, folder.resolve(), from_environment(PROFILE_PARTS))
     click.echo(f"{folder}: {len(entries)} clips of {len({entry.product_id for entry in entries})} products")

@@ -29,7 +29,7 @@ def command(folder: Path, layout: str, target: Path | None) -> None:
     from pvtt.dispatch import from_environment
     from pvtt.files.lock import hold_lock
     from pvtt.files.workspace import find_workspace
-    from pvtt.stages.all import STAGE_NAMES
+    from pvtt.stages.all import PROFILE_PARTS
 
     if layout != "pvtt":
         from pvtt.dataset.layouts import convert
@@ -48,7 +48,7 @@ def command(folder: Path, layout: str, target: Path | None) -> None:
 
     workspace = find_workspace()
     with hold_lock(workspace.state / "import.lock", "pvtt import"):
-        restored = import_dataset(folder.resolve(), workspace, from_environment(STAGE_NAMES))
+        restored = import_dataset(folder.resolve(), workspace, from_environment(PROFILE_PARTS))
     products = {entry.product_id for entry in restored.entries}
     click.echo(f"{len(restored.entries)} clips of {len(products)} products are in outs/")
     _tell(restored.rejects, Path("outs/validate/rejects.jsonl"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +24,7 @@ def command() -> None:
       pvtt jobs show 4711           each start of each task: state, reason, node, times
       pvtt jobs logs 4711_3         what the task wrote, of all its starts
       pvtt jobs cancel 4711         end it; the stage that waits for it stops, what is done is kept
+      pvtt jobs cost                GPU-hours and energy by stage
       pvtt jobs retry 4711          let it go where it is held, or start it again where it was
 
     Exit codes: 0 done; 1 Slurm refused, or a job does not end; 2 wrong usage; 3 no such job or log.
@@ -50,11 +52,16 @@ def ls_command(every: bool, as_json: bool) -> None:
         click.echo("no Slurm job is open" if not every else "no Slurm job was ever sent from this checkout")
         return
     rows = [("#", "STAGE", "JOB", "STATE", "GPU-H", "SENT", "WHY"), *(_row(view) for view in views)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    for line in _table(rows):
+        click.echo(line)
     if any(view.submission.is_open and not view.answers for view in views):
         click.echo("Slurm's controller did not answer for those that are open: this is what was known last", err=True)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lines of rows whose columns stand below each other."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _row(view: JobView) -> tuple[str, str, str, str, str, str, str]:
@@ -68,6 +75,32 @@ def _row(view: JobView) -> tuple[str, str, str, str, str, str, str]:
         submission.submitted_at.removesuffix("+00:00"),
         view.reason,
     )
+
+
+@command.command("cost")
+@click.option("--since", default="", help="Only jobs of that moment and later: UTC, as 2026-03-02T09:14.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for scripts.")
+def cost_command(since: str, as_json: bool) -> None:
+    """Show GPU-hours by stage: of starts that ended with their work done, of the others, and of those at work.
+
+    Energy is what Slurm's accounting has measured (ConsumedEnergy), else GPU-hours times `gpu_watts` of the profile
+    that PVTT_DISPATCH names. The last column says which.
+    """
+    from pvtt.dispatch import gpu_watts
+    from pvtt.dispatch.cost import COLUMNS
+    from pvtt.files.workspace import find_workspace
+    from pvtt.stages.all import PROFILE_PARTS
+
+    costs = _jobs().costs(gpu_watts(find_workspace().root, PROFILE_PARTS), since)
+    if as_json:
+        for cost in costs:
+            click.echo(cost.to_json())
+        return
+    if not costs:
+        click.echo("no Slurm job was sent from this checkout" + (f" since {since}" if since else ""))
+        return
+    for line in _table([COLUMNS, *(cost.cells for cost in costs)]):
+        click.echo(line)
 
 
 @command.command("show")

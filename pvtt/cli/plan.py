@@ -49,14 +49,14 @@ def command(profile: str | None, slurm: str, clips: int | None, mfu: float, as_j
     from pvtt.params.profiles import overlaid_params
     from pvtt.plan.run import plan_run
     from pvtt.plan.text import describe_run
-    from pvtt.stages.all import STAGE_NAMES
+    from pvtt.stages.all import PROFILE_PARTS
 
     workspace = find_workspace()
     if profile is None:
         params = load_params(workspace.params_file)
     else:
         params = overlaid_params(workspace.params_file, workspace.root / "infra" / "profiles", profile)
-    place = load_profile(workspace.root / slurm, STAGE_NAMES)
+    place = load_profile(workspace.root / slurm, PROFILE_PARTS)
     plan = plan_run(params, place, slurm, workspace.root, clips=clips, mfu=mfu)
     if as_json:
         click.echo(json.dumps(asdict(plan) | {"gpu_hours": plan.gpu_hours, "fits": not plan.faults}, indent=2))

@@ -8,7 +8,7 @@ import time
 import click
 
 from pvtt.errors import PvttError
-from pvtt.stages.all import STAGE_NAMES
+from pvtt.stages.all import PROFILE_PARTS
 from pvtt.stages.stage import Stage
 
 
@@ -63,7 +63,7 @@ def run_stage(stage: Stage) -> None:
         at, started = time.time(), time.monotonic()
         one_a_gpu = [stage.name] if stage.on_gpu else []
         dispatcher = from_environment(
-            STAGE_NAMES, lambda: inputs_mark(workspace.root, stage.reads, params), one_a_gpu=one_a_gpu
+            PROFILE_PARTS, lambda: inputs_mark(workspace.root, stage.reads, params), one_a_gpu=one_a_gpu
         )
         stage.run(workspace, params, dispatcher)
         note_timing(workspace, stage, at, time.monotonic() - started)

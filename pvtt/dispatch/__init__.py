@@ -12,7 +12,9 @@ The place comes from the environment, never from `params.yaml`, so that changing
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Literal
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.dispatch.local import LocalDispatcher, count_cores
@@ -21,18 +23,21 @@ from pvtt.errors import PvttError
 from pvtt.files.workspace import find_workspace
 from pvtt.items.dispatcher import Dispatcher
 
+PROFILE_ENDINGS = (".yaml", ".yml")
 __all__ = ["InlineDispatcher", "LocalDispatcher", "SlurmDispatcher", "from_environment"]
 
 VARIABLE = "PVTT_DISPATCH"
 
 
 def from_environment(
-    stage_names: Sequence[str], inputs: Callable[[], str] = str, one_a_gpu: Collection[str] = ()
+    parts: Mapping[str, Literal["stages", "runs"] | None],
+    inputs: Callable[[], str] = str,
+    one_a_gpu: Collection[str] = (),
 ) -> Dispatcher:
     """The dispatcher that `PVTT_DISPATCH` names.
 
     Args:
-        stage_names: What a Slurm profile may name.
+        parts: The stages that a Slurm profile may name, each with its part; see `load_profile`.
         inputs: Tells the state of the inputs apart, for a job that may already be at work on them.
         one_a_gpu: Stages of which no two processes of this machine should share a GPU.
 
@@ -47,12 +52,22 @@ def from_environment(
     kind, _, number = choice.partition(":")
     if kind == "local" and number.isdecimal() and int(number) > 0:
         return LocalDispatcher(int(number))
-    if choice.endswith((".yaml", ".yml")):
+    if choice.endswith(PROFILE_ENDINGS):
         from pvtt.dispatch.profile import load_profile
 
         workspace = find_workspace()
-        return SlurmDispatcher(load_profile(workspace.root / choice, stage_names), workspace.state / FOLDER, inputs)
+        return SlurmDispatcher(load_profile(workspace.root / choice, parts), workspace.state / FOLDER, inputs)
     raise PvttError(
         f"{VARIABLE}={choice!r} is not a place to run",
         "set it to local, local:N, inline, or a Slurm profile such as infra/slurm/h800.yaml",
     )
+
+
+def gpu_watts(root: Path, parts: Mapping[str, Literal["stages", "runs"] | None]) -> float | None:
+    """`gpu_watts` of the Slurm profile that `PVTT_DISPATCH` names, if it names one. Raises as `load_profile`."""
+    choice = os.environ.get(VARIABLE, "")
+    if not choice.endswith(PROFILE_ENDINGS):
+        return None
+    from pvtt.dispatch.profile import load_profile
+
+    return load_profile(root / choice, parts).gpu_watts

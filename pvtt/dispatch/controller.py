@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -155,7 +155,7 @@ def cancel(
         if active is not None:
             if not said:
                 said = True
-                say(", ".join(sorted(active)))
+                say(", ".join(short(active)))
             ask(*scancel, "--state=PENDING", within_s=left_s())
             if waited >= KILL_AFTER_S:
                 ask(*scancel, "--signal=KILL", "--full", within_s=left_s())
@@ -192,6 +192,25 @@ def _parse(line: str) -> Iterator[TaskState]:
             ended=ended if state in ENDED else None,
             exit_code=fields.get("ExitCode", ""),
         )
+
+
+def short(job_ids: Iterable[str]) -> list[str]:
+    """Ids as Slurm writes them, an array's tasks together: `7_[0-3,5]`."""
+    arrays: dict[str, list[int]] = {}
+    for job_id in sorted(job_ids):
+        job, _, index = job_id.partition("_")
+        arrays.setdefault(job, []).extend([int(index)] if index.isdecimal() else [])
+    named = []
+    for job, indices in arrays.items():
+        runs: list[list[int]] = []
+        for number in sorted(indices):
+            if runs and runs[-1][-1] == number - 1:
+                runs[-1] = [runs[-1][0], number]
+            else:
+                runs.append([number])
+        parts = ",".join("-".join(map(str, run)) for run in runs)
+        named.append(f"{job}_[{parts}]" if len(indices) > 1 else f"{job}_{parts}" if parts else job)
+    return named
 
 
 def expand(indices: str) -> list[int]:

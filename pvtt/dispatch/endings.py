@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from submitit.core.utils import JobPaths
 
 NUM_LOG_LINES = 5  # in an error message
+NUM_SEARCHED_LINES = 50
 _KILLED = signal.SIGKILL.value  # of the kernel's memory killer
 _NOTICE = signal.SIGUSR2.value  # submitit's
+# What Slurm writes into a job's log when control groups end a process; the job's state is often no more than FAILED.
+_OUT_OF_HOST_MEMORY = re.compile(r"\boom-kill event|\btasks? [-\d,\[\]]+: Out Of Memory")
 _WORDS: dict[type[WorkerDiedError], str] = {
     TimeLimitError: "time limit",
     EnvironmentFaultError: "environment",
@@ -73,7 +77,7 @@ def died(stage: str, paths: JobPaths, state: TaskState | None, place: str) -> Wo
     if what in ("PREEMPTED", "NODE_FAIL", "BOOT_FAIL"):
         cause = "was preempted" if what == "PREEMPTED" else "lost its node"
         return WorkerLostError(f"{job} {cause} ({known})", "run the same command again: it continues")
-    if what == "OUT_OF_MEMORY":
+    if what == "OUT_OF_MEMORY" or _OUT_OF_HOST_MEMORY.search("\n".join(_last_lines(log, NUM_SEARCHED_LINES))):
         memory = "memory_gb_per_node" if place.startswith("run") else "memory_gb"
         return MemoryLimitError(
             f"{job} ran out of the host memory that it asked for ({known})",
@@ -118,9 +122,9 @@ def out_of_gpu_memory(stage: str, error: BaseException, log: Path) -> MemoryLimi
     )
 
 
-def _last_lines(log: Path) -> list[str]:
+def _last_lines(log: Path, number: int = NUM_LOG_LINES) -> list[str]:
     try:
-        lines = log.read_text(errors="replace").splitlines()[-NUM_LOG_LINES:]
+        lines = log.read_text(errors="replace").splitlines()[-number:]
     except OSError:
         return ["no log was written"]
     return [line.strip() for line in lines if line.strip()] or ["its log is empty"]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pvtt.dispatch import controller
+from pvtt.dispatch.cost import StageCost, stage_costs
 from pvtt.dispatch.ledger import Attempt, Ledger, Submission, SubmissionState
 from pvtt.dispatch.reasons import explain
 from pvtt.dispatch.slurm import FOLDER, LEDGER_FILE
@@ -64,6 +65,11 @@ class Jobs:
     def list(self, *, only_open: bool = False) -> list[JobView]:
         """All submissions, the newest first."""
         return [self._view(each) for each in reversed(self._ledger.submissions(only_open=only_open))]
+
+    def costs(self, gpu_watts: float | None, since: str = "") -> Sequence[StageCost]:
+        """What each stage's jobs have cost; see `stage_costs`."""
+        self.list(only_open=True)  # what ended unseen gets its end
+        return stage_costs(self._ledger, gpu_watts, since)
 
     def find(self, name: str) -> JobView:
         """A submission by its number, as `#12`, or by the id of its Slurm job or of one of its tasks.
@@ -124,7 +130,8 @@ class Jobs:
         self._ledger.close(submission, SubmissionState.CANCELLED, "cancelled by `pvtt jobs cancel`")
         if left := controller.cancel(submission.job_name, [submission.job_id]):
             raise PvttError(
-                f"Slurm job {submission.job_id} does not end: {', '.join(sorted(left))}", "`scontrol show job` says why"
+                f"Slurm job {submission.job_id} does not end: {', '.join(controller.short(left))}",
+                "`scontrol show job` says why",
             )
 
     def retry(self, view: JobView, task: str | None = None) -> str:

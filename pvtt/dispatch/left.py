@@ -97,7 +97,7 @@ class Leftovers:
         self._say(f"job {', '.join(jobs)} of an earlier run ({why}): cancelling")
         if left := controller.cancel(self._job_name, jobs, self._stop.sleep):
             raise PvttError(
-                f"{self._stage}: Slurm jobs of an earlier run do not end: {', '.join(sorted(left))}",
+                f"{self._stage}: Slurm jobs of an earlier run do not end: {', '.join(controller.short(left))}",
                 "`scontrol show job` says why; when they are gone, run the same command again",
             )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -19,7 +19,7 @@ Option = Annotated[str | None, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 # Keys of a profile that are about the process that waits; jobs are the same whatever they say.
-WAITING = ("ask_every_s", "controller_patience_minutes", "file_system_lag_s")
+WAITING = ("ask_every_s", "controller_patience_minutes", "file_system_lag_s", "gpu_watts")
 
 
 class ShardResources(Record):
@@ -85,6 +85,9 @@ class SlurmProfile(Record):
     mail_user: Option = None
     mail_type: Option = None
     gpu_type: str | None = None  # as in Slurm's gres, for example h800
+    gpu_watts: float | None = Field(
+        default=None, gt=0
+    )  # a GPU at work with its share of the node, for `pvtt jobs cost`
     shards: ShardResources = ShardResources()
     stages: dict[str, ShardResources] = Field(default={})  # by stage name, instead of `shards`
     run: JobResources = JobResources()
@@ -105,16 +108,17 @@ class SlurmProfile(Record):
         return self
 
 
-def load_profile(path: Path, stage_names: Sequence[str]) -> SlurmProfile:
+def load_profile(path: Path, parts: Mapping[str, Literal["stages", "runs"] | None]) -> SlurmProfile:
     """Read and check a profile.
 
     Args:
         path: The YAML file.
-        stage_names: What may stand below `stages`.
+        parts: Every stage, with the part that may name it; None: it sends no job.
 
     Raises:
         MissingInputError: There is no such file; names those beside it.
-        ParamsError: It is not YAML, does not fit the schema, or names a stage that there is not.
+        ParamsError: It is not YAML, does not fit the schema, or names a stage that there is not, or where nothing
+            would read it.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -134,12 +138,28 @@ def load_profile(path: Path, stage_names: Sequence[str]) -> SlurmProfile:
         raise ParamsError(f"{path}: {'; '.join(faults)}", "the schema is pvtt/dispatch/profile.py") from None
     for part, named in (("stages", profile.stages), ("runs", profile.runs)):
         for name in named:
-            if name not in stage_names:
+            if name not in parts:
                 raise ParamsError(
-                    f"{path}: {part}.{name}: there is no such stage; the nearest name is {_nearest(name, stage_names)}",
-                    f"the stages are {', '.join(stage_names)}",
+                    f"{path}: {part}.{name}: there is no such stage; the nearest name is {_nearest(name, parts)}",
+                    f"the stages are {', '.join(parts)}",
                 )
+            if parts[name] != part:
+                raise _unread(path, part, name, parts[name])
     return profile
+
+
+def _unread(path: Path, part: str, name: str, right: str | None) -> ParamsError:
+    """The error of a stage's resources that stand where nothing reads them."""
+    if right is None:
+        return ParamsError(
+            f"{path}: {part}.{name}: {name} sends no job, it works where it is started", "leave it out of the profile"
+        )
+    how = "shards" if right == "stages" else "one job"
+    known = ShardResources if right == "stages" else JobResources
+    return ParamsError(
+        f"{path}: {part}.{name}: {name} works in {how}, so nothing would read this",
+        f"write {right}.{name}, with {', '.join(known.model_fields)}",
+    )
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:

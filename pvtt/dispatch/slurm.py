@@ -198,7 +198,7 @@ class SlurmDispatcher:
 
     def _clean_up(self, name: str, submission: Submission | None, error: BaseException) -> None:
         """End the jobs of this call, within half a minute, whatever ended the wait for them."""
-        why = "Ctrl-C" if isinstance(error, KeyboardInterrupt) else first_line(error)
+        why = "Ctrl-C" if isinstance(error, KeyboardInterrupt) else first_line(error).removeprefix(f"{name}: ")
         if isinstance(error, SystemExit):
             why = "this process was told to end"
         job_name = self._job_name(name)
@@ -209,7 +209,7 @@ class SlurmDispatcher:
         left = controller.cancel(job_name, say=say)
         if left:
             tell(
-                f"{name}: Slurm does not say that they have ended ({', '.join(sorted(left))}): "
+                f"{name}: Slurm does not say that they have ended ({', '.join(controller.short(left))}): "
                 "`pvtt jobs ls` shows them, and the next run of this stage finds them"
             )
         elif submission is not None:

@@ -146,3 +146,15 @@ def commit(root: Path, paths: Sequence[str], message: str, *, sign: bool = False
     signing = ["--gpg-sign"] if sign else []
     _git(root, "commit", "--quiet", *signing, "--message", message, "--only", "--", *changed)
     return head_commit(root)
+
+
+def tagged_commits(root: Path, pattern: str) -> dict[str, str]:
+    """Tags whose names fit a pattern of the shell, each with the commit that it names."""
+    form = "--format=%(refname:short) %(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)"
+    lines = _git(root, "tag", "--list", form, pattern).splitlines()
+    return dict(line.rsplit(" ", 1) for line in lines)
+
+
+def make_tag(root: Path, name: str, commit: str, message: str) -> None:
+    """Make an annotated tag. Raises `PvttError` where Git refuses, for example because there is one of that name."""
+    _git(root, "tag", "--annotate", "--message", message, name, commit)

@@ -15,6 +15,7 @@ from pvtt.promotion.gate import Candidate
 from pvtt.promotion.ledger import NO_PREVIOUS, add, commit_entry, write_samples
 from pvtt.promotion.mapping import describe_changes
 from pvtt.promotion.plan import describe_plan
+from pvtt.promotion.tags import tag_promotions
 from pvtt.records.decision import read_decision
 from pvtt.records.promotion import Account, Evidence, Outcome, Promotion, SignOff, TrainingPlan
 
@@ -95,7 +96,7 @@ def sign_off(
 def record_answer(
     workspace: Workspace, answer: SignOff, candidate: Candidate, plan: TrainingPlan, slurm_profile: str
 ) -> Promotion:
-    """Record and commit an answer, and, of an approved run, what it reached on each sample.
+    """Record and commit an answer, and, of an approved run, what it reached on each sample; tag it.
 
     Args:
         workspace: The checkout.
@@ -122,6 +123,7 @@ def record_answer(
     )
     promotion = add(workspace, promotion)
     commit_entry(workspace, promotion)
+    tag_promotions(root)
     return promotion
 
 

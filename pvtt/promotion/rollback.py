@@ -25,6 +25,7 @@ from pvtt.params.file import load_params
 from pvtt.promotion.gate import own_account
 from pvtt.promotion.ledger import NO_PREVIOUS, PROMOTIONS, commit_entry, in_force, numbered, read_promotions
 from pvtt.promotion.outcome import sign_off
+from pvtt.promotion.tags import ARTIFACT, STAGE, tag_promotions, version_of
 from pvtt.records.base import Record, parse_record
 from pvtt.records.promotion import Promotion, Rollback
 
@@ -93,6 +94,7 @@ def steps(workspace: Workspace, *, record_only: bool = False) -> list[str]:
         *commands,
         f"# a line in {PROMOTIONS}: promotion {champion.number} is rolled back",
         f"git commit --only {PROMOTIONS.parent} {workspace.params_file.name}",
+        f"# a tag {ARTIFACT}#{STAGE}: {'none' if before is None else version_of(before)} is in force",
     ]
 
 
@@ -152,6 +154,7 @@ def _finish(workspace: Workspace, pending: Pending) -> None:
             if not path.is_file() or path.read_bytes() != after:
                 atomic_write_bytes(path, after)
         commit_entry(workspace, pending.rollback, also=[workspace.params_file.name])
+    tag_promotions(root)
     (workspace.state / PENDING).unlink(missing_ok=True)
 
 

@@ -29,6 +29,7 @@ STAGES: tuple[Stage, ...] = (
     report.STAGE,
 )
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
+PROFILE_PARTS = {stage.name: stage.profile_part for stage in STAGES}  # of a Slurm profile, by stage
 
 
 def find_stage(name: str) -> Stage | None:

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pvtt.files.workspace import Workspace
@@ -52,6 +52,13 @@ class Stage:
         """The modules of `pvtt.params` with the schema, and so the defaults, of what it reads."""
         sections = {key.partition(".")[0] for key in self.params}
         return tuple(f"pvtt.params.{name}" for name in sorted(sections - {"seed", "profile"}))
+
+    @property
+    def profile_part(self) -> Literal["stages", "runs"] | None:
+        """The part of a Slurm profile that may name it: `runs` for one job, `stages` for shards, None for no job."""
+        if self.work is None:
+            return None
+        return "runs" if self.distributed else "stages"
 
     def code_files(self, root: Path | None = None) -> dict[str, Path]:
         """The source that its outputs depend on, by place below `root`: its own, its work's, and its params' schema."""

@@ -31,6 +31,7 @@ def listed(project: Project, *arguments: str) -> list[dict[str, Any]]:
 def test_jobs_of_a_checkout_that_sent_none(tmp_path: Path) -> None:
     project = Project(tmp_path, SlurmProfile())
     assert jobs(project, "ls").output == "no Slurm job is open\n"
+    assert jobs(project, "cost").output == "no Slurm job was sent from this checkout\n"
     assert isinstance(jobs(project, "show", "12").exception, MissingInputError)
     assert jobs(project, "cancel").exit_code == 2
     assert not (tmp_path / ".pvtt").exists()  # looking leaves nothing
@@ -58,3 +59,5 @@ def test_a_job_is_listed_shown_read_and_cancelled(slurm_cluster: SlurmProfile, t
     assert isinstance(jobs(project, "retry", job).exception, PvttError)
     hold.unlink()
     assert project.finish()[0] == project.undisturbed()
+    (cost,) = (json.loads(line) for line in jobs(project, "cost", "--json").output.splitlines())
+    assert (cost["stage"], cost["submissions"], cost["useful"], cost["kwh"]) == ("clip", 2, 0.0, None)  # no GPUs

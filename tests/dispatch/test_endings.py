@@ -11,7 +11,7 @@ import pytest
 from submitit.core.utils import JobPaths
 
 from pvtt.dispatch.call_key import call_key
-from pvtt.dispatch.controller import TaskState, expand, is_silence
+from pvtt.dispatch.controller import TaskState, expand, is_silence, short
 from pvtt.dispatch.endings import died, out_of_gpu_memory
 from pvtt.dispatch.ledger import Ledger, Submission, SubmissionState, timestamp
 from pvtt.dispatch.node_call import begun_file
@@ -65,6 +65,26 @@ def test_endings_are_told_apart(state: TaskState | None, kind: type, said: str, 
     assert type(error) is kind
     assert said in error.message
     assert error.hint
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "slurmstepd-n1: error: Detected 1 oom-kill event(s) in StepId=7.0. Some of your processes may have died.",
+        "srun: error: n1: task 0: Out Of Memory",
+        "srun: error: n1: tasks [0-3,7]: Out Of Memory",
+    ],
+)
+def test_slurm_s_own_words_tell_of_the_host_s_memory_and_not_of_the_gpu_s(line: str, tmp_path: Path) -> None:
+    paths = JobPaths(tmp_path, job_id="7_1")
+    begun_file(paths).touch()
+    paths.stderr.write_text(f"{line}\nsrun: Terminating StepId=7.0\n")
+    error = died("train_stage1", paths, ended("FAILED", "137:0"), "run")
+    assert type(error) is MemoryLimitError
+    assert "host memory" in error.message
+    assert "raise run.memory_gb_per_node" in str(error.hint)
+    paths.stderr.write_text("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB.\n")
+    assert "host memory" not in died("train_stage1", paths, ended("FAILED"), "run").message
 
 
 def test_what_never_began_is_the_environment_s_but_for_what_slurm_took_away(tmp_path: Path) -> None:
@@ -158,6 +178,7 @@ def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 
 def test_slurm_s_own_words_are_read() -> None:
     assert expand("0-3,5,8-12:2%4") == [0, 1, 2, 3, 5, 8, 10, 12]
+    assert short({"7_10", "7_2", "7_0", "7_1", "8", "9_4"}) == ["7_[0-2,10]", "8", "9_4"]
     assert is_silence(
         "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)"
     )

@@ -18,7 +18,7 @@ from pvtt.dispatch import InlineDispatcher, SlurmDispatcher, from_environment
 from pvtt.dispatch.call_result import WorkerDiedError
 from pvtt.dispatch.profile import SlurmProfile
 from pvtt.errors import PvttError
-from pvtt.stages.all import STAGE_NAMES
+from pvtt.stages.all import PROFILE_PARTS
 from tests.dispatch import work
 
 
@@ -153,7 +153,7 @@ def test_the_environment_chooses_the_cluster(
 ) -> None:
     monkeypatch.chdir(project_root)
     monkeypatch.setenv("PVTT_DISPATCH", "infra/slurm/local.yaml")
-    dispatcher = from_environment(STAGE_NAMES)
+    dispatcher = from_environment(PROFILE_PARTS)
     assert isinstance(dispatcher, SlurmDispatcher)
     assert dispatcher.num_workers == slurm_cluster.shards.parallel
 

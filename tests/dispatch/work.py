@@ -119,6 +119,16 @@ def multiply(number: Number, directory: Path, settings: Settings) -> Product:
     return Product(value=number.value * settings.factor)
 
 
+def fill_memory(gb: int) -> int:
+    """Write to so many gigabytes."""
+    return len(bytearray(b"x") * (gb << 30))
+
+
+def fill_gpu(gb: int) -> None:
+    """Fails as PyTorch does on a GPU that has not so much memory."""
+    raise RuntimeError(f"CUDA out of memory. Tried to allocate {gb}.00 GiB.")
+
+
 def own_gpu(wait_s: float) -> str | None:
     """The GPU that this worker sees."""
     time.sleep(wait_s)

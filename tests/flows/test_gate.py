@@ -24,7 +24,7 @@ from pvtt.promotion.plan import plan_on
 from pvtt.promotion.remeasure import remeasure
 from pvtt.records.evaluation import EvaluatedSample, read_evaluated, read_metrics, read_run
 from pvtt.records.promotion import Account
-from pvtt.stages.all import STAGE_NAMES
+from pvtt.stages.all import PROFILE_PARTS
 from tests.flows.gated import SUBMITTER, Gated
 from tests.promotion.records import ADA, sign_off
 from tests.promotion.successful import AUDITED
@@ -59,7 +59,7 @@ def test_an_answer_is_recorded_of_another_person_about_the_run_that_they_were_sh
     assert evidence.submitters == (SUBMITTED_BY,)
     assert len(evidence.audited) == AUDITED
 
-    plan = plan_on(load_profile(project.root / SLURM_PROFILE, STAGE_NAMES), promoted_params(params))
+    plan = plan_on(load_profile(project.root / SLURM_PROFILE, PROFILE_PARTS), promoted_params(params))
     asker = Account(login="kim@host", name="Kim", email="kim@example.org")
     approval = sign_off("Ada", account=ADA, draw=DRAW)
     changes: list[dict[str, object]] = [

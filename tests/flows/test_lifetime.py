@@ -15,11 +15,20 @@ import pytest
 
 from flows.lifetime import end_leftovers
 from flows.watcher import VARIABLE, Mark, marked_processes
+from pvtt.dispatch.profile import SlurmProfile
+from tests.dispatch.drivers import Project as Items
 from tests.flows.conftest import Project
 from tests.flows.receiver import receiver
 
 STARTS_WITHIN_S = 400.0
 ENDS_WITHIN_S = 120.0  # "within seconds", on a busy machine
+WATCHED = """
+import subprocess, sys
+from pathlib import Path
+from flows.lifetime import watched
+with watched(Path.cwd()):
+    subprocess.Popen(sys.argv[1:]).wait()
+"""
 
 
 def wait_until(what: Callable[[], object], within_s: float) -> None:
@@ -111,20 +120,52 @@ def test_what_an_earlier_flow_left_is_ended_in_words(project: Project) -> None:
     alive = Mark(os.getpid(), psutil.Process().create_time(), str(project.root))
     with (
         sleeping(mark, DVC_STAGE="train_stage1") as left,
+        sleeping(mark, DVC_STAGE="train_stage1", PVTT_DISPATCH="infra/slurm/h800.yaml") as waiting,
         sleeping(others) as other,
         sleeping(alive) as own,
         sleeping(mark, SLURM_JOB_ID="7") as job,
     ):
-        wait_until(lambda: left.pid in {process.pid for _, process in marked_processes()}, STARTS_WITHIN_S)
+        own_pids = {left.pid, waiting.pid}
+        wait_until(lambda: own_pids <= {process.pid for _, process in marked_processes()}, STARTS_WITHIN_S)
         said: list[str] = []
         end_leftovers(project.root, said.append)
         assert left.wait(ENDS_WITHIN_S) == -signal.SIGTERM
+        assert waiting.wait(ENDS_WITHIN_S) == -signal.SIGKILL  # told to end, it would cancel its jobs
         assert [process.poll() for process in (other, own, job)] == [None, None, None]
         for process in (other, own, job):
             process.kill()
 
     assert len(said) == 1
     assert said[0].startswith(f"train_stage1: left running by a flow that was killed (process {os.getpid()})")
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("end", ["SIGKILL", "SIGTERM"])
+def test_jobs_of_a_killed_flow_run_on_and_the_next_run_waits_for_them(
+    slurm_cluster: SlurmProfile, tmp_path: Path, end: str
+) -> None:
+    """Those of a flow that was told to end do not. The flow here is a process that is watched as flows are."""
+    items = Items(tmp_path, slurm_cluster)
+    stage = [sys.executable, "-m", "tests.dispatch.drivers", slurm_cluster.to_json(), str(tmp_path), "4"]
+    place = {"DVC_STAGE": "clip", "PVTT_DISPATCH": "infra/slurm/local.yaml"}
+    hold = items.hold(3)
+    with subprocess.Popen([sys.executable, "-c", WATCHED, *stage], env=os.environ | place) as flow:
+        wait_until(lambda: flow.poll() is not None or len(items.began) == 4, STARTS_WITHIN_S)
+        below = psutil.Process(flow.pid).children(recursive=True)
+        flow.send_signal(signal.Signals[end])
+    _, left = psutil.wait_procs(below, ENDS_WITHIN_S)
+    assert left == [], commands(left)
+    if end == "SIGTERM":
+        assert (items.queued(), items.submissions[0].state) == ([], "cancelled")
+        return
+    assert items.job_of(3) in items.queued()
+
+    second = items.start()
+    items.until(lambda: items.submissions[0].driver.endswith(f":{second.pid}"), second)
+    hold.unlink()
+    assert items.finish(second)[0] == items.undisturbed()
+    (submission,) = items.submissions  # sent once, worked on once
+    assert (submission.state, sorted(items.began)) == ("done", [0, 1, 2, 3])
 
 
 def sleeping(mark: Mark, **environment: str) -> subprocess.Popen[bytes]:

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect import flow
 
 from flows.graph import read_graph
 from flows.pipeline import pipeline, reproduce
+from flows.result import publish_cost
 from pvtt.dispatch.command import StepError
+from pvtt.dispatch.cost import StageCost
 from pvtt.errors import LockedError, MissingInputError, ParamsError
 from pvtt.files.lock import hold_lock
 from tests.flows.conftest import Project
@@ -69,6 +72,17 @@ def test_runs_of_a_project(project: Project, prefect_api: str, capsys: pytest.Ca
     assert runs == [1, 2, 1]
     assert (project.workspace.out("clip") / "result.txt").is_file()
     assert "from the cache" in board.splitlines()[0]
+
+
+def test_what_a_run_s_jobs_cost_stands_on_its_page(prefect_api: str) -> None:
+    training = StageCost(
+        stage="train_stage1", submissions=1, useful=24.0, failed=16.0, at_work=0.0, kwh=40.0, energy_from="watts"
+    )
+    flow(lambda: publish_cost([training]), name="costly")()
+    cost = _artifact(prefect_api, "cost")
+    assert cost["description"].startswith("**24.00 GPU-hours useful, 16.00 failed.**")
+    assert '"failed GPU-h": "16.00"' in cost["data"]
+    assert '"by": "gpu_watts of the profile' in cost["data"]
 
 
 def _artifact(api: str, key: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pvtt.plan.result import RunPlan
 from pvtt.plan.run import plan_run
 from pvtt.plan.shape import architecture, base_config, count_parameters, published_config
 from pvtt.plan.text import describe_run
-from pvtt.stages.all import STAGE_NAMES
+from pvtt.stages.all import PROFILE_PARTS
 
 PROJECT = Path(__file__).resolve().parents[2]
 PROFILES, SLURM = PROJECT / "infra" / "profiles", PROJECT / "infra" / "slurm"
@@ -52,7 +52,7 @@ def changed(params: Params, **sections: dict[str, Any]) -> Params:
 
 
 def place_of(name: str, **run: Any) -> SlurmProfile:
-    profile = load_profile(SLURM / name, STAGE_NAMES)
+    profile = load_profile(SLURM / name, PROFILE_PARTS)
     return profile.model_copy(update={"run": profile.run.model_copy(update=run)})
 
 

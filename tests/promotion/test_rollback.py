@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from pvtt.errors import GateShutError, ParamsError, PvttError
 from pvtt.files.git import head_commit
@@ -17,6 +19,7 @@ from pvtt.files.workspace import Workspace
 from pvtt.models.origin import model_sha256
 from pvtt.promotion.ledger import PROMOTIONS, add, commit_entry, in_force, read_promotions
 from pvtt.promotion.rollback import CHAMPION, PENDING, read_pending, roll_back, steps
+from pvtt.promotion.tags import ARTIFACT, tag_promotions
 from pvtt.records.promotion import Rollback
 from tests.promotion.records import EVIDENCE, RUN, promotion
 
@@ -37,6 +40,11 @@ def template(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> Wo
     git(root, "config", "user.name", "Ada")
     git(root, "config", "user.email", "ada@example.org")
     params = (project_root / "params.yaml").read_text()
+    registry = YAML(typ="safe", pure=True).load(project_root / "dvc.yaml")["artifacts"]
+    (root / ".dvc").mkdir()
+    (root / ".dvc" / "config").touch()
+    (root / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
+    (root / "dvc.yaml").write_text(json.dumps({"artifacts": registry}))
     for number in (1, 2):
         (model / "transformer" / "weights.bin").write_text(f"model {number}")
         (model / "model_index.json").write_text("{}")
@@ -51,6 +59,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> Wo
             }
         )
         commit_entry(workspace, add(workspace, entry))
+        tag_promotions(root)
     return workspace
 
 
@@ -108,6 +117,28 @@ def test_the_first_promotion_taken_back_leaves_none_in_force(workspace: Workspac
     assert git(workspace.root, "status", "--porcelain") == ""
     with pytest.raises(GateShutError, match="there is nothing to roll back"):
         roll_back(workspace, "Grace", "again")
+
+
+def test_dvc_and_gto_read_versions_and_champion_from_the_tags(workspace: Workspace) -> None:
+    import gto.api
+    from dvc.api import artifacts_show
+
+    root = workspace.root
+    first, second = (git(root, "rev-list", "--max-count=1", f"{ARTIFACT}@v{number}.0.0") for number in (1, 2))
+    assert git(root, "log", "-1", "--format=%s", first) == "Promotion of run 111111111111: approved by Ada"
+    assert artifacts_show(ARTIFACT, version="v1.0.0", repo=str(root)) == {"rev": first, "path": RUN.model}
+    assert artifacts_show(ARTIFACT, stage="champion", repo=str(root))["rev"] == second
+    assert tag_promotions(root) == []  # all are there
+
+    bring_model_back(workspace)
+    roll_back(workspace, "Grace", "rings are wrong")
+    assert artifacts_show(ARTIFACT, stage="champion", repo=str(root))["rev"] == first
+    assert [one.version for one in gto.api.find_versions_in_stage(root, ARTIFACT, "champion")] == ["v1.0.0"]
+
+    git(root, "tag", "--delete", f"{ARTIFACT}@v2.0.0")  # a clone that lacks it
+    assert tag_promotions(root) == [f"{ARTIFACT}@v2.0.0"]
+    roll_back(workspace, "Grace", "and mugs")
+    assert not gto.api.find_versions_in_stage(root, ARTIFACT, "champion")
 
 
 @pytest.mark.parametrize("name", ["params.yaml", "promotions/promotions.jsonl", "notes.txt"])
@@ -247,6 +278,7 @@ def test_it_says_what_it_would_do(workspace: Workspace) -> None:
         f"git checkout {commit} -- params.yaml",
         f"# a line in {PROMOTIONS}: promotion 2 is rolled back",
         "git commit --only promotions params.yaml",
+        "# a tag product-video#champion: v1.0.0 is in force",
     ]
     assert git(workspace.root, "rev-parse", "HEAD") == before
     assert git(workspace.root, "status", "--porcelain") == ""
