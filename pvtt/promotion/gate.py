@@ -99,7 +99,7 @@ def read_candidate(
         comparison=comparison,
     )
     if not find_objections(evidence):
-        films = Films(samples, chosen, f"{evidence.run_id} {evidence.data_version} {word}", measured)
+        films = Films(samples, chosen, seed_of_draw(evidence, word), measured)
         evidence = _measured_again(workspace, params, evidence, films)
     return Candidate(run, reached, evidence)
 
@@ -136,6 +136,11 @@ def _measured_again(workspace: Workspace, params: Params, evidence: Evidence, fi
             "not_measured_again": found.left,
         }
     )
+
+
+def seed_of_draw(evidence: Evidence, word: str) -> str:
+    """What decides which films are measured again: another commit of the same figures draws no others."""
+    return f"{evidence.run_id} {evidence.data_version} {word}"
 
 
 def unmeasured(decision: Decision) -> tuple[str, ...]:

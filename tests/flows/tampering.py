@@ -36,6 +36,11 @@ HEADER = """\
 has succeeded, and asks the gate. A test makes them all again. *What stops it* is the gate's own word, cut to what is
 the same on every machine. Exit code 0: it passes, and is seen. How the gate works: [promotion](promotion.md).
 
+The gate's own checks are tested by faults in turn: a check skipped, a tolerance opened, the wrong commit compared.
+`tests/promotion/mutations.py` has 161. The 96 that tests of its records are to show in all do;
+`pytest tests/benchmarks/test_gate_mutations.py -s` plants all, with these attempts among the tests, and says which test
+shows which.
+
 | attempt | what stops it | exit code |
 |---|---|---|
 """

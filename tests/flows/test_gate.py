@@ -162,6 +162,7 @@ def test_what_the_untrained_base_reached_is_measured_again_on_transfers(gated_pr
     assert "product_psnr_untrained is 3, the kept untrained.mp4 gives" in fault
 
 
+@pytest.mark.proof  # the first test above has both draws
 def test_who_spares_the_samples_of_the_first_draw_is_found_by_the_word_of_whoever_approves(project: Gated) -> None:
     workspace = project.workspace
     first = read_candidate(workspace, ()).evidence.audited

@@ -69,6 +69,8 @@ FAULTS = (
         ('RESULTS = ("dvc.lock", "metrics/decision.json")', 'RESULTS = ("metrics/decision.json",)'),
         ("for one in decision.criteria if one.status in UNMEASURED]", 'for one in decision.criteria if one.status == "too_few"]'),
         ("for one in decision.criteria if one.status in UNMEASURED]", 'for one in decision.criteria if one.status == "not_measured"]'),
+        ('f"{evidence.run_id} {evidence.data_version} {word}"', 'f"{evidence.run_id} {evidence.data_version}"'),
+        ('f"{evidence.run_id} {evidence.data_version} {word}"', 'f"{evidence.commit} {word}"'),
         ('if ratings is not None and ratings.status != "measured":', 'if ratings is not None and ratings.status == "too_few":'),
     ),
     *_of(
@@ -85,8 +87,6 @@ FAULTS = (
         ("    if not find_objections(evidence):\n", "    if False:\n"),
         ('            "audited": found.keys,', '            "audited": (),'),
         ("    if now.model_copy(update=both) != shown.model_copy(update=both):", "    if now.run_id != shown.run_id:"),
-        ('f"{evidence.run_id} {evidence.data_version} {word}"', 'f"{evidence.run_id} {evidence.data_version}"'),
-        ('f"{evidence.run_id} {evidence.data_version} {word}"', 'f"{evidence.commit} {word}"'),
     ),
     *_of(
         "promotion.gate",

@@ -11,7 +11,14 @@ from pvtt.decision.decide import decide
 from pvtt.errors import GateShutError
 from pvtt.files.workspace import Workspace
 from pvtt.promotion.audit import differences
-from pvtt.promotion.gate import find_objections, require_another_person, require_open, submitters, unmeasured
+from pvtt.promotion.gate import (
+    find_objections,
+    require_another_person,
+    require_open,
+    seed_of_draw,
+    submitters,
+    unmeasured,
+)
 from pvtt.promotion.plan import require_fit
 from pvtt.records.promotion import Account
 from tests.decision.measurements import default_params, with_changes
@@ -126,6 +133,14 @@ def test_what_a_decision_lacks_is_named_whatever_its_verdict(lacks: str) -> None
         "ratings": ("2 of 6 test videos have enough raters",),
     }
     assert unmeasured(decision) == says[lacks]
+
+
+def test_another_commit_of_the_same_run_draws_no_other_films_and_another_word_does() -> None:
+    drawn = seed_of_draw(EVIDENCE, "word")
+    assert seed_of_draw(EVIDENCE.model_copy(update={"commit": "decaf"}), "word") == drawn
+    assert seed_of_draw(EVIDENCE, "another") != drawn
+    for change in ({"run_id": "ba9876543210"}, {"data_version": "bbbb.dir"}):
+        assert seed_of_draw(EVIDENCE.model_copy(update=change), "word") != drawn
 
 
 def test_a_plan_that_does_not_fit_shuts_the_gate() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from pvtt.errors import GateShutError
 from pvtt.files.git import signs_commits
+from pvtt.files.hashing import sha256_bytes
 from pvtt.files.workspace import Workspace
 from pvtt.promotion.ledger import (
     PROMOTIONS,
@@ -97,6 +98,19 @@ def test_a_tampered_record_is_found(workspace: Workspace, fault: str) -> None:
         read_promotions(workspace.root)
     with pytest.raises(GateShutError, match="the chain of promotions is broken"):
         record(workspace, "Eve")
+
+
+def test_a_change_is_found_though_its_hash_begins_as_that_of_before(workspace: Workspace) -> None:
+    record(workspace, "Ada", "Grace")
+    path = workspace.root / PROMOTIONS
+    first, second = path.read_text().splitlines()
+    others = (first.replace('"person":"Ada"', f'"person":"Eve {number}"') for number in range(100_000))
+    begins = sha256_bytes(first.encode())[:2]
+    changed = next(other for other in others if sha256_bytes(other.encode()).startswith(begins))
+    path.write_text(f"{changed}\n{second}\n")
+
+    with pytest.raises(GateShutError, match="the chain of promotions is broken"):
+        read_promotions(workspace.root)
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b'\n{"number": 3, "prev'])
