@@ -427,6 +427,12 @@ def test_a_target_that_cannot_be_written_is_found_out_before_the_work(ad: Ad, tm
             pvtt.generate(ad.template, ad.photos, output, model=ad.model)
 
 
+def test_a_disk_that_is_full_in_mid_film_is_named_and_nothing_is_left(ad: Ad, full_disk: Path) -> None:
+    with pytest.raises(StorageError, match=r"no space left .*new\.mp4"):
+        pvtt.generate(ad.template, ad.photos, full_disk / "new.mp4", model=ad.model, prompt="a blue box", seed=3)
+    assert list(full_disk.iterdir()) == []
+
+
 def test_a_missing_model_is_named(ad: Ad, tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="does not exist"):
         pvtt.generate(ad.template, ad.photos, tmp_path / "new.mp4", model=tmp_path / "model")
