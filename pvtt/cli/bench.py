@@ -48,11 +48,18 @@ def build(folder: Path, small: bool, jobs: int, is_real: bool) -> None:
         _index_real(folder)
         return
     from pvtt.builtin.bench.build import build as render
-    from pvtt.builtin.bench.build import differing, read_hashes
+    from pvtt.builtin.bench.build import differing, planned_otherwise, read_hashes
 
     bench = render(folder, is_small=small, jobs=jobs)
     click.echo(f"{folder / BENCH_FILE}: {len(bench.triplets)} triplets, {len(bench.files)} files")
     published = read_hashes()
+    otherwise = planned_otherwise(bench, published)
+    if otherwise:
+        click.echo(
+            f"{len(otherwise)} triplets are another bench's: planned otherwise than published, {otherwise[0]} first"
+        )
+    else:
+        click.echo("all are rendered from what was published: the same products, studios and camera moves")
     other, compared = differing(bench, published), len(set(bench.triplets) & set(published.triplets))
     if other:
         click.echo(f"{len(other)} files differ from the published ones of {compared} triplets, such as {other[0]}")
