@@ -27,6 +27,8 @@ from pvtt.generation.ad.stitch import View
 from pvtt.media.arrays import Frame, FrameRegion, Region, Rgba, Video
 
 NUM_LOOKS = 9  # frames in which photos are compared
+RIM = 0.008  # of a cutout's longer side: how far inside its edge the photo's backdrop is seen
+SOLID = 0.98  # alpha from which a pixel is the product's alone
 DARKEST = 0.01  # linear light, as `pvtt.encoding.collage` has it
 Picture = npt.NDArray[np.float32]
 
@@ -121,11 +123,34 @@ def place_photo(
     """
     cutouts = [cut_out(photo, SUPERSAMPLING * max(window)) for photo in photos]
     placed = [
-        Placement(cutout, standing, _fitting(standing, sides_of(cutout), frame_size))
+        Placement(_without_backdrop(cutout), standing, _fitting(standing, sides_of(cutout), frame_size))
         for cutout in cutouts
         if cutout is not None and (cutout.alpha >= 0.5).any()
     ]
     return max(placed, key=lambda one: one.likeness(old, frame_size)) if placed else None
+
+
+def _without_backdrop(cutout: Cutout) -> Cutout:
+    """A cutout whose edge has the colours of what lies further in.
+
+    A cut-out's soft edge and a pixel or two inside it still show the photo's backdrop: before another one it is a rim.
+    Where nothing lies further in, as in a wire, the edge stays as it is.
+    """
+    alpha = cutout.alpha
+    width = max(2.0, RIM * max(alpha.shape))
+    depth = cv2.distanceTransform((alpha >= 0.5).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    inner = (depth > width) & (alpha > SOLID)
+    if not inner.any():
+        return cutout
+    away, labels = cv2.distanceTransformWithLabels(
+        (~inner).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colours = np.zeros((int(labels.max()) + 1, 3), np.float32)
+    colours[labels[inner]] = cutout.pixels[inner, :3] / alpha[inner, None]
+    edge = ~inner & (away <= 3 * width)
+    pixels = cutout.pixels.copy()
+    pixels[edge, :3] = colours[labels[edge]] * alpha[edge, None]
+    return Cutout(pixels)
 
 
 def sides_of(cutout: Cutout) -> Floats:

@@ -6,6 +6,7 @@ window, and blended over a feathered edge that lies inside the hole, at the temp
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +16,8 @@ import numpy.typing as npt
 from pvtt.encoding.crop import CropPath
 from pvtt.generation.composite import composite
 from pvtt.media.arrays import Frame, FrameRegion, Region, Video
+
+MARGIN = 0.03  # of the window's short side around the products: as holes are dilated by, so that no old outline is left
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,22 @@ class View:
 def match_colours(made: Video, pixels: Video, holes: Region) -> Video:
     """The window's own pixels with what was made in the holes, its colours moved to those around them."""
     return composite(made, pixels, holes, feather=0)
+
+
+def changed_region(hole: Region, old: Region, new: Region) -> Region:
+    """What of a window's hole comes back into the film: both products and a margin, (F, H, W).
+
+    A hole is as coarse as those of the training, and has room for whatever side the product shows. Around both products
+    the template's own pixels are right, with the shadow that lies there, and a model's are not.
+
+    Args:
+        hole: Where was generated, (F, H, W).
+        old: Where the old product is.
+        new: Where the photo in its place is.
+    """
+    radius = math.ceil(MARGIN * min(hole.shape[1:]))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return hole & np.stack([cv2.dilate(one.astype(np.uint8), disc) > 0 for one in old | new])
 
 
 def box_of(region: FrameRegion) -> tuple[int, int, int, int] | None:
