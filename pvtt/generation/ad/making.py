@@ -262,9 +262,11 @@ class Making:
         window_made = maker.make(cut, hole, known, collage, compared=compared)
         if compared:
             change.drawn = window_made.drawn
+        product = None
         if collage is not None and self.record.strength < 1:  # else the model draws where it likes in the hole
-            hole = changed_region(hole, stretch.old[places], collage.region)
-        made = match_colours(window_made.video, cut, hole)
+            product = collage.region
+            hole = changed_region(hole, stretch.old[places], product)
+        made = match_colours(window_made.video, cut, hole, product)
         difference = np.abs(made.astype(np.int16) - cut)[hole]
         change.total += float(difference.sum())
         change.count += difference.size

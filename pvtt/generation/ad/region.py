@@ -169,7 +169,7 @@ def plan_shot(
 
 
 def with_room(product: Region, photos: Sequence[Rgba], standing: Standing, frame_size: tuple[int, int]) -> Region:
-    """Where the old product is, with room for the new one, (F, h, w): boxes as those of `pvtt.encoding.room`.
+    """Where the old product is, with room for the new one, (F, h, w): boxes, as in the training (`pvtt.encoding.room`).
 
     Each is as wide as the widest photo and as high as the highest, and stands where the old product does; a frame
     without that gets none.

@@ -12,7 +12,7 @@ import pytest
 from pvtt.errors import PvttError
 from pvtt.generation.ad.region import ShotPlan, plan_shot, windows_of
 from pvtt.generation.ad.settings import ModelFormat
-from pvtt.generation.ad.stitch import changed_region
+from pvtt.generation.ad.stitch import changed_region, match_colours
 from pvtt.media.arrays import Region, Rgba
 from pvtt.models.contracts import Contracts
 from tests.generation.ad.films import PARAMS, disc_shot, noise, swinging
@@ -71,6 +71,22 @@ def test_of_a_hole_what_is_around_both_products_comes_back() -> None:
     assert 1.2 < changed.sum() / (old | new).sum() < 2
     assert not changed[0, 22:].any()  # where a shadow lies
     assert not changed_region(np.zeros_like(hole), old, new).any()
+
+
+def test_a_shadow_that_ends_at_the_hole_goes_on_to_the_product_and_the_product_stays() -> None:
+    pixels = np.full((1, 64, 96, 3), 200, np.uint8)
+    pixels[0, 40:] = 90  # a floor in shadow
+    hole, product = np.zeros((2, 1, 64, 96), np.bool_)
+    hole[0, 16:60, 20:76] = product[0, 20:56, 40:56] = True
+    made = np.full_like(pixels, 200)  # of a model that draws no shadow
+    made[product] = (30, 60, 200)
+    plain, matched = (match_colours(made, pixels, hole, one) for one in (None, product))
+    floor = np.s_[0, 48:56, 28:34]
+    assert plain[floor].mean() > 120
+    assert matched[floor].mean() == pytest.approx(90, abs=6)
+    assert np.abs(matched[0, 24:52, 46:50].astype(int) - (30, 60, 200)).max() < 12
+    assert (matched[~hole] == pixels[~hole]).all()
+    assert np.abs(matched[0, 18:24, 22:26].astype(int) - 200).max() < 12  # the wall in the light
 
 
 def test_a_stretch_knows_where_the_old_product_is_in_its_crop() -> None:
