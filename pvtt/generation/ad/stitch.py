@@ -141,7 +141,7 @@ def _with_backdrop(near: Frame, made: Frame, pixels: Frame, hole: FrameRegion, p
     if not hole.any() or hole.all():
         return near
     border = _widened(hole[None], BORDER)[0] & ~hole
-    difference = (pixels.astype(np.float32) - made) * border[..., None]
+    difference = np.asarray((pixels.astype(np.float32) - made) * border[..., None], np.float32)
     moved = made + _filled(difference, border.astype(np.float32))
     soft = cv2.GaussianBlur(product.astype(np.float32), (0, 0), SOFT * min(hole.shape))[..., None]
     mixed = (near * soft + moved * (1 - soft)).round().clip(0, 255).astype(np.uint8)
@@ -161,10 +161,11 @@ def _filled(values: Picture, weight: Picture) -> Picture:
         return np.broadcast_to(mean, values.shape).astype(np.float32)
     size = ((width + 1) // 2, (height + 1) // 2)
     sums, weights = (
-        cv2.resize(cv2.GaussianBlur(one, (5, 5), 1.0), size, interpolation=cv2.INTER_AREA)
+        np.asarray(cv2.resize(cv2.GaussianBlur(one, (5, 5), 1.0), size, interpolation=cv2.INTER_AREA), np.float32)
         for one in (values * weight[..., None], weight)
     )
-    above = _filled(sums / np.maximum(weights, TINY)[..., None], np.minimum(1, 4 * weights))
+    known = np.asarray(sums / np.maximum(weights, TINY)[..., None], np.float32)
+    above = _filled(known, np.asarray(np.minimum(1, 4 * weights), np.float32))
     pushed = cv2.resize(above, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(values * weight[..., None] + pushed * (1 - weight[..., None]), np.float32)
 
