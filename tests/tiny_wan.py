@@ -14,7 +14,14 @@ from diffusers import (
     WanTransformer3DModel,
     WanVACETransformer3DModel,
 )
-from transformers import T5Tokenizer, UMT5Config, UMT5EncoderModel
+from transformers import (
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    T5Tokenizer,
+    UMT5Config,
+    UMT5EncoderModel,
+)
 
 from pvtt.generation.pipeline import ProductVideoPipeline
 from pvtt.models.transformer import ProductVideoTransformer
@@ -57,6 +64,23 @@ def tiny_vace(seed: int = 0, **changes: Any) -> WanVACETransformer3DModel:
         "vace_in_channels": 96,
     }
     return WanVACETransformer3DModel(**(config | changes)).eval()
+
+
+def tiny_i2v(seed: int = 0, **changes: Any) -> WanTransformer3DModel:
+    """A random image-to-video transformer: width 32, two blocks, pictures' tokens of width 32."""
+    return tiny_transformer(seed, **({"in_channels": 36, "image_dim": 32, "added_kv_proj_dim": 32} | changes))
+
+
+def tiny_clip(folder: Path) -> Path:
+    """Random weights in the layout of Wan2.1-I2V-14B's folder."""
+    torch.manual_seed(0)
+    config = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=3, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    CLIPVisionModel(config).save_pretrained(folder / "image_encoder")
+    size = {"height": 28, "width": 28}
+    CLIPImageProcessor(size={"shortest_edge": 28}, crop_size=size).save_pretrained(folder / "image_processor")
+    return folder
 
 
 def tiny_vae(kind: VaeKind = "wan2.2", seed: int = 0) -> AutoencoderKLWan:

@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from pvtt.records.catalog import Reject
 
-LAYOUTS = ("pvtt", "davis", "youtube-vos", "dreambooth", "vpdata")
+LAYOUTS = ("pvtt", "davis", "youtube-vos", "dreambooth", "vpdata", "opens2v")
 
 
 @click.command("import")

@@ -62,13 +62,14 @@ def command() -> None:
 def summary(timed: bool, rounds: int, names: tuple[str, ...], as_json: bool) -> None:
     """Parameters, tokens and time of the base and of each part of model.conditioning, and what each stage trains.
 
-    A row's time is that of the base with all parts up to it, beside stock Wan with as many tokens. Below are the same
-    parts on Wan2.1-T2V 1.3B (profile poc) and 14B (prod), counted without loading them.
+    A row's time is that of the base with all parts up to it, beside the stock base with as many tokens. Below are the
+    same parts on Wan2.1-T2V 1.3B (profile poc) and 14B (prod) and on CogVideoX-2B (cogvideox), counted without loading
+    them.
     """
     from pvtt.files.workspace import find_workspace
     from pvtt.models.loading import read_transformer_config
-    from pvtt.models.published import WAN_T2V
-    from pvtt.models.summary import part_costs, published, published_config, step_seconds, stock_seconds
+    from pvtt.models.published import FALLBACKS, PROFILES, published_config
+    from pvtt.models.summary import part_costs, published, step_seconds, stock_seconds
     from pvtt.params.file import load_params
     from pvtt.params.profiles import overlaid_params
 
@@ -84,12 +85,14 @@ def summary(timed: bool, rounds: int, names: tuple[str, ...], as_json: bool) -> 
         stock = stock_seconds(config, params, sum(cost.tokens for cost in costs), rounds=rounds)
     profiles = workspace.root / "infra" / "profiles"
     of_profile = {
-        name: _with_conditioning(overlaid_params(workspace.params_file, profiles, name), names) for name in WAN_T2V
+        name: _with_conditioning(overlaid_params(workspace.params_file, profiles, name), names)
+        for name in PROFILES
+        if name not in FALLBACKS or "context_blocks" not in names  # which only a Wan can have
     }
-    large = {name: published(of_profile[name], name) for name in WAN_T2V}
+    large = {name: published(params, name) for name, params in of_profile.items()}
     trained = {}  # of another conditioning nothing is said: the patterns of train.*.trainable are for the params' own
     if not names:
-        trained = {name: _trainable(of_profile[name], published_config(name)) for name in WAN_T2V}
+        trained = {name: _trainable(of_profile[name], published_config(name)) for name in of_profile}
         trained["parts"] = _trainable(params, config)
     if as_json:
         parts = {"parts": [asdict(cost) for cost in costs], "stock_seconds": stock, "trainable": trained}
@@ -103,7 +106,7 @@ def summary(timed: bool, rounds: int, names: tuple[str, ...], as_json: bool) -> 
         click.echo(_trainable_line(trained["parts"], params))
     if stock is not None and costs[-1].seconds is not None:
         ratio = costs[-1].seconds / stock
-        click.echo(f"  stock Wan on as many tokens: {stock * 1000:.0f} ms; this is {ratio:.2f} times that")
+        click.echo(f"  the stock base on as many tokens: {stock * 1000:.0f} ms; this is {ratio:.2f} times that")
     for name, of_size in large.items():
         click.echo(f"profile {name}:")
         for cost in of_size:

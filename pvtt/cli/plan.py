@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--mfu",
     type=click.FloatRange(0.01, 1.0),
-    default=0.35,
+    default=0.31,
     show_default=True,
     help="Share of the GPUs' peak that training reaches.",
 )

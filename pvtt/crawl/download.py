@@ -38,6 +38,7 @@ from twisted.web.iweb import UNKNOWN_LENGTH
 from pvtt.crawl.content import HLS, MediaReceiver, check_size, max_bytes, probe
 from pvtt.crawl.drafts import MediaRecord
 from pvtt.crawl.guarded import ROBOTS
+from pvtt.crawl.playlist import Part
 from pvtt.crawl.robots import MAX_ROBOTS_BYTES, unpacked
 from pvtt.files.atomic import atomic_path
 from pvtt.files.storage import storage_errors
@@ -50,6 +51,7 @@ SAVE_AS = "pvtt_save_as"  # the path that a media file gets when it is whole and
 SAVED = "pvtt_saved"  # the MediaRecord of what was saved
 PLAYLIST = "pvtt_playlist"  # instead: the bytes of an HLS playlist, whose film is still to be fetched
 PIECE = "piece"  # the kind of a playlist's piece, which is saved as it comes
+PART = "pvtt_part"  # the `Part` of a file that a piece is
 PIECE_LIMIT = "pvtt_piece_limit"  # the most bytes that a piece may have
 
 CONNECT_TIMEOUT_S = 20.0
@@ -57,6 +59,7 @@ IDLE_TIMEOUT_S = 60.0  # for the head of an answer, and between two pieces of a 
 ROBOTS_TIMEOUT_S = 30.0  # for a whole robots.txt, and as much for its head
 TOTAL_TIMEOUT_S = 3600.0  # for a body that trickles
 SMALL_BODY_BYTES = 65536  # of an error page or a redirect, which are of no interest in themselves
+PARTIAL = 206  # of a piece that was asked for as a part of a file
 GOOD = (200, 203)  # statuses with the thing itself; others below 300 have none, a part, or a wall's page
 
 
@@ -92,7 +95,7 @@ class MediaDownloadHandler(HTTP11DownloadHandler):
                 encoding = b",".join(headers.getlist("Content-Encoding")).decode("latin-1")
                 headers.pop("Content-Encoding", None)
                 body = unpacked(body, encoding) if 200 <= answer.code < 300 else b""
-            elif answer.code in GOOD:
+            elif answer.code in GOOD or (answer.code == PARTIAL and _length_of_part(request) is not None):
                 body = b""
                 await self._save(answer, request)
             else:
@@ -108,11 +111,12 @@ class MediaDownloadHandler(HTTP11DownloadHandler):
     async def _save(self, answer: Any, request: Request) -> None:
         kind, path = request.meta[KIND], Path(request.meta[SAVE_AS])
         limit = request.meta[PIECE_LIMIT] if kind == PIECE else max_bytes(kind, self._params)
-        if answer.length is not UNKNOWN_LENGTH and answer.length > limit:
+        is_whole_of_a_part = answer.code != PARTIAL and _length_of_part(request) is not None
+        if answer.length is not UNKNOWN_LENGTH and answer.length > limit and not is_whole_of_a_part:
             answer.deliverBody(_HangUp())
             check_size(answer.length, limit)
         if kind == PIECE:
-            await _save_piece(answer, path, limit)
+            await _save_piece(answer, path, limit, request.meta.get(PART))
             return
         with suppress(_EnoughError), atomic_path(path) as temporary:
             with temporary.open("wb") as file:
@@ -138,18 +142,40 @@ class MediaDownloadHandler(HTTP11DownloadHandler):
         await super().close()
 
 
-async def _save_piece(answer: Any, path: Path, limit: int) -> None:
+def _length_of_part(request: Request) -> int | None:
+    part: Part | None = request.meta.get(PART)
+    return None if part is None else part.length
+
+
+async def _save_piece(answer: Any, path: Path, limit: int, part: Part | None) -> None:
+    """Save a piece; of a whole file, where a part of it was asked for that begins it, this part."""
     num_bytes = 0
-    with storage_errors(path), path.open("wb") as file:
+    length = None if part is None else part.length
+    if part is not None and length is not None and not _begins_at(answer, part.begin):
+        answer.deliverBody(_HangUp())
+        raise ItemRejectedError("not_a_video", "its server gives other parts of files than it is asked for, or none")
+    with suppress(_EnoughError), storage_errors(path), path.open("wb") as file:
 
         def take(data: bytes) -> None:
             nonlocal num_bytes
+            data = data if length is None else data[: length - num_bytes]
             num_bytes += len(data)
             if num_bytes > limit:
                 raise ItemRejectedError("too_large", "with it the film is above crawl.max_video_mb")
             file.write(data)
+            if num_bytes == length:
+                raise _EnoughError
 
         await _deliver(answer, take)
+    if length is not None and num_bytes < length:
+        raise ItemRejectedError("truncated", f"{num_bytes} bytes of a part of {length}")
+
+
+def _begins_at(answer: Any, begin: int) -> bool:
+    if answer.code != PARTIAL:
+        return begin == 0
+    told = answer.headers.getRawHeaders(b"Content-Range", [b""])[0].decode("latin-1")
+    return told.replace(" ", "").lower().startswith(f"bytes{begin}-")
 
 
 def _no_answer(_: Any, timeout_s: float) -> Failure:

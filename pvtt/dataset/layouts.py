@@ -65,7 +65,7 @@ def convert(layout: str, source: Path, target: Path) -> Converted:
     with atomic_directory(target) as out:
         for found in LAYOUTS[layout](source):
             item = os.fsencode(found.folder.relative_to(source)).decode("utf-8", "backslashreplace")
-            name = _ODD.sub("-", item.rsplit("/", 1)[-1]).strip("-")[:64]
+            name = _ODD.sub("-", found.name or item.rsplit("/", 1)[-1]).strip("-")[:64]
             try:
                 if found.fault is not None:
                     raise ItemRejectedError("bad_row", found.fault)
@@ -90,7 +90,7 @@ def convert(layout: str, source: Path, target: Path) -> Converted:
 def _write(found: Found, source: Path, product: Path) -> None:
     """One product's directory. Raises `ItemRejectedError`."""
     product.mkdir()
-    details = {"title": _title(found.folder), "category": found.category or "uncategorised"}
+    details = {"title": _title(Path(found.name or found.folder)), "category": found.category or "uncategorised"}
     details |= {"description": found.description} if found.description else {}
     (product / PRODUCT_FILE).write_text(json.dumps(details, ensure_ascii=False), encoding="utf-8")
     for number, span in enumerate(found.spans, start=1):
@@ -114,17 +114,25 @@ def _write(found: Found, source: Path, product: Path) -> None:
 
 def _cut(film: Path, span: Span, target: Path) -> None:
     """Some frames of a film as a film."""
-    wanted = islice(iter_frames(film), span.start, span.end)
+    wanted = (_cropped(frame, span) for frame in islice(iter_frames(film), span.start, span.end))
     try:
-        count = write_video(
-            target, (frame[: len(frame) // 2 * 2, : frame.shape[1] // 2 * 2] for frame in wanted), span.fps
-        )
+        count = write_video(target, wanted, span.fps)
     except VideoError as error:
         raise ItemRejectedError(error.reason, error.message) from None
     if count < span.end - span.start:
         raise ItemRejectedError(
             "frame_count", f"frames {span.start} to {span.end} are listed, {count} of them are there"
         )
+
+
+def _cropped(frame: Frame, span: Span) -> Frame:
+    """A span's part of a frame, without a last row or column where it is odd: H.264 halves the colours."""
+    if span.crop is not None:
+        left, right, top, bottom = span.crop
+        if right > frame.shape[1] or bottom > frame.shape[0]:
+            raise ItemRejectedError("frame_size", f"a frame is smaller than the crop to {right} by {bottom}")
+        frame = frame[top:bottom, left:right]
+    return np.ascontiguousarray(frame[: len(frame) // 2 * 2, : frame.shape[1] // 2 * 2])
 
 
 def _frames(paths: Sequence[Path], source: Path) -> Iterator[Frame]:

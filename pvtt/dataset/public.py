@@ -4,6 +4,7 @@ davis        JPEGImages/<resolution>/<sequence>/00000.jpg, the largest resolutio
 youtube-vos  [train|valid|test/]JPEGImages/<video>/00000.jpg, meta.json; the names count frames of 30 a second
 dreambooth   [dataset/]<subject>/*.jpg, [dataset/]prompts_and_classes.txt; photos without films
 vpdata       *.csv with path, start_frame, end_frame, fps; videovo/raw_video and pexels/pexels/raw_video beside them
+opens2v      [Jsons/]<part>.json of clips with metadata and annotation; their films below [Videos/][<part>/]
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Span:
     start: int
     end: int
     fps: float
+    crop: tuple[int, int, int, int] | None = None  # left, right, top, bottom in pixels; None: whole frames
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Found:
     spans: tuple[Span, ...] = ()
     description: str = ""
     fault: str | None = None  # of its row in a list
+    name: str | None = None  # None: the folder's
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -141,9 +144,74 @@ def _columns(file: Path) -> list[str]:
         return next(csv.reader(text), [])
 
 
+def _opens2v(source: Path) -> Iterator[Found]:
+    """A product a film, a span a clip of it: without what comes before and after, and without a watermark's border."""
+    folder = source / "Jsons" if (source / "Jsons").is_dir() else source
+    films: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = {}
+    for file in sorted(folder.glob("*.json")):
+        for key, clip in _clips(file):
+            films.setdefault((file.stem, str(clip["metadata"].get("path", ""))), []).append((key, clip))
+    if not films:
+        raise MissingInputError(
+            f"{source} holds no .json with clips of OpenS2V", "name the folder that holds Jsons/ and Videos/"
+        )
+    for (part, path), clips in sorted(films.items()):
+        places = [source / "Videos" / part, source / part, source / "Videos", source]
+        own = bool(path) and not Path(path).is_absolute() and ".." not in Path(path).parts
+        film = next((place / path for place in places if own and (place / path).is_file()), None)
+        spans = [span for _, clip in clips if (span := _span(clip["metadata"])) is not None]
+        fault = None if len(spans) == len(clips) else "its frames, its crop or its rate are none that a film can have"
+        if film is None:
+            fault = "there is no such film below Videos"
+        kinds = {kind for _, clip in clips for kind in _kinds(clip)}
+        said = next((str(text) for _, clip in clips if (text := clip["metadata"].get("face_cap_qwen"))), "")
+        yield Found(
+            film or source / path.lstrip("/"),
+            kinds.pop() if len(kinds) == 1 else None,
+            None,
+            tuple(sorted(spans, key=lambda span: (span.start, span.end))),
+            said,
+            fault,
+            re.split(r"_segment|_part", clips[0][0])[0],
+        )
+
+
+def _clips(file: Path) -> list[tuple[str, dict[str, Any]]]:
+    """A file's clips by their keys; none where it is of something else, as that of pairs of films is."""
+    try:
+        clips: Any = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        raise PvttError(f"{file} is no JSON", "download it again, or remove it") from None
+    if not isinstance(clips, dict):
+        return []
+    return [
+        (key, clip) for key, clip in clips.items() if isinstance(clip, dict) and isinstance(clip.get("metadata"), dict)
+    ]
+
+
+def _span(metadata: dict[str, Any]) -> Span | None:
+    try:
+        start, end = (int(number) for number in metadata["face_cut"])
+        left, right, top, bottom = (int(number) for number in metadata["crop"])
+        span = Span(start, end, float(metadata["fps"]), (left, right, top, bottom))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    fits = 0 <= start < end and 0 < span.fps <= MAX_FPS and 0 <= left < right - 1 and 0 <= top < bottom - 1
+    return span if fits else None
+
+
+def _kinds(clip: dict[str, Any]) -> set[str]:
+    """What a clip's masks show."""
+    annotation = clip.get("annotation")
+    named = annotation.get("mask_map") if isinstance(annotation, dict) else None
+    objects = named.values() if isinstance(named, dict) else ()
+    return {str(one["class_name"]) for one in objects if isinstance(one, dict) and one.get("class_name")}
+
+
 LAYOUTS: dict[str, Callable[[Path], Iterator[Found]]] = {
     "davis": _davis,
     "youtube-vos": _youtube_vos,
     "dreambooth": _dreambooth,
     "vpdata": _vpdata,
+    "opens2v": _opens2v,
 }

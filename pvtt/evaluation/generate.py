@@ -29,12 +29,12 @@ from pvtt.generation.conditioned import ConditionedPipeline
 from pvtt.items.cache import ItemCache
 from pvtt.media.arrays import Region, Rgba, Video
 from pvtt.models import origin
+from pvtt.models.bases import load_trained, new_around_base
 from pvtt.models.conditioning.conditions import Conditions
-from pvtt.models.loading import is_vace, load_base_transformer, load_component
+from pvtt.models.loading import is_vace
 from pvtt.models.moved_noise import moved_noise
 from pvtt.models.place import PlaceEdit
 from pvtt.models.sampling import SamplingSettings, generation_seed, initial_noise, sample_seed
-from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import encode_video
 from pvtt.params.file import Params
 from pvtt.records.dataset import EncodedSample
@@ -115,7 +115,7 @@ def given_photos(
     Args:
         samples: The samples.
         products: Whose photos each gets.
-        vae: An `AutoencoderKLWan`, for the collage of another's photo in the sample's template, and for drafts. It
+        vae: The base's VAE, for the collage of another's photo in the sample's template, and for drafts. It
             encodes all that no earlier call encoded at once.
         drafted: With a draft to start from, where the product's `pasting` says how to make one.
     """
@@ -205,15 +205,14 @@ class Generator:
         self.base_swaps = is_vace(base / "transformer")
         self.drafts = params.evaluate.strength < 1
         dtype = torch.bfloat16 if half else torch.float32
-        stock = load_base_transformer(base / "transformer", torch_dtype=dtype)
-        untrained = ProductVideoTransformer.from_base(stock, **self.pipeline.transformer.product_config)
+        untrained = new_around_base(base, options={"torch_dtype": dtype}, **self.pipeline.transformer.product_config)
         self._pipelines: dict[Network, ConditionedPipeline] = {
             "model": self.pipeline,
             "base": self.pipeline.with_transformer(untrained.to(device).eval()),
         }
         others: dict[Network, Path] = {} if champion is None else {"champion": champion}
         for name, folder in (others | dict(routes or {})).items():
-            other = load_component(folder / "transformer", ProductVideoTransformer, torch_dtype=dtype)
+            other = load_trained(folder, torch_dtype=dtype)
             self._pipelines[name] = self.pipeline.with_transformer(other.to(device).eval())
         self._code = code_of(Generator)
         self._scheduler_sha256 = origin.model_sha256(model / "scheduler")

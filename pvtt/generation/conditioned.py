@@ -16,6 +16,7 @@ from torch import Tensor
 from pvtt.errors import PvttError, first_line
 from pvtt.files.storage import raise_storage_fault
 from pvtt.media.arrays import Video
+from pvtt.models.bases import ProductTransformer
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.contracts import Contracts, MaskContract
 from pvtt.models.loading import align, load_scheduler, load_text_encoder, load_vae, require_pipeline
@@ -23,7 +24,6 @@ from pvtt.models.origin import forget_origin
 from pvtt.models.pipeline_folder import name_pipeline_class
 from pvtt.models.sampling import SamplingSettings, sample
 from pvtt.models.text import encode_text
-from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import decode_latents, to_pixels
 from pvtt.params.encode import EncodeParams
 
@@ -37,8 +37,8 @@ class ConditionedPipeline(DiffusionPipeline):
         composite(videos[0], template, mask)                    # the template's own pixels outside the mask
 
     Args:
-        vae: Wan's VAE.
-        text_encoder: Wan's UMT5 encoder.
+        vae: The base's VAE.
+        text_encoder: The base's text encoder.
         tokenizer: The text encoder's tokenizer.
         transformer: The trained transformer.
         scheduler: A flow-matching scheduler.
@@ -55,7 +55,7 @@ class ConditionedPipeline(DiffusionPipeline):
         vae: Any,
         text_encoder: Any,
         tokenizer: Any,
-        transformer: ProductVideoTransformer,
+        transformer: ProductTransformer,
         scheduler: Any,
         image_features: str = "vae",
         photo_size: int = 224,
@@ -71,7 +71,7 @@ class ConditionedPipeline(DiffusionPipeline):
         self._empty_text: Tensor | None = None
 
     @classmethod
-    def from_base(cls, base: Path, transformer: ProductVideoTransformer, params: EncodeParams) -> Self:
+    def from_base(cls, base: Path, transformer: ProductTransformer, params: EncodeParams) -> Self:
         """A trained transformer with the frozen parts of its base, ready for `save_pretrained`.
 
         Args:
@@ -152,7 +152,7 @@ class ConditionedPipeline(DiffusionPipeline):
         """What masks mean to this checkpoint. Raises as `contracts`."""
         return self.contracts.mask
 
-    def with_transformer(self, transformer: ProductVideoTransformer) -> Self:
+    def with_transformer(self, transformer: ProductTransformer) -> Self:
         """A pipeline around another transformer that shares all other parts."""
         config = {name: self.config[name] for name in ("image_features", "photo_size", "text_tokens")}
         parts = self.components | {"transformer": transformer}

@@ -1,10 +1,12 @@
-"""Models: Wan's, and what this project adds.
+"""Models: the bases', and what this project adds.
 
+bases.py            the kinds of base that there are
 transformer.py      `ProductVideoTransformer`, equal to its base until it is trained
+cogvideox.py        the same around CogVideoX; its noise schedule as ours: cogvideox_schedule.py
 conditioning/       what a video is generated from besides noise
 flow_matching.py    noise levels, noisy latents, velocity
 sampling.py         noise → latents, guided over product and text separately
-vae.py, text.py     Wan's VAE and text encoder, used as Wan uses them
+vae.py, text.py     the base's VAE and text encoder, used as its own pipeline uses them
 contracts.py        what masks and crops mean to a checkpoint
 loading.py          local folders in, clear errors out
 summary.py          what each part of the conditioning costs

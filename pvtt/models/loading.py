@@ -12,13 +12,14 @@ from pvtt.files.storage import raise_storage_fault
 ModelT = TypeVar("ModelT")
 
 BASE_HINT = (
-    "set model.base to a Wan2.1-T2V folder in Diffusers layout: models/wan-tiny, which comes with the project, or one "
-    "fetched with `hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir models/Wan2.1-T2V-1.3B-Diffusers`"
+    "set model.base to a Wan2.1 or CogVideoX folder in Diffusers layout: models/wan-tiny, which is the project's own, "
+    "or one fetched with `hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir models/Wan2.1-T2V-1.3B-Diffusers`"
 )
 ALIGNMENT = 64  # bytes, as torch allocates
 ENCODER_PARTS = ("vae", "tokenizer", "text_encoder")  # what encoded samples depend on
 FROZEN_PARTS = (*ENCODER_PARTS, "scheduler")  # what training takes over from its base as it is
 PIPELINE_PARTS = (*FROZEN_PARTS, "transformer")
+STOCK_TRANSFORMERS = ("WanTransformer3DModel", "WanVACETransformer3DModel", "CogVideoXTransformer3DModel")
 
 
 def read_model_index(folder: Path) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def read_model_index(folder: Path) -> dict[str, Any]:
 
     Raises:
         MissingInputError: The folder or the file is not there.
-        PvttError: The file is not JSON.
+        PvttError: The file is not JSON, or names a UNet, which nothing here can be built around.
     """
     path = folder / "model_index.json"
     if not path.is_file():
@@ -36,6 +37,12 @@ def read_model_index(folder: Path) -> dict[str, Any]:
         index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise PvttError(f"{path} is not JSON: {error}", "fetch or write the model folder again") from None
+    if "unet" in index:
+        raise PvttError(
+            f"{folder} has a UNet ({index.get('_class_name')}): no base can be one, AnimateDiff included "
+            "(docs/bases.md says why)",
+            BASE_HINT,
+        )
     return index
 
 
@@ -94,20 +101,38 @@ def load_component(folder: Path, kind: type[ModelT], **options: Any) -> ModelT:
 
 
 def load_base_transformer(folder: Path, **options: Any) -> Any:
-    """A base's transformer folder as the class that its `config.json` names: `WanTransformer3DModel`, or
-    `WanVACETransformer3DModel`. Arguments and errors as `load_component`."""
-    from diffusers import WanTransformer3DModel, WanVACETransformer3DModel
+    """A base's transformer folder as the class that its `config.json` names: `WanTransformer3DModel`,
+    `WanVACETransformer3DModel` or `CogVideoXTransformer3DModel`. Arguments and errors as `load_component`."""
+    import diffusers
 
-    return load_component(folder, WanVACETransformer3DModel if is_vace(folder) else WanTransformer3DModel, **options)
+    name = class_name(folder)
+    kind = name if name in STOCK_TRANSFORMERS else "WanTransformer3DModel"
+    return load_component(folder, getattr(diffusers, kind), **options)
+
+
+def class_name(folder: Path) -> str | None:
+    """The class that a component's `config.json` names; None where there is none."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return None
+    name: str | None = config.get("_class_name") if isinstance(config, dict) else None
+    return name
+
+
+def transformer_class(folder: Path) -> str | None:
+    """The class of a pipeline folder's transformer; None where there is none."""
+    return class_name(folder / "transformer")
 
 
 def is_vace(folder: Path) -> bool:
     """Whether a transformer's folder is a stock VACE; False where there is none."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return False
-    return bool(config.get("_class_name") == "WanVACETransformer3DModel")
+    return class_name(folder) == "WanVACETransformer3DModel"
+
+
+def is_cogvideox(name: str | None) -> bool:
+    """Whether a component's class is one of CogVideoX's, stock or trained here."""
+    return name is not None and "CogVideoX" in name
 
 
 def align(model: Any) -> None:
@@ -128,28 +153,51 @@ def align(model: Any) -> None:
 
 
 def load_vae(base: Path) -> Any:
-    """A base's `AutoencoderKLWan`, float32, frozen. Raises as `read_model_index` and `load_component`."""
+    """A base's `AutoencoderKLWan` or `AutoencoderKLCogVideoX`, float32, frozen. Raises as `read_model_index` and
+    `load_component`."""
+    import diffusers
     import torch
-    from diffusers import AutoencoderKLWan
 
     read_model_index(base)
-    vae: Any = load_component(base / "vae", AutoencoderKLWan, torch_dtype=torch.float32)
+    is_cog = is_cogvideox(class_name(base / "vae"))
+    kind = diffusers.AutoencoderKLCogVideoX if is_cog else diffusers.AutoencoderKLWan
+    vae: Any = load_component(base / "vae", kind, torch_dtype=torch.float32)
     return vae.eval().requires_grad_(False)
 
 
 def load_text_encoder(base: Path) -> tuple[Any, Any]:
-    """A base's tokenizer and UMT5 encoder, float32, frozen. Raises as `read_model_index` and `load_component`."""
+    """A base's tokenizer and its UMT5 or T5 encoder, float32, frozen. Raises as `read_model_index` and
+    `load_component`."""
     import torch
-    from transformers import AutoTokenizer, UMT5EncoderModel
+    from transformers import AutoTokenizer, T5EncoderModel, UMT5EncoderModel
 
-    read_model_index(base)
+    index = read_model_index(base)
     tokenizer = load_component(base / "tokenizer", AutoTokenizer)
-    encoder: Any = load_component(base / "text_encoder", UMT5EncoderModel, dtype=torch.float32)
+    kind = T5EncoderModel if index.get("text_encoder", [None])[-1] == "T5EncoderModel" else UMT5EncoderModel
+    encoder: Any = load_component(base / "text_encoder", kind, dtype=torch.float32)
     return tokenizer, encoder.eval().requires_grad_(False)
 
 
+def read_scheduler_config(base: Path) -> dict[str, Any]:
+    """The configuration of a pipeline folder's scheduler.
+
+    Raises:
+        MissingInputError: The file is not there.
+        PvttError: It is not JSON.
+    """
+    path = base / "scheduler" / "scheduler_config.json"
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingInputError(f"{path} does not exist", BASE_HINT) from None
+    except json.JSONDecodeError as error:
+        raise PvttError(f"{path} is not JSON: {error}", "fetch or write the model folder again") from None
+    return config
+
+
 def load_scheduler(base: Path) -> Any:
-    """A base's flow-matching scheduler, of the class that its `model_index.json` names.
+    """A base's flow-matching scheduler, of the class that its `model_index.json` names; of a CogVideoX its noise levels
+    as one.
 
     Raises:
         PvttError: It is no flow-matching scheduler; otherwise as `read_model_index` and `load_component`.
@@ -157,6 +205,11 @@ def load_scheduler(base: Path) -> Any:
     import diffusers
 
     _, name = read_model_index(base)["scheduler"]
+    if is_cogvideox(name):
+        from pvtt.models.cogvideox_schedule import CogVideoXFlowScheduler, require_published
+
+        require_published(read_scheduler_config(base), str(base))
+        return load_component(base / "scheduler", CogVideoXFlowScheduler)
     scheduler: Any = load_component(base / "scheduler", getattr(diffusers, name))
     if "FlowMatch" not in name and scheduler.config.get("prediction_type") != "flow_prediction":
         raise PvttError(f"{base}: its scheduler {name} does not predict flow", BASE_HINT)

@@ -69,10 +69,33 @@ class Lpips:
 
     def __init__(self, trunk: Trunk, weights: Path, key: str, device: torch.device) -> None:
         self._network = load_lpips(trunk, weights, key).to(device)
+        if device.type == "cuda":
+            pool_in_order(self._network)
 
     def __call__(self, frames: Tensor, truth: Tensor) -> Tensor:
         distances: Tensor = self._network(frames, truth)
         return distances.flatten()
+
+
+class _MaxPool(torch.nn.Module):
+    """`MaxPool2d` without padding, whose gradient a GPU computes in one order: torch's own adds atomically."""
+
+    def __init__(self, size: int, stride: int) -> None:
+        super().__init__()
+        self._size, self._stride = size, stride
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, H, W) → their maxima, (N, C, H', W')."""
+        windows = features.unfold(2, self._size, self._stride).unfold(3, self._size, self._stride)
+        return windows.amax((-1, -2))
+
+
+def pool_in_order(network: torch.nn.Module) -> None:
+    """Let a network pool with deterministic gradients, in place; values are equal, so are gradients but for ties."""
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, torch.nn.MaxPool2d):
+                setattr(parent, name, _MaxPool(int(child.kernel_size), int(child.stride)))
 
 
 NETWORKS: Mapping[str, Callable[[Path, str, torch.device], FrameDistance]] = {

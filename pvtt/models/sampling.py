@@ -144,7 +144,7 @@ def sample(
     place, edit = settings.place, {}
     if place is not None and place.strength > 0:
         said_in_all = [places for _, _, said in branches for places in said]
-        edit = {"place": place.bias(together, transformer.config.patch_size, said_in_all)}
+        edit = {"place": place.bias(together, transformer.patch_shape, said_in_all)}
     for step, timestep in enumerate(timesteps):
         if settings.camera is not None:
             num_frames, height, width = latents.shape[2:]

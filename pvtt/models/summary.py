@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import WanTransformer3DModel
+from diffusers import CogVideoXTransformer3DModel, WanTransformer3DModel
 
+from pvtt.models.bases import ProductTransformer
+from pvtt.models.cogvideox import CogVideoXProductTransformer
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.conditioning.context_blocks import MASK_CHANNELS
 from pvtt.models.conditioning.parts import part_classes
-from pvtt.models.published import CLIP_TOKENS, DINO_TOKENS, HEAD_DIM, WAN_T2V
-from pvtt.models.transformer import ProductVideoTransformer
+from pvtt.models.image_to_video import ProductImageVideoTransformer
+from pvtt.models.published import (
+    CLIP_TOKENS,
+    DINO_TOKENS,
+    is_cogvideox_config,
+    latent_channels_of,
+    patch_of,
+    published_config,
+    text_width,
+)
+from pvtt.models.transformer import ProductVideoTransformer, own_arguments
 from pvtt.models.vae import SPATIAL_FACTOR, TEMPORAL_FACTOR, latent_frames
 from pvtt.params.file import Params
 
@@ -77,71 +89,91 @@ def step_seconds(params: Params, config: dict[str, Any], conditioning: Sequence[
 
 
 def stock_seconds(config: dict[str, Any], params: Params, num_tokens: int, *, rounds: int) -> float:
-    """Seconds of a forward and backward pass of stock Wan on a video of about so many patches, the least of some
+    """Seconds of a forward and backward pass of the stock base on a video of about so many patches, the least of some
     rounds: what as many tokens cost anyhow."""
-    _, patch_height, patch_width = config["patch_size"]
+    _, patch_height, patch_width = patch_of(config)
     columns = params.encode.width // (SPATIAL_FACTOR * patch_width)
     rows = round(num_tokens / (columns * latent_frames(params.encode.num_frames)))
     latents = torch.randn(
-        1, config["in_channels"], latent_frames(params.encode.num_frames), rows * patch_height, columns * patch_width
+        1,
+        latent_channels_of(config),
+        latent_frames(params.encode.num_frames),
+        rows * patch_height,
+        columns * patch_width,
     )
-    model = _base(config).train()
-    text = torch.randn(1, params.encode.text_tokens, config["text_dim"])
+    text = torch.randn(1, params.encode.text_tokens, text_width(config))
+    work = _stock_work(config, latents, text)
     best = float("inf")
     for _ in range(rounds + 1):
         start = time.perf_counter()
-        model(latents, torch.full((1,), 500.0), text).sample.square().mean().backward()
+        work()
         best = min(best, time.perf_counter() - start)
     return best
 
 
 def published(params: Params, name: str) -> list[PartCost]:
-    """Parameters and tokens for Wan2.1-T2V of a published size, on the meta device.
+    """Parameters and tokens for the published base that a profile trains, on the meta device.
 
     Args:
         params: Of the profile that trains it; its conditioning counts.
-        name: One of `WAN_T2V`.
+        name: One of `pvtt.models.published.PROFILES`.
     """
     return part_costs(params, published_config(name), params.model.conditioning)
 
 
-def published_config(name: str) -> dict[str, Any]:
-    """The transformer's configuration of a Wan2.1-T2V of a published size, one of `WAN_T2V`."""
-    stock = {"patch_size": (1, 2, 2), "attention_head_dim": HEAD_DIM, "in_channels": 16, "out_channels": 16}
-    return stock | {"text_dim": 4096, "freq_dim": 256} | WAN_T2V[name]
-
-
-def new_transformer(params: Params, config: dict[str, Any], conditioning: Sequence[str]) -> ProductVideoTransformer:
+def new_transformer(params: Params, config: dict[str, Any], conditioning: Sequence[str]) -> ProductTransformer:
     """A model of these params around a base of this configuration, with random weights."""
-    names = set(ProductVideoTransformer._get_init_keys(ProductVideoTransformer)) - {"self"}
-    known = {name: value for name, value in config.items() if name in names}
-    return ProductVideoTransformer(
-        **known,
-        conditioning=conditioning,
+    of_params = {
+        "conditioning": conditioning,
         **_token_shapes(params, config),
-        num_product_tokens=params.model.num_product_tokens,
-        encoder_layers=params.model.encoder_layers,
-        product_heads=params.model.product_heads,
-        max_views=params.encode.max_photos,
-        context_layers=config.get("vace_layers", ()),
-        prepends_references="vace_layers" in config,
-    )
+        "num_product_tokens": params.model.num_product_tokens,
+        "encoder_layers": params.model.encoder_layers,
+        "product_heads": params.model.product_heads,
+        "max_views": params.encode.max_photos,
+    }
+    if is_cogvideox_config(config):
+        return CogVideoXProductTransformer(**own_arguments(CogVideoXProductTransformer, config) | of_params)
+    if config.get("image_dim") is not None:
+        of_base = own_arguments(ProductImageVideoTransformer, config) | {"in_channels": latent_channels_of(config)}
+        return ProductImageVideoTransformer(**of_base | of_params)
+    of_vace = {"context_layers": config.get("vace_layers", ()), "prepends_references": "vace_layers" in config}
+    return ProductVideoTransformer(**own_arguments(ProductVideoTransformer, config) | of_params | of_vace)
 
 
 def _token_shapes(params: Params, config: dict[str, Any]) -> dict[str, int]:
     """What the networks behind `encode.image_features` make of a photo, by the names of the model's configuration."""
     if params.encode.image_features == "vae":
-        width = config["in_channels"] * config["patch_size"][1] * config["patch_size"][2]
+        width = latent_channels_of(config) * math.prod(patch_of(config))
         return {"tokens_per_view": _photo_tokens(params, config), "product_dim": width}
     return dict(zip(("tokens_per_view", "product_dim"), CLIP_TOKENS, strict=True)) | dict(
         zip(("dino_tokens_per_view", "dino_dim"), DINO_TOKENS, strict=True)
     )
 
 
-def _base(config: dict[str, Any]) -> WanTransformer3DModel:
+def _base(config: dict[str, Any]) -> Any:
     """The transformer without any part; of a VACE, without its context."""
-    known = set(WanTransformer3DModel._get_init_keys(WanTransformer3DModel))
-    return WanTransformer3DModel.from_config({name: value for name, value in config.items() if name in known})
+    kind = CogVideoXTransformer3DModel if is_cogvideox_config(config) else WanTransformer3DModel
+    return kind.from_config(own_arguments(kind, config))
+
+
+def _stock_work(config: dict[str, Any], latents: torch.Tensor, text: torch.Tensor) -> Callable[[], None]:
+    """A forward and backward pass of the transformer without any part."""
+    base, timestep = _base(config).train(), torch.full((1,), 500.0)
+    image_dim = config.get("image_dim")
+    if not is_cogvideox_config(config) and image_dim is None:
+        return lambda: base(latents, timestep, text).sample.square().mean().backward()
+    # What these are given besides, the model around them makes itself.
+    kind = ProductImageVideoTransformer if image_dim is not None else CogVideoXProductTransformer
+    bare = kind.from_base(base, conditioning=()).train()
+    conditions = Conditions(
+        mask=torch.ones(1, TEMPORAL_FACTOR, *latents.shape[2:]),
+        masked_latents=latents,
+        photo_latents=torch.zeros(1, 1, latents.shape[1], 2, 2),
+        view_mask=torch.ones(1, 1, dtype=torch.bool),
+        text=text,
+        image_tokens=None if image_dim is None else torch.zeros(1, 1, CLIP_TOKENS[0], image_dim),
+    )
+    return lambda: bare(latents, timestep, conditions).sample.square().mean().backward()
 
 
 def _count(model: torch.nn.Module) -> int:
@@ -149,14 +181,14 @@ def _count(model: torch.nn.Module) -> int:
 
 
 def _video_tokens(params: Params, config: dict[str, Any]) -> int:
-    frames, height, width = config["patch_size"]
+    frames, height, width = patch_of(config)
     encode = params.encode
     rows, columns = encode.height // (SPATIAL_FACTOR * height), encode.width // (SPATIAL_FACTOR * width)
     return int(latent_frames(encode.num_frames) // frames * rows * columns)
 
 
 def _photo_tokens(params: Params, config: dict[str, Any]) -> int:
-    return int((params.encode.photo_size // (SPATIAL_FACTOR * config["patch_size"][1])) ** 2)
+    return int((params.encode.photo_size // (SPATIAL_FACTOR * patch_of(config)[1])) ** 2)
 
 
 def _tokens(name: str, params: Params, config: dict[str, Any]) -> int:
@@ -173,7 +205,7 @@ def _tokens(name: str, params: Params, config: dict[str, Any]) -> int:
 
 def dummy_conditions(params: Params, config: dict[str, Any]) -> Conditions:
     """Random conditions of one sample of these params, with all that any part reads."""
-    encode, channels = params.encode, config["in_channels"]
+    encode, channels = params.encode, latent_channels_of(config)
     height, width = encode.height // SPATIAL_FACTOR, encode.width // SPATIAL_FACTOR
     shape = (1, channels, latent_frames(encode.num_frames), height, width)
     side, views = encode.photo_size // SPATIAL_FACTOR, encode.max_photos
@@ -183,7 +215,7 @@ def dummy_conditions(params: Params, config: dict[str, Any]) -> Conditions:
         masked_latents=torch.randn(shape),
         photo_latents=torch.randn(1, views, channels, side, side),
         view_mask=torch.ones(1, views, dtype=torch.bool),
-        text=torch.randn(1, encode.text_tokens, config["text_dim"]),
+        text=torch.randn(1, encode.text_tokens, text_width(config)),
         image_tokens=torch.randn(1, views, *CLIP_TOKENS) if has_networks else None,
         dino_tokens=torch.randn(1, views, *DINO_TOKENS) if has_networks else None,
         template_latents=torch.randn(shape),
@@ -201,5 +233,4 @@ def _work(params: Params, config: dict[str, Any], conditioning: Sequence[str]) -
     if conditioning:
         model = new_transformer(params, config, conditioning).train()
         return lambda: model(latents, timestep, conditions).sample.square().mean().backward()
-    base = _base(config).train()
-    return lambda: base(latents, timestep, conditions.text).sample.square().mean().backward()
+    return _stock_work(config, latents, conditions.text)

@@ -1,4 +1,4 @@
-"""Captions → UMT5 embeddings, as Wan's pipelines make them."""
+"""Captions → embeddings, as the base's pipelines make them: of Wan's UMT5, or of CogVideoX's T5."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ def encode_text(texts: Sequence[str], tokenizer: Any, text_encoder: Any, max_tok
 
     Args:
         texts: B captions.
-        tokenizer: The base's UMT5 tokenizer.
-        text_encoder: The base's UMT5 encoder.
-        max_tokens: T; longer texts are cut, shorter ones padded with zeros. The number that the base was trained with:
-            512 for Wan2.1, whose cross-attention sees the padding too.
+        tokenizer: The base's tokenizer.
+        text_encoder: The base's UMT5 or T5 encoder.
+        max_tokens: T; longer texts are cut, shorter ones padded: with zeros for Wan, with what T5 makes of padding for
+            CogVideoX. The number that the base was trained with, as its attention sees the padding too: 512 for Wan2.1,
+            226 for CogVideoX.
 
     Returns:
         (B, T, Dt), the encoder's dtype.
@@ -34,5 +35,8 @@ def encode_text(texts: Sequence[str], tokenizer: Any, text_encoder: Any, max_tok
         return_attention_mask=True,
         return_tensors="pt",
     ).to(text_encoder.device)
+    if text_encoder.config.model_type == "t5":
+        of_all: Tensor = text_encoder(tokens.input_ids)[0]
+        return of_all
     hidden = text_encoder(tokens.input_ids, tokens.attention_mask).last_hidden_state
     return hidden * tokens.attention_mask.unsqueeze(-1).to(hidden.dtype)

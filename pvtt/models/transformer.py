@@ -25,6 +25,7 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel,
 from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel
 from diffusers.utils import BaseOutput, apply_lora_scale
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pvtt.errors import PvttError
 from pvtt.models.conditioning.conditions import Conditions
@@ -32,7 +33,7 @@ from pvtt.models.conditioning.context_blocks import ContextBlocks, references_ma
 from pvtt.models.conditioning.mask_channels import MaskChannels
 from pvtt.models.conditioning.part import BlockPart, Embedded, ModelPart, PartConfig, State
 from pvtt.models.conditioning.parts import part_classes
-from pvtt.models.conditioning.reference_frames import ReferenceAttention, ReferenceFrames
+from pvtt.models.conditioning.reference_frames import ReferenceAttention, ReferenceFrames, places_of
 from pvtt.models.place import PlaceBias
 from pvtt.models.vae import TEMPORAL_FACTOR
 
@@ -146,6 +147,31 @@ class ProductTransformerBlock(WanTransformerBlock):
             added = self.part(name).after(hidden_states, state)
             hidden_states = hidden_states if added is None else hidden_states + added
         return hidden_states, after, attentions
+
+    def advance_photos(
+        self, tokens: Tensor, modulation: Tensor, rotary_emb: tuple[Tensor, Tensor], key_mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Photos' patches after this block, with its own weights, looking at one another alone.
+
+        Args:
+            tokens: (B, R, D).
+            modulation: By time 0, (1, 6, D).
+            rotary_emb: Cosines and sines of their places, (1, R, 1, D / heads) each.
+            key_mask: True where a patch may be attended to, (B, R).
+
+        Returns:
+            The patches, and their keys and values, (B, R, heads, D / heads).
+        """
+        shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (self.scale_shift_table + modulation.float()).chunk(6, 1)
+        normed = (self.norm1(tokens.float()) * (1 + scale) + shift).type_as(tokens)
+        query, key, value = self.project(normed, rotary_emb)
+        attended = functional.scaled_dot_product_attention(
+            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), attn_mask=key_mask[:, None, None]
+        )
+        attended = self.attn1.to_out[0](attended.transpose(1, 2).flatten(2).type_as(query))
+        tokens = (tokens.float() + attended * gate).type_as(tokens)
+        normed = (self.norm3(tokens.float()) * (1 + ffn_scale) + ffn_shift).type_as(tokens)
+        return (tokens.float() + self.ffn(normed).float() * ffn_gate).type_as(tokens), key, value
 
 
 def rotated(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
@@ -272,13 +298,12 @@ class ProductVideoTransformer(WanTransformer3DModel):
             from pvtt.models.loading import load_base_transformer
 
             base = load_base_transformer(Path(base))
-        names = set(cls._get_init_keys(cls)) - {"self"}
-        of_base = {name: value for name, value in base.config.items() if name in names}
+        of_base = own_arguments(cls, base.config)
         if base.config.in_channels != base.config.out_channels or base.config.get("image_dim") is not None:
             raise PvttError(
                 f"the base takes {base.config.in_channels} channels and gives {base.config.out_channels}: "
-                "it is not a text-to-video model",
-                "set model.base to a Wan2.1-T2V folder in Diffusers layout",
+                "it is neither Wan2.1-T2V nor Wan2.1-I2V",
+                "set model.base to a Wan2.1-T2V folder in Diffusers layout, or to one of Wan2.1-I2V-14B",
             )
         has_context = "context_blocks" in config.get("conditioning", CONDITIONING)
         is_vace = isinstance(base, WanVACETransformer3DModel)
@@ -289,19 +314,9 @@ class ProductVideoTransformer(WanTransformer3DModel):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = cls(**(of_base | config))
-        weights = {as_part(name): tensor for name, tensor in base.state_dict().items()}
-        missing, unexpected = model.load_state_dict(weights, strict=False)
+        take_weights(model, base)
         if has_context and not is_vace and "context_blocks" not in base.config.get("conditioning", ()):
             cast(ContextBlocks, model.parts["context_blocks"]).copy_from(list(model.blocks))
-        foreign = [*unexpected, *(name for name in missing if not is_product_parameter(name))]
-        if foreign:
-            raise PvttError(
-                f"the base's weights do not fit Wan's transformer: {', '.join(foreign[:3])}",
-                "this version of diffusers and the base differ: compare its config.json with Wan2.1-T2V's",
-            )
-        dtypes = {as_part(name): tensor.dtype for name, tensor in (*base.named_parameters(), *base.named_buffers())}
-        for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-            tensor.data = tensor.data.to(dtypes.get(name, base.dtype))  # a base in bf16 keeps some parts in fp32
         return model
 
     @property
@@ -310,14 +325,42 @@ class ProductVideoTransformer(WanTransformer3DModel):
         names = set(self._get_init_keys(type(self))) - set(self._get_init_keys(WanTransformer3DModel)) - {"self"}
         return {name: self.config[name] for name in sorted(names)}
 
-    def embed_frames(self, latents: Tensor) -> Tensor:
-        """Latents (B, C, F', h, w) that are shown whole → patches, (B, P, D): the mask is 0, the template they."""
-        embedded = self.patch_embedding(latents.contiguous())
+    @property
+    def patch_shape(self) -> tuple[int, int, int]:
+        """Latents a patch, (time, height, width)."""
+        shape: tuple[int, int, int] = self.config.patch_size
+        return shape
+
+    def embed_photos(self, frames: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Photos' latents as frames at places in time.
+
+        Args:
+            frames: (B, C, N, y, x), shown whole: the mask is 0, the template they.
+            places: In latent frames, integers, (N,).
+
+        Returns:
+            Patches (B, R, D), and cosines and sines of their places, (1, R, 1, D / heads) each.
+        """
+        no_hole = frames.new_zeros(len(frames), TEMPORAL_FACTOR, *frames.shape[2:])
+        embedded = self.embed_latents(frames.contiguous(), no_hole, frames)
         if "mask_channels" in self.parts:
-            no_hole = latents.new_zeros(len(latents), TEMPORAL_FACTOR, *latents.shape[2:])
-            embedded = embedded + cast(MaskChannels, self.parts["mask_channels"]).embed_pair(no_hole, latents)
-        patches: Tensor = embedded.flatten(2).transpose(1, 2)
-        return patches
+            embedded = embedded + cast(MaskChannels, self.parts["mask_channels"]).embed_pair(no_hole, frames)
+        return embedded.flatten(2).transpose(1, 2), *places_of(self.rope, places, *embedded.shape[3:])
+
+    def embed_latents(self, latents: Tensor, mask: Tensor, masked_latents: Tensor) -> Tensor:
+        """What the base's own patch embedding makes of z_t, (B, C, F', h, w) → (B, D, F', h/p, w/p).
+
+        Args:
+            latents: z_t.
+            mask, masked_latents: As `Conditions` has them; a text-to-video base does not read them.
+        """
+        embedded: Tensor = self.patch_embedding(latents)
+        return embedded
+
+    def read_text(self, conditions: Conditions) -> Tensor:
+        """What the blocks' attention to the text is given, (B, T, D)."""
+        text: Tensor = self.condition_embedder.text_embedder(conditions.text)
+        return text
 
     def modulation_at_zero(self, text: Tensor) -> Tensor:
         """Modulation of the blocks at noise level 0, (1, 6, D)."""
@@ -402,13 +445,13 @@ class ProductVideoTransformer(WanTransformer3DModel):
         if before is not None:
             hidden_states = torch.cat([before.latents, hidden_states], dim=2)
         rotary_emb = self.rope(hidden_states)
-        embedded = self.patch_embedding(hidden_states)
+        embedded = self.embed_latents(hidden_states, conditions.mask, conditions.masked_latents)
         for part in parts.values():
             added = part.embed(conditions)
             embedded = embedded if added is None else embedded + added
         hidden_states = embedded.flatten(2).transpose(1, 2).contiguous()
         temb, modulation = self.embed_time(timestep, conditions.text.dtype)
-        text = self.condition_embedder.text_embedder(conditions.text)
+        text = self.read_text(conditions)
         num_before = hidden_states.shape[1] - math.prod(grid)
         key_mask = None if before is None else references_mask(before.present, hidden_states.shape[1], num_before)
         if place is not None:
@@ -440,6 +483,31 @@ class ProductVideoTransformer(WanTransformer3DModel):
         if return_product_attention and attentions:
             product_attention = torch.stack(attentions, dim=1)[:, :, num_before:].unflatten(2, grid)
         return ProductTransformerOutput(sample=sample, product_attention=product_attention)
+
+
+def own_arguments(model: Any, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a base's configuration a class of models takes too."""
+    names = set(model._get_init_keys(model)) - {"self"}
+    return {name: value for name, value in config.items() if name in names}
+
+
+def take_weights(model: nn.Module, base: Any) -> None:
+    """Give a new model its base's weights, and all parameters their types.
+
+    Raises:
+        PvttError: The two do not fit; names the first.
+    """
+    weights = {as_part(name): tensor for name, tensor in base.state_dict().items()}
+    missing, unexpected = model.load_state_dict(weights, strict=False)
+    foreign = [*unexpected, *(name for name in missing if not is_product_parameter(name))]
+    if foreign:
+        raise PvttError(
+            f"the base's weights do not fit its transformer: {', '.join(foreign[:3])}",
+            "this version of diffusers and the base differ: compare its config.json with the published one",
+        )
+    dtypes = {as_part(name): tensor.dtype for name, tensor in (*base.named_parameters(), *base.named_buffers())}
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        tensor.data = tensor.data.to(dtypes.get(name, base.dtype))  # a base in bf16 keeps some parts in fp32
 
 
 def as_part(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Wan's VAE: pixels ↔ normalised latents."""
+"""A base's VAE, Wan's or CogVideoX's: pixels ↔ normalised latents."""
 
 from __future__ import annotations
 
@@ -34,7 +34,15 @@ def to_pixels(video: Tensor) -> Tensor:
     return ((video.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).movedim(1, -1)
 
 
+def is_wans(vae: Any) -> bool:
+    """Whether a VAE is Wan's: CogVideoX's says one factor for all of its latents."""
+    return hasattr(vae.config, "z_dim")
+
+
 def _moments(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
+    if not is_wans(vae):
+        scale = torch.tensor(vae.config.scaling_factor, dtype=like.dtype, device=like.device)
+        return torch.zeros_like(scale), 1 / scale
     mean = torch.tensor(vae.config.latents_mean, dtype=like.dtype, device=like.device)
     std = torch.tensor(vae.config.latents_std, dtype=like.dtype, device=like.device)
     return mean.view(1, -1, 1, 1, 1), std.view(1, -1, 1, 1, 1)
@@ -44,7 +52,7 @@ def encode_video(vae: Any, video: Tensor, batch_size: int = BATCH_SIZE) -> Tenso
     """The posterior's mode, normalised by the VAE's `latents_mean` and `latents_std`.
 
     Args:
-        vae: An `AutoencoderKLWan`.
+        vae: An `AutoencoderKLWan`, or an `AutoencoderKLCogVideoX` with its `scaling_factor`.
         video: (B, 3, F, H, W) in [-1, 1], F = 4n+1.
         batch_size: Videos encoded at once.
 
@@ -62,15 +70,22 @@ def encode_video(vae: Any, video: Tensor, batch_size: int = BATCH_SIZE) -> Tenso
 
 
 def decode_latents(vae: Any, latents: Tensor, batch_size: int = BATCH_SIZE) -> Tensor:
-    """Normalised latents (B, C, F', h, w) → video (B, 3, F, H, W) in [-1, 1], float32."""
+    """Normalised latents (B, C, F', h, w) → video (B, 3, F, H, W) in [-1, 1], float32.
+
+    CogVideoX's VAE takes an odd number of latent frames for a video that starts with one frame, and an even one for its
+    continuation. So an even number gets its last again; the frames that come of it are left out.
+    """
     mean, std = _moments(vae, latents.float())
     unnormalised = (latents.float() * std + mean).to(vae.dtype)
-    return _in_batches(
+    if not is_wans(vae) and latents.shape[2] % 2 == 0:
+        unnormalised = torch.cat([unnormalised, unnormalised[:, :, -1:]], dim=2)
+    decoded = _in_batches(
         lambda part: vae.decode(part, return_dict=False)[0],
         unnormalised,
         batch_size,
         _is_slow_alone(vae, SPATIAL_FACTOR * latents.shape[-2]),
     )
+    return decoded[:, :, : (latents.shape[2] - 1) * TEMPORAL_FACTOR + 1]
 
 
 def quicken_encoder(vae: Any) -> Any:
@@ -80,14 +95,14 @@ def quicken_encoder(vae: Any) -> Any:
     in two dimensions. The others get weights in the layout that they are computed in. Other devices are left alone.
 
     Args:
-        vae: An `AutoencoderKLWan`; it is changed in place.
+        vae: An `AutoencoderKLWan`, which is changed in place; another is left as it is.
 
     Returns:
         The same.
     """
     from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
 
-    if vae.device.type != "cpu":
+    if vae.device.type != "cpu" or not is_wans(vae):
         return vae
     for module in vae.encoder.modules():
         if isinstance(module, WanCausalConv3d):
@@ -120,5 +135,7 @@ def _in_batches(work: Callable[[Tensor], Tensor], given: Tensor, batch_size: int
 
 def _is_slow_alone(vae: Any, num_rows: int) -> bool:
     """Whether a CPU takes longer for one video of so many rows of pixels than for two: see `SLOW_BELOW`."""
+    if not is_wans(vae):
+        return False
     rows = num_rows // (vae.config.patch_size or 1)
     return bool(vae.device.type == "cpu" and vae.config.base_dim * CHUNK_FRAMES * rows < SLOW_BELOW)

@@ -15,7 +15,7 @@ class SegmentParams(Record):
     tracker: Literal["flow", "sam2"] = "flow"  # follows it between them
     detector_weights: str | None = None  # local folder; u2netp needs none
     tracker_weights: str | None = None  # local folder, for `sam2`
-    text: str = "product."  # Grounding DINO's prompt
+    text: str = "product."  # Grounding DINO's prompt; {product} in it stands for the nouns of title and category
     key_frame_every: int = Field(default=12, ge=1)  # frames between detections
     threshold: Fraction = 0.5  # soft mask value from which a pixel is product
     smooth_frames: int = Field(default=3, ge=1)  # length of the temporal median, odd

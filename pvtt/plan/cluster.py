@@ -18,7 +18,7 @@ GPUS: dict[str, tuple[float, float]] = {
 }
 ASSUMED_GPU = "h800"
 FP32_SHARE = 67 / 989  # of the bf16 rate, without tensor cores
-MFU = 0.35  # of the peak; large video transformers reach 0.3–0.45
+MFU = 0.31  # of the peak: a step of poc's stage 2 on one H200, by tests/benchmarks/test_true_scale.py
 CORE_FLOPS = 60e9  # float32 FLOP/s that one core of a server sustains; tests/benchmarks/test_plan.py measures it here
 CORE_FLOPS_BF16 = 310e9  # the same in bf16 with AMX: a training sample of profile poc took 12 cores 280 s to encode
 DISK_BYTES_S = 1e9  # that one node writes, of a shared file system; a local NVMe does two or three times that

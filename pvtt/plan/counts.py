@@ -51,7 +51,7 @@ def count(params: Params, config: Mapping[str, Any]) -> Counts:
     )
     blocks: dict[str, int] = {}
     for name, size in sizes.items():
-        if name.startswith("blocks."):
+        if name.startswith(("blocks.", "transformer_blocks.")):
             number = name.split(".")[1]
             blocks[number] = blocks.get(number, 0) + size
     return Counts(

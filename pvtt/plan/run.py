@@ -76,7 +76,7 @@ def plan_run(
         ParamsError: A pattern of trainable parameters matches nothing.
     """
     config, base = base_config(params, root)
-    shape, sample, counts = architecture(config), sample_shape(params), count(params, config)
+    shape, sample, counts = architecture(config), sample_shape(params, config), count(params, config)
     model = Model(shape, counts.total, sample.patches)
     place = place_of(profile, mfu)
     num_clips, clips_from = count_clips(params, root, clips)

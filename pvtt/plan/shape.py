@@ -10,26 +10,27 @@ from typing import Any
 
 from pvtt.errors import MissingInputError
 from pvtt.models.loading import read_transformer_config
-from pvtt.models.published import CLIP_TOKENS, DINO_TOKENS, HEAD_DIM, WAN_T2V
+from pvtt.models.published import (
+    CLIP_TOKENS,
+    DINO_TOKENS,
+    is_cogvideox_config,
+    latent_channels_of,
+    patch_of,
+    published_at,
+    published_config,
+    text_width,
+)
 from pvtt.params.file import Params
 
 GIB = 2**30
 TEMPORAL_STRIDE = 4  # of Wan's VAE: 4n+1 frames → n+1 latent frames
 LATENT_STRIDE = 8  # pixels a latent
 PATCHED_STRIDE = 16  # pixels a patch: 8 of the VAE, 2 of the patch embedding
-STOCK = {  # what all of Wan2.1's text-to-video transformers share, as in their `config.json`
-    "attention_head_dim": HEAD_DIM,
-    "in_channels": 16,
-    "out_channels": 16,
-    "patch_size": [1, 2, 2],
-    "text_dim": 4096,
-    "freq_dim": 256,
-}
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A Wan text-to-video transformer's shape, as in its `config.json`."""
+    """A text-to-video transformer's shape, as in its `config.json`."""
 
     dim: int
     ffn_dim: int
@@ -39,24 +40,23 @@ class Architecture:
     latent_channels: int = 16
     condition_channels: int = 20
     patch_volume: int = 4  # of (1, 2, 2)
+    is_cogvideox: bool = False
 
 
 def architecture(config: Mapping[str, Any]) -> Architecture:
     """The shape that a transformer's `config.json` says."""
+    dim = config["attention_head_dim"] * config["num_attention_heads"]
+    is_cogvideox = is_cogvideox_config(config)
     return Architecture(
-        dim=config["attention_head_dim"] * config["num_attention_heads"],
-        ffn_dim=config["ffn_dim"],
+        dim=dim,
+        ffn_dim=4 * dim if is_cogvideox else config["ffn_dim"],
         num_layers=config["num_layers"],
-        text_dim=config["text_dim"],
-        freq_dim=config["freq_dim"],
-        latent_channels=config["in_channels"],
-        patch_volume=math.prod(config["patch_size"]),
+        text_dim=text_width(config),
+        freq_dim=dim if is_cogvideox else config["freq_dim"],
+        latent_channels=latent_channels_of(config),
+        patch_volume=math.prod(patch_of(config)),
+        is_cogvideox=is_cogvideox,
     )
-
-
-def published_config(profile: str) -> dict[str, Any]:
-    """The `config.json` of the Wan2.1-T2V that a profile trains. Raises `KeyError` where it trains none."""
-    return STOCK | WAN_T2V[profile]
 
 
 WAN_1_3B, WAN_14B = architecture(published_config("poc")), architecture(published_config("prod"))
@@ -76,9 +76,10 @@ def base_config(params: Params, root: Path) -> tuple[dict[str, Any], str]:
     try:
         return read_transformer_config(root / params.model.base), params.model.base
     except MissingInputError:
-        if params.profile not in WAN_T2V:
+        published = published_at(params.model.base, params.profile)
+        if published is None:
             raise
-        return published_config(params.profile), f"published: {params.model.base} is not there yet"
+        return published, f"published: {params.model.base} is not there yet"
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,13 @@ class SampleShape:
     patches: int
 
 
-def sample_shape(params: Params) -> SampleShape:
-    """The size of a sample of these params."""
+def sample_shape(params: Params, config: Mapping[str, Any] | None = None) -> SampleShape:
+    """The size of a sample of these params.
+
+    Args:
+        params: Of the samples.
+        config: The base transformer's, where its kind matters: a CogVideoX's text is among its patches.
+    """
     encode = params.encode
     frames = (encode.num_frames - 1) // TEMPORAL_STRIDE + 1
     patches = frames * (encode.height // PATCHED_STRIDE) * (encode.width // PATCHED_STRIDE)
@@ -109,6 +115,8 @@ def sample_shape(params: Params) -> SampleShape:
         patches += encode.max_photos * (encode.photo_size // PATCHED_STRIDE) ** 2
     if "context_blocks" in params.model.conditioning:  # a photo is a frame
         patches += encode.max_photos * (patches // frames)
+    if config is not None and is_cogvideox_config(config):
+        patches += encode.text_tokens
     return SampleShape(
         pixels=encode.num_frames * encode.height * encode.width,
         photo_pixels=encode.max_photos * encode.photo_size**2,

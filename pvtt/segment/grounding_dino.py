@@ -5,6 +5,7 @@ Liu et al., "Grounding DINO", 2023; for example the files of `IDEA-Research/grou
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ class GroundingDinoDetector:
 
     Args:
         folder: Weights, configuration and tokenizer.
-        text: The prompt: lower-case phrases, each ended by a full stop, for example `ring. bracelet.`
+        text: The prompt: lower-case phrases, each ended by a full stop, for example `ring. bracelet.`; `asked` gives
+            the same network another.
 
     Raises:
         MissingInputError: There is no such model in the folder.
@@ -46,6 +48,12 @@ class GroundingDinoDetector:
         self._processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
         model = AutoModelForZeroShotObjectDetection.from_pretrained(folder, local_files_only=True)
         self._model = model.to(self._device).eval()
+
+    def asked(self, text: str) -> GroundingDinoDetector:
+        """The same network, asked for something else."""
+        other = copy(self)
+        other._text = text
+        return other
 
     def detect(self, frame: Frame) -> Detection:
         """See `Detector.detect`."""

@@ -10,7 +10,7 @@ are composed and each mask is warped once, so that edges do not blur from frame 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -30,8 +30,12 @@ class OpticalFlowTracker:
     name = "dis-1"
     sees_colour = False
 
-    def track(self, frames: Iterable[tuple[Frame | GreyFrame, Detection | None]]) -> Iterator[SoftMask]:
-        """See `Tracker.track`."""
+    def track(
+        self,
+        frames: Iterable[tuple[Frame | GreyFrame, Detection | None]],
+        look: Callable[[Frame], Detection] | None = None,
+    ) -> Iterator[SoftMask]:
+        """See `Tracker.track`. It never loses what both key frames show, and asks for no other."""
         import cv2
 
         cv2.setNumThreads(1)  # DIS cuts a frame into one stripe a thread, so the result would depend on the machine

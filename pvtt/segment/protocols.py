@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,12 +57,17 @@ class Tracker(Protocol):
         """Whether it must be given RGB; else brightness alone, (H, W), does, which is cheaper to decode."""
         ...
 
-    def track(self, frames: Iterable[tuple[Frame | GreyFrame, Detection | None]]) -> Iterator[SoftMask]:
+    def track(
+        self,
+        frames: Iterable[tuple[Frame | GreyFrame, Detection | None]],
+        look: Callable[[Frame], Detection] | None = None,
+    ) -> Iterator[SoftMask]:
         """Yield a soft mask, (H, W) in [0, 1], for each frame, in order.
 
         Args:
             frames: The clip's frames, (H, W, 3) RGB or, as `sees_colour` says, (H, W), in order; key frames come with
                 their detection. They are consumed as masks are asked for, and no more of them are held than lie
                 between two key frames.
+            look: The detector, for a tracker that asks it again where it lost the product.
         """
         ...

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
@@ -27,6 +28,9 @@ from pvtt.segment.cleaning import clean, temporal_median
 from pvtt.segment.confidence import Witness
 from pvtt.segment.protocols import Detection, Detector, Tracker
 
+if TYPE_CHECKING:
+    from pvtt.segment.grounding_dino import GroundingDinoDetector
+
 MASK_FILE = "mask.mkv"
 # The sign of a `Confidence` that is too low → why the clip is turned away.
 UNTRUSTED = {
@@ -47,6 +51,7 @@ class ClipSource(Record):
     sha256: Sha256
     num_frames: int
     fps: float
+    prompt: str | None = None  # for a detector by words; None: `segment.text`
     path: Path = Field(exclude=True)
 
 
@@ -58,11 +63,11 @@ def segment_clip(clip: ClipSource, directory: Path, params: SegmentParams) -> Ma
             `enters_or_leaves` or `hand_or_person` where the mask is not to be trusted.
         PvttError: A model's weights are missing.
     """
-    detector, tracker = load_models(params)
+    detector, tracker = load_models(params, clip.prompt)
     judge, witness = Judge(params), Witness(params.max_products)
     keys = set(key_frames(clip.num_frames, params.key_frame_every))
     frames = judge.watch(_with_detections(clip.path, keys, detector, tracker.sees_colour, witness))
-    binary = (soft >= params.threshold for soft in witness.follow(tracker.track(frames)))
+    binary = (soft >= params.threshold for soft in witness.follow(tracker.track(frames, detector.detect)))
     path = directory / MASK_FILE
     with MaskWriter(path, clip.fps) as writer:
         for mask in temporal_median(binary, params.smooth_frames):
@@ -187,20 +192,28 @@ def weights_sha256s(params: SegmentParams) -> tuple[str, ...]:
     return tuple(hashes)
 
 
-def load_models(params: SegmentParams) -> tuple[Detector, Tracker]:
-    """The detector and tracker that the params name; loaded once a process. Raises `PvttError`."""
-    return (
-        _load_detector(params.detector, params.detector_weights, params.text, params.threshold),
-        _load_tracker(params.tracker, params.tracker_weights),
-    )
+def load_models(params: SegmentParams, prompt: str | None = None) -> tuple[Detector, Tracker]:
+    """The detector and tracker that the params name; loaded once a process. Raises `PvttError`.
+
+    Args:
+        params: Of the stage.
+        prompt: What a detector by words is asked for, in place of `params.text`.
+    """
+    tracker = _load_tracker(params.tracker, params.tracker_weights)
+    if params.detector == "grounding_dino":
+        return _load_grounding_dino(str(params.detector_weights)).asked(prompt or params.text), tracker
+    return _load_u2netp(params.threshold), tracker
 
 
 @cache
-def _load_detector(kind: str, weights: str | None, text: str, threshold: float) -> Detector:
-    if kind == "grounding_dino":
-        from pvtt.segment.grounding_dino import GroundingDinoDetector
+def _load_grounding_dino(weights: str) -> GroundingDinoDetector:
+    from pvtt.segment.grounding_dino import GroundingDinoDetector
 
-        return GroundingDinoDetector(Path(str(weights)), text)
+    return GroundingDinoDetector(Path(weights), "product.")
+
+
+@cache
+def _load_u2netp(threshold: float) -> Detector:
     from pvtt.segment.u2netp import U2NetpDetector
 
     return U2NetpDetector(threshold)

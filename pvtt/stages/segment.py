@@ -36,10 +36,12 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     from pvtt.records.base import read_jsonl, write_jsonl
     from pvtt.records.catalog import REJECTS_FILE
     from pvtt.records.clips import Clip
+    from pvtt.segment.prompts import prompt
     from pvtt.segment.segmenter import MASK_FILE, ClipSource, weights_sha256s
 
     clips_file = workspace.out("clip") / "clips.jsonl"
     require_output(clips_file, "clip")
+    by_words = params.segment.detector == "grounding_dino"
     weights = weights_sha256s(params.segment)
     items = [
         Item(
@@ -50,6 +52,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
                 sha256=clip.sha256,
                 num_frames=clip.num_frames,
                 fps=clip.fps,
+                prompt=prompt(params.segment.text, clip.caption, clip.category) if by_words else None,
                 path=workspace.out("clip") / clip.path,
             ),
             inputs=(clip.sha256, *weights),

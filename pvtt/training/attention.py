@@ -13,6 +13,8 @@ from typing import Any, cast
 import torch
 
 from pvtt.errors import ParamsError, first_line
+from pvtt.models.bases import ProductTransformer
+from pvtt.models.image_to_video import TEXT_TOKENS
 from pvtt.models.transformer import ProductTransformerBlock, ProductVideoTransformer
 from pvtt.params.train import Attention
 
@@ -29,7 +31,7 @@ HINT = "set train.attention: auto, or install what the message names"
 PATCHES = 8  # that it is tried on
 
 
-def set_attention(model: ProductVideoTransformer, name: Attention, device: torch.device, in_bf16: bool) -> None:
+def set_attention(model: ProductTransformer, name: Attention, device: torch.device, in_bf16: bool) -> None:
     """Let a model's blocks use a backend, after it was tried, forward and backward.
 
     diffusers' own `set_attention_backend` would also change what all other models of the process use.
@@ -41,11 +43,15 @@ def set_attention(model: ProductVideoTransformer, name: Attention, device: torch
         in_bf16: It will run under autocast to bfloat16.
 
     Raises:
-        ParamsError: The backend is not installed, or does not run on this device, in this precision or with a mask that
-            the conditioning needs.
+        ParamsError: The base is no Wan, or the backend is not installed, or does not run on this device, in this
+            precision or with a mask that the conditioning needs.
     """
     if name == "auto":
         return
+    if not isinstance(model, ProductVideoTransformer):
+        raise ParamsError(
+            f"train.attention: {name} is for Wan's blocks; a CogVideoX leaves it to torch", "set train.attention: auto"
+        )
     from diffusers.models.attention_dispatch import AttentionBackendName, _check_attention_backend_requirements
 
     backend = AttentionBackendName(BACKENDS[name])
@@ -75,10 +81,12 @@ def _try(block: ProductTransformerBlock, backend: Any, device: torch.device, in_
     _use(block, backend)
     dim = block.attn1.to_q.in_features
     patches = torch.zeros(1, PATCHES, dim, device=device)
+    picture = 0 if block.attn2.add_k_proj is None else TEXT_TOKENS  # a photo's tokens come before so many of a text
+    context = torch.zeros(1, PATCHES + picture, dim, device=device)
     turns = torch.ones(1, PATCHES, 1, dim // block.attn1.heads, device=device)
     mask = torch.ones(1, 1, 1, PATCHES, dtype=torch.bool, device=device) if masked else None
     with torch.autocast(device.type, torch.bfloat16) if in_bf16 else nullcontext():
         query, key, value = block.project(patches, (turns, turns))
         attended = dispatch_attention_fn(query, key, value, mask, backend=backend).flatten(2, 3)
-        read = block.attn2(patches, patches, None, None)
+        read = block.attn2(patches, context, None, None)
     (attended.float().sum() + read.float().sum()).backward()

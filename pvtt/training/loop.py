@@ -26,9 +26,9 @@ from pvtt.files.atomic import atomic_directory
 from pvtt.files.hashing import sha256_json
 from pvtt.files.workspace import require_output
 from pvtt.items.progress import Progress
+from pvtt.models.bases import ProductTransformer
 from pvtt.models.contracts import Contracts
 from pvtt.models.loading import load_scheduler, load_vae, require_pipeline
-from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.records.training import TrainingMetrics
 from pvtt.training.attention import set_attention
 from pvtt.training.batches import Batches, Positions
@@ -170,9 +170,9 @@ class Training:
         )
 
     @property
-    def transformer(self) -> ProductVideoTransformer:
+    def transformer(self) -> ProductTransformer:
         """The model without accelerate's wrappers for several processes."""
-        unwrapped: ProductVideoTransformer = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=True)
+        unwrapped: ProductTransformer = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=True)
         return unwrapped
 
     def _shards(self) -> list[Tensor]:

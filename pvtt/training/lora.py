@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from pvtt.errors import ParamsError
 from pvtt.files.storage import storage_errors
-from pvtt.models.transformer import ProductVideoTransformer
+from pvtt.models.bases import ProductTransformer
 from pvtt.params.train import LoraParams, StageTrainParams
 from pvtt.training.parameters import declare_trainable, match_parameters
 from pvtt.training.sharding import whole
@@ -56,7 +56,7 @@ def num_trainable(model: nn.Module, settings: StageTrainParams, key: str) -> int
     return sum(sizes[name] for name in match_parameters(list(sizes), settings.trainable, f"{key}.trainable"))
 
 
-def prepare_trainable(model: ProductVideoTransformer, settings: StageTrainParams, key: str, seed: int) -> list[str]:
+def prepare_trainable(model: ProductTransformer, settings: StageTrainParams, key: str, seed: int) -> list[str]:
     """Let a stage's parameters require gradients, after adding its adapter where LoRA is on; returns their names.
 
     Args:
@@ -74,7 +74,7 @@ def prepare_trainable(model: ProductVideoTransformer, settings: StageTrainParams
     return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
 
 
-def add_adapter(model: ProductVideoTransformer, params: LoraParams, key: str, seed: int) -> None:
+def add_adapter(model: ProductTransformer, params: LoraParams, key: str, seed: int) -> None:
     """Add an adapter that is all that requires gradients. Arguments and errors as of `prepare_trainable`."""
     layers = match_layers(model, params, key)
     try:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from pvtt.errors import MissingInputError
-from pvtt.models.loading import is_vace, load_base_transformer, load_vae
+from pvtt.models.bases import new_around_base
+from pvtt.models.loading import is_vace, load_vae
 from pvtt.models.perceptual import NETWORKS, DecodedDistance
-from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.params.train import TrainParams
 from pvtt.training.terms import LossInputs, Model
 
@@ -42,10 +42,9 @@ def load_loss_inputs(
 
 def _frozen_base(params: TrainParams, base: Path, device: torch.device) -> Model:
     """The base in the precision of the training, without gradients."""
-    folder, dtype = base / "transformer", torch.bfloat16 if params.precision == "bf16" else torch.float32
-    conditioning = ("context_blocks",) if is_vace(folder) else ()  # a VACE is what its context blocks are
-    loaded = load_base_transformer(folder, torch_dtype=dtype)
-    frozen = ProductVideoTransformer.from_base(loaded, conditioning=conditioning)
+    dtype = torch.bfloat16 if params.precision == "bf16" else torch.float32
+    conditioning = ("context_blocks",) if is_vace(base / "transformer") else ()  # a VACE is what its context blocks are
+    frozen = new_around_base(base, options={"torch_dtype": dtype}, conditioning=conditioning)
     frozen.eval().requires_grad_(False).to(device)
 
     def velocity(**given: Any) -> Any:

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from pvtt.errors import PvttError
 from pvtt.files.atomic import atomic_write_text
+from pvtt.models.bases import ProductTransformer, load_trained, new_around_base, product_class, scheduler_entry
 from pvtt.models.conditioning.conditions import Conditions
 from pvtt.models.conditioning.product_tokens import latent_tokens
 from pvtt.models.contracts import Contracts
 from pvtt.models.loading import (
     ENCODER_PARTS,
     FROZEN_PARTS,
-    load_component,
     load_text_encoder,
     load_vae,
     read_model_index,
@@ -29,7 +29,6 @@ from pvtt.models.loading import (
 from pvtt.models.origin import forget_origin, model_sha256
 from pvtt.models.pipeline_folder import name_pipeline_class
 from pvtt.models.text import encode_text
-from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.models.vae import TEMPORAL_FACTOR, encode_video
 from pvtt.params.encode import EncodeParams
 from pvtt.params.model import ModelParams
@@ -37,11 +36,11 @@ from pvtt.params.model import ModelParams
 
 def new_model(
     base: Path, params: ModelParams, max_views: int, tokens: Mapping[str, int], seed: int
-) -> ProductVideoTransformer:
+) -> ProductTransformer:
     """A model around a base's transformer, equal to it at the start, float32.
 
     Args:
-        base: A Diffusers Wan folder.
+        base: A Diffusers folder of Wan or CogVideoX.
         params: Its conditioning.
         max_views: Views with an embedding of their own.
         tokens: `tokens_of` the data.
@@ -49,7 +48,7 @@ def new_model(
     """
     require_pipeline(base)
     config = _config(params, tokens) | {"max_views": max_views}
-    return ProductVideoTransformer.from_base(base / "transformer", seed=seed, **config).float()
+    return new_around_base(base, seed=seed, **config).float()
 
 
 def _config(params: ModelParams, tokens: Mapping[str, int]) -> dict[str, Any]:
@@ -77,14 +76,14 @@ def tokens_of(conditions: Conditions) -> dict[str, int]:
     return shapes
 
 
-def trained_model(folder: Path, tokens: Mapping[str, int]) -> ProductVideoTransformer:
+def trained_model(folder: Path, tokens: Mapping[str, int]) -> ProductTransformer:
     """The transformer of an earlier stage's pipeline folder, float32.
 
     Raises:
         PvttError: The data's photo tokens are of another shape than those it was trained on.
     """
     require_pipeline(folder)
-    model = load_component(folder / "transformer", ProductVideoTransformer, torch_dtype=torch.float32)
+    model = load_trained(folder, torch_dtype=torch.float32)
     reads = not {"product_tokens", "dual_encoder"}.isdisjoint(model.config.conditioning)
     known = {name: model.config[name] for name in tokens}
     if reads and known != tokens:
@@ -98,14 +97,14 @@ def trained_model(folder: Path, tokens: Mapping[str, int]) -> ProductVideoTransf
 
 def champion_model(
     folder: Path, base: Path, params: ModelParams, tokens: Mapping[str, int], seed: int
-) -> ProductVideoTransformer:
+) -> ProductTransformer:
     """The transformer of the model promoted last, float32, to be trained on.
 
     Parts of the conditioning that it does not have yet are new, and have no effect at the start.
 
     Args:
         folder: Its pipeline folder.
-        base: The Diffusers Wan folder that the data are encoded with.
+        base: The Diffusers folder that the data are encoded with.
         params: The conditioning that is wanted.
         tokens: `tokens_of` the data.
         seed: Seed of new parts' random parameters.
@@ -130,7 +129,7 @@ def champion_model(
             )
     if list(model.config.conditioning) == list(params.conditioning):
         return model
-    return ProductVideoTransformer.from_base(model, seed=seed, **_config(params, tokens)).float()
+    return type(model).from_base(model, seed=seed, **_config(params, tokens)).float()
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ def encode_constants(
 
 
 def save_pipeline(
-    folder: Path, model: ProductVideoTransformer, base: Path, contracts: Contracts, params: EncodeParams
+    folder: Path, model: ProductTransformer, base: Path, contracts: Contracts, params: EncodeParams
 ) -> None:
     """Write a complete pipeline folder, which `ProductVideoPipeline.from_pretrained` loads.
 
@@ -193,14 +192,14 @@ def complete_pipeline(folder: Path, base: Path, contracts: Contracts, params: En
         shutil.copytree(base / part, folder / part, copy_function=shutil.copyfile)
     forget_origin(folder)
     contracts.save(folder)
-    index = read_model_index(base)
+    index, kind = read_model_index(base), product_class(folder)
     trained = {
         "_diffusers_version": index["_diffusers_version"],
         "image_features": params.image_features,
         "photo_size": params.photo_size,
         "text_tokens": params.text_tokens,
-        "transformer": [ProductVideoTransformer.__module__, ProductVideoTransformer.__name__],
+        "transformer": [kind.__module__, kind.__name__],
     }
-    index = trained | {part: index[part] for part in FROZEN_PARTS}
+    index = trained | {part: index[part] for part in FROZEN_PARTS} | {"scheduler": scheduler_entry(index["scheduler"])}
     atomic_write_text(folder / "model_index.json", json.dumps(index, indent=2, sort_keys=True) + "\n")
     name_pipeline_class(folder)

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from pvtt.files.atomic import atomic_write_text
+from pvtt.models.bases import ProductTransformer, class_of
 from pvtt.models.contracts import Contracts
-from pvtt.models.transformer import ProductVideoTransformer
 from pvtt.params.train import LoraParams
 from pvtt.records.training import LOSS_FILE, VALIDATION_FILE
 from pvtt.training.history import write_csv
@@ -28,7 +28,7 @@ PATTERN = "diffusion_pytorch_model{suffix}.safetensors"
 
 def save_model(
     folder: Path | None,
-    model: ProductVideoTransformer,
+    model: ProductTransformer,
     job: TrainJob,
     contracts: Contracts,
     processes: Processes,
@@ -42,7 +42,7 @@ def save_model(
             if folder is not None:
                 complete_pipeline(folder, job.source, contracts, encode)
     elif folder is not None:
-        result = ProductVideoTransformer.from_config(model.config)
+        result = class_of(model).from_config(model.config)
         result.load_state_dict({name: merged(state, key, lora) for name, key in plain_names(state).items()})
         save_pipeline(folder, result, job.source, contracts, encode)
     if lora.rank:
@@ -77,7 +77,7 @@ def write_records(
 
 
 def save_together(
-    folder: Path | None, model: ProductVideoTransformer, processes: Processes, lora: LoraParams = NO_ADAPTER
+    folder: Path | None, model: ProductTransformer, processes: Processes, lora: LoraParams = NO_ADAPTER
 ) -> None:
     """Write a transformer's folder, as `save_pretrained` does, a file at a time: nobody ever holds more of it whole.
 
@@ -118,8 +118,8 @@ def save_together(
         atomic_write_text(folder / name, json.dumps(index, indent=2, sort_keys=True) + "\n")
 
 
-def config_of(model: nn.Module) -> ProductVideoTransformer:
+def config_of(model: nn.Module) -> ProductTransformer:
     """A model of the same configuration and without weights: FSDP2 gives a sharded one's class another name."""
     with torch.device("meta"):
-        empty: ProductVideoTransformer = ProductVideoTransformer.from_config(model.config)
+        empty: ProductTransformer = class_of(model).from_config(model.config)
     return empty

@@ -46,7 +46,11 @@ def deterministic(strict: bool = True) -> Iterator[None]:
     """Deterministic kernels and a deliberate number of threads in the block.
 
     Args:
-        strict: `train.deterministic`. False: torch takes the fastest kernels, and tries which they are.
+        strict: `train.deterministic`. False: torch takes the fastest kernels, and tries which they are. True: a GPU's
+            attention is deterministic only where torch may also refuse, so there it does; a CPU's kernels all are.
+
+    Raises:
+        ParamsError: Something in the block has no deterministic kernel on this GPU.
     """
     threads, before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     debugging: Any = torch.utils.deterministic
@@ -54,7 +58,8 @@ def deterministic(strict: bool = True) -> Iterator[None]:
     if strict:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is not deterministic without
     torch.set_num_threads(num_threads())
-    torch.use_deterministic_algorithms(strict, warn_only=True)
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(strict, warn_only=not torch.cuda.is_available())
     debugging.fill_uninitialized_memory = False  # a debugging aid that costs a write of every buffer
     torch.backends.cudnn.benchmark = not strict
     try:
@@ -62,9 +67,16 @@ def deterministic(strict: bool = True) -> Iterator[None]:
             # Wan's RMSNorm keeps float32 weights under autocast, on purpose.
             warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
             yield
+    except RuntimeError as error:
+        if "does not have a deterministic implementation" not in str(error):
+            raise
+        raise ParamsError(
+            f"train.deterministic: {first_line(error)}",
+            "set train.deterministic: false, or leave out the loss or the part that needs it",
+        ) from error
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(before)
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
         debugging.fill_uninitialized_memory = fill
         torch.backends.cudnn.benchmark = benchmark
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from pvtt.errors import ParamsError
-from pvtt.models.transformer import ProductVideoTransformer
+from pvtt.models.bases import ProductTransformer
 from pvtt.params.train import StageTrainParams, TrainParams
 from pvtt.training.job import TrainJob
 from pvtt.training.model import champion_model, new_model, trained_model
@@ -30,7 +30,7 @@ def require_spread(job: TrainJob, num_processes: int) -> None:
         )
 
 
-def start_model(job: TrainJob, tokens: Mapping[str, int]) -> ProductVideoTransformer:
+def start_model(job: TrainJob, tokens: Mapping[str, int]) -> ProductTransformer:
     """The model that a job begins with, float32.
 
     Args:

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from pvtt.errors import MissingInputError
-from pvtt.models.published import HEAD_DIM, WAN_T2V
+from pvtt.models.published import COGVIDEOX, HEAD_DIM, WAN_T2V
 from pvtt.params.file import Params
 
 Kind = Literal["pipeline", "transformers", "vision", "sam2", "state_dict", "torchscript"]
@@ -64,6 +64,12 @@ def _wan(profile: str) -> dict[str, Any]:
     return {"attention_head_dim": HEAD_DIM, **WAN_T2V[profile]}
 
 
+def _cogvideox(name: str) -> dict[str, Mapping[str, Any]]:
+    return {
+        "transformer/config.json": {"_class_name": "CogVideoXTransformer3DModel", "patch_size": 2} | COGVIDEOX[name]
+    }
+
+
 BASE_KEYS = ("model.base", "model.champion")
 NETWORKS = (
     Network(
@@ -77,8 +83,8 @@ NETWORKS = (
         expects={"transformer/config.json": {"_class_name": "WanTransformer3DModel", **_wan("prod")}},
     ),
     Network(
-        "wan2.1-i2v-14b", "image to video, for the route first_frame", "models/wan2.1-i2v-14b", "Apache-2.0", 92.0,
-        "pipeline", ("evaluate.routes.first_frame",), repo="Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
+        "wan2.1-i2v-14b", "image to video: a base, and the route first_frame", "models/wan2.1-i2v-14b", "Apache-2.0",
+        92.0, "pipeline", (*BASE_KEYS, "evaluate.routes.first_frame"), repo="Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
         files=(*PIPELINE_FILES, "image_encoder/*", "image_processor/*"),
         expects={"transformer/config.json": {"_class_name": "WanTransformer3DModel", **_wan("prod")}},
     ),
@@ -92,6 +98,15 @@ NETWORKS = (
         "wan2.1-vace-14b", "the same at 14B", "models/wan2.1-vace-14b", "Apache-2.0", 93.0, "pipeline",
         (*BASE_KEYS, "evaluate.routes.vace"), repo="Wan-AI/Wan2.1-VACE-14B-diffusers", files=PIPELINE_FILES,
         expects={"transformer/config.json": {"_class_name": "WanVACETransformer3DModel", **_wan("prod")}},
+    ),
+    Network(
+        "cogvideox-2b", "fallback base of the profile cogvideox", "models/cogvideox-2b", "Apache-2.0", 13.5,
+        "pipeline", BASE_KEYS, repo="THUDM/CogVideoX-2b", files=PIPELINE_FILES, expects=_cogvideox("cogvideox-2b"),
+    ),
+    Network(
+        "cogvideox-5b", "the same at 5B; optional, for its licence", "models/cogvideox-5b",
+        "CogVideoX LICENSE, not permissive", 21.5, "pipeline", BASE_KEYS,
+        repo="THUDM/CogVideoX-5b", files=PIPELINE_FILES, expects=_cogvideox("cogvideox-5b"),
     ),
     Network(
         "clip-vit-h-14", "Wan2.1-I2V's CLIP ViT-H/14: tokens of photos", "models/clip-vit-h-14", "Apache-2.0", 2.6,

@@ -69,6 +69,6 @@ def test_a_person_reads_lines_and_the_time_beside_stock_wan() -> None:
 
     assert shown.exit_code == 0, shown.output
     assert "reference_frames" in shown.stdout
-    assert "stock Wan on as many tokens" in shown.stdout
+    assert "the stock base on as many tokens" in shown.stdout
     assert "parameters in stage 1, " in shown.stdout
     assert "profile prod:" in shown.stdout

@@ -6,6 +6,7 @@ import hashlib
 import io
 import itertools
 import json
+import re
 import tempfile
 import threading
 import time
@@ -55,6 +56,7 @@ class Page:
     endless: bool = False  # repeats the body, without a length, until the client hangs up
     drip_s: float = 0.0  # sends the body over and over, one byte at a time, each so many seconds after the last
     missing_bytes: int = 0  # announces this many bytes more than it sends
+    gives_parts: bool = False  # answers a request for a range of bytes with these
     raw: bytes | None = None  # sent as it is, status line and all, instead of an answer; then the connection is closed
 
 
@@ -149,8 +151,13 @@ def serving(site: Site) -> Iterator[Site]:
             status, body = page.status, page.body
             if page.validators and self.headers.get("If-None-Match") == etag:
                 status, body = 304, b""
+            asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")) if page.gives_parts else None
+            if asked is not None:
+                status, body = 206, body[int(asked[1]) : int(asked[2]) + 1]
             site.requests.append((self.path, status))
             self.send_response(status)
+            if asked is not None:
+                self.send_header("Content-Range", f"bytes {asked[1]}-{asked[2]}/{len(page.body)}")
             if page.validators:
                 self.send_header("ETag", etag)
             length = (

@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from pvtt.crawl import crawl
 from pvtt.crawl.drafts import CrawlSummary
 from pvtt.crawl.playlist import Pieces, read_playlist
+from pvtt.crawl.remux import remux
 from pvtt.files.storage import TEMPORARY_PREFIX
 from pvtt.files.workspace import Workspace
 from pvtt.items.runner import ItemRejectedError
 from pvtt.records.catalog import read_catalog
-from tests.crawl.hls_films import cut_into_pieces, film_bytes, pictures
+from tests.crawl.hls_films import cut_into_pieces, film_bytes, pictures, sound_of
 from tests.crawl.site import Site, serving
 
 URL = "https://cdn.example/films/a/film.m3u8?token=1"
@@ -27,6 +29,13 @@ MASTER = (
     '#EXT-X-STREAM-INF:BANDWIDTH=80000,RESOLUTION=64x48,CODECS="avc1.64000a,mp4a.40.2"\n../ts/film.m3u8\n'
     "#EXT-X-STREAM-INF:BANDWIDTH=900000000,RESOLUTION=1920x1080\nhuge.m3u8\n"
     "#EXT-X-STREAM-INF:BANDWIDTH=90000,RESOLUTION=96x64\nbest.m3u8\n"
+)
+
+MASTER_OF_SOUND = (
+    "#EXTM3U\n"
+    '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="de",DEFAULT=NO,URI="other.m3u8"\n'
+    '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="en",DEFAULT=YES,URI="sound.m3u8"\n'
+    '#EXT-X-STREAM-INF:BANDWIDTH=80000,AUDIO="a"\n/films/sound-apart/picture.m3u8\n'
 )
 
 
@@ -43,7 +52,11 @@ HOSTILE = {
     "live": (media("/films/ts/piece0.ts", end=""), "not_a_video", "live"),
     "aes": (media("/films/ts/piece0.ts", tags='#EXT-X-KEY:METHOD=AES-128,URI="/key"\n'), "not_a_video", "AES-128"),
     "session-key": (MASTER + '#EXT-X-SESSION-KEY:METHOD=SAMPLE-AES,URI="skd://x"\n', "not_a_video", "SAMPLE-AES"),
-    "ranges": (media("/films/ts/piece0.ts", tags="#EXT-X-BYTERANGE:9@0\n"), "not_a_video", "parts of a larger file"),
+    "short": (media("/films/ts/piece0.ts", tags="#EXT-X-BYTERANGE:9@0\n"), "not_a_video", "put together"),
+    "no-parts": (media("/films/ts/piece0.ts", tags="#EXT-X-BYTERANGE:9@99\n"), "not_a_video", "parts of files"),
+    "beyond": (media("/films/ts-parts/all.ts", tags="#EXT-X-BYTERANGE:9999999@0\n"), "truncated", "9999999"),
+    "mute": (MASTER_OF_SOUND.replace("sound.m3u8", "/films/ts/film.m3u8"), "not_a_video", "no sound"),
+    "no-sound": (MASTER_OF_SOUND.replace("sound.m3u8", "gone.m3u8"), "http_error", "film's sound"),
     "spliced": (media("/films/ts/piece0.ts", "/x.ts", tags="#EXT-X-DISCONTINUITY\n"), "not_a_video", "spliced"),
     "itself": (variant_playlist("film.m3u8"), "not_a_video", "variants again"),
     "many": (media(*("x" for _ in range(6000))), "too_large", "5000 pieces"),
@@ -58,6 +71,9 @@ HOSTILE = {
     "walls": (media("/wall.html", "/wall.html"), "not_a_video", "put together"),
     "no-map": (media("/films/mp4/piece0.m4s"), "not_a_video", "put together"),
 }  # fmt: skip
+
+
+WITH_SOUND = "sound", "sound-mp4", "sound-apart", "ts-parts", "mp4-parts"
 
 
 @dataclass
@@ -84,6 +100,24 @@ def add_film(site: Site, product_id: str, playlist: str | bytes) -> None:
     site.add(f"/films/{product_id}/film.m3u8", playlist, headers={"Content-Type": "application/vnd.apple.mpegurl"})
 
 
+def add_films_with_sound(site: Site, films: dict[str, bytes]) -> None:
+    """Sound among the pictures' pieces, sound apart, and pieces that are byte ranges of one file."""
+    both = "video", "audio"
+    for name, fragmented in {"sound": False, "sound-mp4": True, "ts-parts": False, "mp4-parts": True}.items():
+        films[name] = film_bytes(len(films) + 1, sound=True)
+        pieces = cut_into_pieces(films[name], fragmented, both, single_file=name.endswith("parts"))
+        add_film(site, name, pieces.pop("film.m3u8"))
+        for file, body in pieces.items():
+            site.add(f"/films/{name}/{file}", body, gives_parts=name.endswith("parts"))
+    films["sound-apart"] = film_bytes(9, sound=True, b_frames=0)  # which, cut alone, would be later than the sound
+    add_film(site, "sound-apart", MASTER_OF_SOUND)
+    for kind, name in {"video": "picture", "audio": "sound"}.items():
+        for file, body in cut_into_pieces(films["sound-apart"], True, (kind,)).items():
+            changed = body.replace(b"piece", f"{name}".encode()).replace(b"init.mp4", f"{name}.mp4".encode())
+            target = {"film.m3u8": f"{name}.m3u8", "init.mp4": f"{name}.mp4"}.get(file, file.replace("piece", name))
+            site.add(f"/films/sound-apart/{target}", changed if file == "film.m3u8" else body)
+
+
 @pytest.fixture(scope="module")
 def crawled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawled]:
     workspace = Workspace(tmp_path_factory.mktemp("hls"))
@@ -100,6 +134,7 @@ def crawled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawled]:
         pieces["huge.m3u8"] = media("huge.ts").encode()
         for file, body in pieces.items():
             site.add(f"/films/master/{file.replace('piece', 'best-piece')}", body)
+        add_films_with_sound(site, films)
         for name, (playlist, _, _) in HOSTILE.items():
             add_film(site, name, playlist)
         site.add("/to-elsewhere", b"", status=302, headers={"Location": f"{elsewhere.url}piece0.ts"})
@@ -115,7 +150,7 @@ def crawled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawled]:
         yield Crawled(site, elsewhere, workspace, films, summary, rows)
 
 
-@pytest.mark.parametrize("product_id", ["ts", "mp4", "master"])
+@pytest.mark.parametrize("product_id", ["ts", "mp4", "master", *WITH_SOUND])
 def test_the_film_has_the_pictures_that_it_was_cut_from(product_id: str, crawled: Crawled, tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_bytes(crawled.films[product_id])
     expected, times = pictures(tmp_path / "film.mp4")
@@ -123,6 +158,40 @@ def test_the_film_has_the_pictures_that_it_was_cut_from(product_id: str, crawled
     np.testing.assert_array_equal(found, expected)
     assert found_times == times
     assert product_id not in crawled.rejects
+
+
+@pytest.mark.parametrize("product_id", WITH_SOUND)
+def test_the_film_has_its_sound(product_id: str, crawled: Crawled, tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(crawled.films[product_id])
+    expected, found = sound_of(tmp_path / "film.mp4"), sound_of(crawled.film(product_id))
+    assert abs(len(found) - len(expected)) <= 2048  # two blocks
+    shifts = range(-2048, 2049, 8)
+    middle = expected[20_000:40_000]
+    assert min(float(np.abs(found[20_000 + shift : 40_000 + shift] - middle).mean()) for shift in shifts) < 0.02
+
+
+def test_sound_in_packed_pieces_begins_with_the_picture(tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(film_bytes(9, sound=True))
+    with (
+        av.open(str(tmp_path / "film.mp4")) as read,
+        av.open(str(tmp_path / "sound.aac"), "w", format="adts") as packed,
+    ):
+        heard = packed.add_stream_from_template(read.streams.audio[0])
+        for packet in read.demux(read.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = heard
+                packed.mux(packet)
+    pieces = cut_into_pieces((tmp_path / "film.mp4").read_bytes())
+    (tmp_path / "pieces").write_bytes(b"".join(pieces[f"piece{number}.ts"] for number in range(6)))
+    remux(tmp_path / "pieces", tmp_path / "whole.mp4", tmp_path / "sound.aac")
+    assert pictures(tmp_path / "whole.mp4")[1][0] == 0
+    assert abs(len(sound_of(tmp_path / "whole.mp4")) - len(sound_of(tmp_path / "film.mp4"))) <= 2048
+
+
+def test_parts_of_one_file_that_touch_are_one_request(crawled: Crawled) -> None:
+    asked = [one for one in crawled.site.requests if one[0].startswith(("/films/ts-parts/all", "/films/mp4-parts/all"))]
+    assert asked.count(("/films/ts-parts/all.ts", 206)) == 2  # the film, and the one that asks for more than there is
+    assert 1 <= asked.count(("/films/mp4-parts/all.m4s", 206)) <= 2
 
 
 @pytest.mark.parametrize("product_id", HOSTILE)
@@ -146,7 +215,7 @@ def test_pieces_are_asked_for_as_everything_else_is(crawled: Crawled) -> None:
 def test_nothing_is_left_lying_about(crawled: Crawled) -> None:
     assert list(crawled.workspace.root.rglob(f"{TEMPORARY_PREFIX}*")) == []
     staging = next((crawled.workspace.state / "crawl").rglob("staging"))
-    assert len(list(staging.iterdir())) in (0, 3)
+    assert len(list(staging.iterdir())) in (0, len(crawled.films))
 
 
 def test_a_second_crawl_fetches_what_changed_and_a_piece_that_is_away_costs_nothing(crawled: Crawled) -> None:
@@ -155,7 +224,12 @@ def test_a_second_crawl_fetches_what_changed_and_a_piece_that_is_away_costs_noth
     crawled.site.pages["/films/ts/film.m3u8"].body += b"\n"
     crawled.site.add("/films/ts/piece3.ts", b"", status=503)
     summary = crawl(crawled.workspace, crawled.site.params(max_video_mb=1))
-    assert (summary.complete, summary.num_unchanged, summary.num_dropped, summary.num_new) == (False, 3, 0, 0)
+    assert (summary.complete, summary.num_unchanged, summary.num_dropped, summary.num_new) == (
+        False,
+        len(crawled.films),
+        0,
+        0,
+    )
     rows = map(json.loads, (crawled.workspace.data / "rejects.jsonl").read_text().splitlines())
     (row,) = (row for row in rows if row["product_id"] == "ts")
     assert (row["reason"], row["failed"]) == ("http_error", True)
@@ -169,7 +243,7 @@ def test_addresses_are_relative_to_the_playlist() -> None:
     text = media("1.ts", "../b/2.ts", "/3.ts?x=1", "//other.example/4.ts", "https://x.example/5.ts")
     found = read_playlist(f"\ufeff{text}".replace("\n", "\r\n").encode(), URL)
     assert isinstance(found, Pieces)
-    assert found.urls == (
+    assert tuple(part.url for part in found.parts) == (
         "https://cdn.example/films/a/1.ts",
         "https://cdn.example/films/b/2.ts",
         "https://cdn.example/3.ts?x=1",
@@ -191,7 +265,9 @@ def test_addresses_are_relative_to_the_playlist() -> None:
         HEAD + "#EXTINF:1,\nhttp://[\n#EXT-X-ENDLIST",
         media("1.ts", tags="#EXT-X-MAP:BANDWIDTH=1\n"),
         media("1.ts", tags='#EXT-X-MAP:URI="a.mp4"\n#EXT-X-MAP:URI="b.mp4"\n'),
-        media("1.ts", tags='#EXT-X-MAP:URI="a.mp4",BYTERANGE="9@0"\n'),
+        media("1.ts", tags='#EXT-X-MAP:URI="a.mp4",BYTERANGE="9@x"\n'),
+        media("1.ts", tags="#EXT-X-BYTERANGE:9\n"),
+        media("1.ts", tags="#EXT-X-BYTERANGE:0@0\n"),
         media("1.ts", tags="#EXT-X-KEY:METHOD=\x1b[31m\n"),
         media("1.ts", tags="#EXT-X-KEY:\n"),
         media("1.ts", tags="#EXT-X-STREAM-INF:BANDWIDTH=1\n"),

@@ -148,6 +148,49 @@ def test_a_span_that_a_film_has_not_is_a_reject(span: str, reason: str, tmp_path
     assert [one.reason for one in convert("vpdata", root, tmp_path / "products").rejects] == [reason]
 
 
+def opens2v_clip(path: str, **changes: object) -> dict[str, object]:
+    metadata = {"path": path, "face_cut": [2, 8], "crop": [10, 181, 0, 100], "fps": 24.0, "face_cap_qwen": "A mug"}
+    masks = {"1": {"class_name": "mug"}, "2": {"class_name": "mug"}}
+    return {"metadata": metadata | changes, "annotation": {"mask_map": masks}}
+
+
+def test_opens2v_gives_the_clips_of_films_cropped_with_caption_and_category(tmp_path: Path) -> None:
+    root, (frames, _) = tmp_path / "OpenS2V", draw_shot(0, 12)
+    for name in ("a/one.mp4", "b/two.mp4"):
+        (root / "Videos" / "part1" / name).parent.mkdir(parents=True)
+        write_video(root / "Videos" / "part1" / name, frames, 24)
+    (root / "Jsons").mkdir()
+    clips = {
+        "one_segment_2": opens2v_clip("a/one.mp4"),
+        "one_segment_1": opens2v_clip("a/one.mp4", face_cut=[0, 5], fps=12.5),
+        "two": opens2v_clip("b/two.mp4", crop=[0, 500, 0, 100]),
+        "three": opens2v_clip("c/three.mp4"),
+        "four": opens2v_clip("../../../outside.mp4"),
+        "five": opens2v_clip("b/two.mp4", crop="none"),
+    }
+    (root / "Jsons" / "part1.json").write_text(json.dumps(clips))
+    (root / "Jsons" / "pairs.json").write_text(json.dumps({"one": ["part1/one_segment_1"]}))
+    converted = convert("opens2v", root, tmp_path / "products")
+    assert (converted.num_products, converted.num_films) == (1, 1)
+    assert [one.reason for one in converted.rejects] == ["bad_row"] * 3
+    films = [read_video(tmp_path / "products" / "one" / f"film-0{number}.mp4") for number in (1, 2)]
+    assert [film.shape for film in films] == [(5, 100, 170, 3), (6, 100, 170, 3)]
+    assert np.abs(films[1].astype(int) - frames[2:8, :100, 10:180]).mean() < 8
+    details = json.loads((tmp_path / "products" / "one" / "product.json").read_text())
+    assert details == {"title": "one", "category": "mug", "description": "A mug"}
+
+
+def test_a_crop_that_a_film_has_not_is_a_reject(tmp_path: Path) -> None:
+    root = tmp_path / "OpenS2V"
+    clips = {}
+    for name, crop in (("one", [0, 193, 0, 100]), ("two", [0, 192, 0, 100])):
+        (root / "Videos").mkdir(parents=True, exist_ok=True)
+        write_video(root / "Videos" / f"{name}.mp4", draw_shot(0, 9)[0], 24)
+        clips[name] = opens2v_clip(f"{name}.mp4", crop=crop)
+    (root / "part1.json").write_text(json.dumps(clips))
+    assert [one.reason for one in convert("opens2v", root, tmp_path / "products").rejects] == ["frame_size"]
+
+
 def test_what_is_odd_is_one_reject_each_and_the_rest_is_taken(davis: Path, tmp_path: Path) -> None:
     images = davis / "JPEGImages" / "480p"
     path = draw(images / "cut", 3) / "00001.jpg"

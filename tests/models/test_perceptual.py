@@ -9,7 +9,7 @@ import torch
 
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.evaluation.metrics.perceptual import Lpips
-from pvtt.models.perceptual import NETWORKS, DecodedDistance, Trunk, load_lpips
+from pvtt.models.perceptual import NETWORKS, DecodedDistance, Trunk, load_lpips, pool_in_order
 from pvtt.models.vae import decode_latents, to_unit_range
 from tests.random_trunks import save_trunk
 from tests.tiny_wan import tiny_vae
@@ -32,6 +32,25 @@ def test_a_distance_is_zero_for_equal_frames_rises_with_noise_and_has_a_gradient
     distance(frames, truth).sum().backward()
     assert frames.grad is not None
     assert frames.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("trunk", ["alex", "vgg"])
+def test_pooling_in_order_changes_neither_the_distance_nor_its_gradient(tmp_path: Path, trunk: Trunk) -> None:
+    network = load_lpips(trunk, save_trunk(trunk, tmp_path), KEY)
+    generator = torch.Generator().manual_seed(0)
+    truth, frames = (torch.rand(2, 3, 40, 56, generator=generator) * 2 - 1 for _ in range(2))
+
+    def distance_and_gradient() -> tuple[torch.Tensor, torch.Tensor]:
+        leaf = frames.clone().requires_grad_()
+        distance = network(leaf, truth).flatten()
+        distance.sum().backward()
+        assert leaf.grad is not None
+        return distance.detach(), leaf.grad
+
+    expected = distance_and_gradient()
+    pool_in_order(network)
+    assert not [module for module in network.modules() if isinstance(module, torch.nn.MaxPool2d)]
+    torch.testing.assert_close(distance_and_gradient(), expected)
 
 
 @pytest.mark.parametrize("trunk", ["alex", "vgg"])

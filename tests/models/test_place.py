@@ -132,7 +132,7 @@ def test_strength_0_changes_no_bit_and_costs_nothing() -> None:
 
         def __init__(self) -> None:
             self.model = model_of("mask_channels", "reference_frames")
-            self.dtype, self.config, self.remember = self.model.dtype, self.model.config, self.model.remember
+            self.dtype, self.patch_shape, self.remember = self.model.dtype, self.model.patch_shape, self.model.remember
             self.edited: list[bool] = []
 
         def __call__(self, **arguments: Any) -> Any:

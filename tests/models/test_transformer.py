@@ -334,8 +334,8 @@ def test_it_is_built_from_a_base_folder_the_same_for_the_same_seed(tmp_path: Pat
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_an_image_to_video_base_is_refused() -> None:
-    with pytest.raises(PvttError, match="not a text-to-video model"):
+def test_a_base_that_takes_more_and_reads_no_photo_is_refused() -> None:
+    with pytest.raises(PvttError, match=r"neither Wan2\.1-T2V nor Wan2\.1-I2V"):
         ProductVideoTransformer.from_base(tiny_transformer(in_channels=36), **PRODUCT)
 
 

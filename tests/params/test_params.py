@@ -121,4 +121,4 @@ def test_profiles_give_valid_params_and_keep_comments(project_root: Path, tmp_pa
 def test_an_unknown_profile_names_those_there_are(project_root: Path) -> None:
     with pytest.raises(MissingInputError) as error:
         load_overlay(project_root / "infra" / "profiles", "huge")
-    assert error.value.hint == "the profiles are: champion, champion_more, poc, prod"
+    assert error.value.hint == "the profiles are: champion, champion_more, cogvideox, poc, prod"

@@ -70,6 +70,25 @@ def test_a_block_keeps_what_autograd_saves(params: Params, bf16: bool, ffn_dim: 
     assert two - one == pytest.approx(planned, rel=0.1)
 
 
+@pytest.mark.parametrize("bf16", [False, True], ids=["fp32", "bf16"])
+def test_a_cogvideox_s_block_keeps_what_autograd_saves(params: Params, bf16: bool) -> None:
+    params = params.model_copy(update={"model": params.model.model_copy(update={"product_heads": 4})})
+    config: dict[str, Any] = {
+        "attention_head_dim": 32,
+        "num_attention_heads": 4,
+        "num_layers": 1,
+        "in_channels": 16,
+        "out_channels": 16,
+        "patch_size": 2,
+        "text_embed_dim": 64,
+        "time_embed_dim": 64,
+        "max_text_seq_length": 8,
+    }
+    one, two = (saved_bytes(params, config | {"num_layers": layers}, bf16) for layers in (1, 2))
+    planned = block_bytes(architecture(config), sample_shape(params, config).patches, bf16)
+    assert two - one == pytest.approx(planned, rel=0.1)
+
+
 def test_an_encoded_sample_is_as_large_as_planned(params: Params) -> None:
     config = {"in_channels": 16, "patch_size": (1, 2, 2), "text_dim": 64}
     conditions = dummy_conditions(params, config)

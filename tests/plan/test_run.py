@@ -28,7 +28,7 @@ PLACES = sorted(file.name for file in SLURM.glob("*.yaml"))
 # What does not go together, and a word of why.
 REFUSED = {
     (name, "local.yaml"): "hours, a job may take"  # one core
-    for name in ("champion", "champion_more", "poc", "prod")
+    for name in ("champion", "champion_more", "cogvideox", "poc", "prod")
 }
 
 

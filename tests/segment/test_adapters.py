@@ -2,65 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from pvtt.dispatch import InlineDispatcher
 from pvtt.errors import MissingInputError
-from pvtt.media.arrays import Frame
+from pvtt.files.workspace import Workspace
+from pvtt.media.arrays import Frame, SoftMask
+from pvtt.media.masks import read_masks
+from pvtt.records.base import read_jsonl
+from pvtt.records.clips import Mask
 from pvtt.segment import sam2 as sam2_module
 from pvtt.segment.grounding_dino import GroundingDinoDetector
 from pvtt.segment.protocols import Detection
 from pvtt.segment.sam2 import Sam2Tracker
-
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", "product", "ring"]
+from pvtt.stages import clip, segment
+from tests.scenes import add_product, draw_shot, small_params, video_bytes
+from tests.small_networks import save_grounding_dino, save_sam2
 
 
 @pytest.fixture(scope="module")
 def grounding_dino(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    from transformers import (
-        BertConfig,
-        BertTokenizerFast,
-        GroundingDinoConfig,
-        GroundingDinoForObjectDetection,
-        GroundingDinoImageProcessor,
-        GroundingDinoProcessor,
-        SwinConfig,
-    )
+    return save_grounding_dino(tmp_path_factory.mktemp("grounding-dino"))
 
-    folder = tmp_path_factory.mktemp("grounding-dino")
-    (folder / "vocab.txt").write_text("\n".join(WORDS))
-    size = {"shortest_edge": 64, "longest_edge": 96}
-    processor = GroundingDinoProcessor(
-        GroundingDinoImageProcessor(size=size), BertTokenizerFast(str(folder / "vocab.txt"))
-    )
-    torch.manual_seed(0)
-    config = GroundingDinoConfig(
-        backbone_config=SwinConfig(
-            image_size=64,
-            embed_dim=16,
-            depths=[1, 1, 1, 1],
-            num_heads=[1, 1, 2, 2],
-            window_size=4,
-            out_indices=[2, 3, 4],
-        ),
-        text_config=BertConfig(
-            vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
-        ),
-        num_queries=20,
-        d_model=32,
-        encoder_layers=1,
-        decoder_layers=2,  # its box heads are tied from the second layer on
-        encoder_attention_heads=4,
-        decoder_attention_heads=4,
-        encoder_ffn_dim=32,
-        decoder_ffn_dim=32,
-    )
-    GroundingDinoForObjectDetection(config).save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return folder
+
+@pytest.fixture(scope="module")
+def sam2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_sam2(tmp_path_factory.mktemp("sam2"))
 
 
 def frames(num: int) -> list[Frame]:
@@ -91,130 +63,6 @@ def test_missing_weights_are_an_error_that_names_the_param(tmp_path: Path) -> No
         GroundingDinoDetector(tmp_path, "product.")
     with pytest.raises(MissingInputError, match=r"segment\.tracker_weights"):
         Sam2Tracker(tmp_path)
-
-
-SAM2_CONFIGURATION = """
-model:
-  _target_: sam2.modeling.sam2_base.SAM2Base
-  image_encoder:
-    _target_: sam2.modeling.backbones.image_encoder.ImageEncoder
-    scalp: 1
-    trunk:
-      _target_: sam2.modeling.backbones.hieradet.Hiera
-      embed_dim: 8
-      num_heads: 1
-      stages: [1, 2, 2, 1]
-      global_att_blocks: [4]
-      window_pos_embed_bkg_spatial_size: [7, 7]
-    neck:
-      _target_: sam2.modeling.backbones.image_encoder.FpnNeck
-      position_encoding: &position
-        _target_: sam2.modeling.position_encoding.PositionEmbeddingSine
-        num_pos_feats: 32
-        normalize: true
-        scale: null
-        temperature: 10000
-      d_model: 32
-      backbone_channel_list: [64, 32, 16, 8]
-      fpn_top_down_levels: [2, 3]
-      fpn_interp_model: nearest
-  memory_attention:
-    _target_: sam2.modeling.memory_attention.MemoryAttention
-    d_model: 32
-    pos_enc_at_input: true
-    layer:
-      _target_: sam2.modeling.memory_attention.MemoryAttentionLayer
-      activation: relu
-      dim_feedforward: 32
-      dropout: 0.1
-      pos_enc_at_attn: false
-      self_attention:
-        _target_: sam2.modeling.sam.transformer.RoPEAttention
-        rope_theta: 10000.0
-        feat_sizes: [8, 8]
-        embedding_dim: 32
-        num_heads: 1
-        downsample_rate: 1
-        dropout: 0.1
-      d_model: 32
-      pos_enc_at_cross_attn_keys: true
-      pos_enc_at_cross_attn_queries: false
-      cross_attention:
-        _target_: sam2.modeling.sam.transformer.RoPEAttention
-        rope_theta: 10000.0
-        feat_sizes: [8, 8]
-        rope_k_repeat: true
-        embedding_dim: 32
-        num_heads: 1
-        downsample_rate: 1
-        dropout: 0.1
-        kv_in_dim: 16
-    num_layers: 1
-  memory_encoder:
-    _target_: sam2.modeling.memory_encoder.MemoryEncoder
-    out_dim: 16
-    in_dim: 32
-    position_encoding:
-      _target_: sam2.modeling.position_encoding.PositionEmbeddingSine
-      num_pos_feats: 16
-      normalize: true
-      scale: null
-      temperature: 10000
-    mask_downsampler:
-      _target_: sam2.modeling.memory_encoder.MaskDownSampler
-      embed_dim: 32
-      kernel_size: 3
-      stride: 2
-      padding: 1
-    fuser:
-      _target_: sam2.modeling.memory_encoder.Fuser
-      layer:
-        _target_: sam2.modeling.memory_encoder.CXBlock
-        dim: 32
-        kernel_size: 7
-        padding: 3
-        layer_scale_init_value: 1.0e-6
-        use_dwconv: true
-      num_layers: 1
-  num_maskmem: 3
-  image_size: 128
-  sigmoid_scale_for_mem_enc: 20.0
-  sigmoid_bias_for_mem_enc: -10.0
-  use_mask_input_as_output_without_sam: true
-  directly_add_no_mem_embed: true
-  no_obj_embed_spatial: true
-  use_high_res_features_in_sam: true
-  multimask_output_in_sam: true
-  iou_prediction_use_sigmoid: true
-  use_obj_ptrs_in_encoder: true
-  add_tpos_enc_to_obj_ptrs: true
-  proj_tpos_enc_in_obj_ptrs: true
-  use_signed_tpos_enc_to_obj_ptrs: true
-  only_obj_ptrs_in_the_past_for_eval: true
-  pred_obj_scores: true
-  pred_obj_scores_mlp: true
-  fixed_no_obj_ptr: true
-  multimask_output_for_tracking: true
-  use_multimask_token_for_obj_ptr: true
-  multimask_min_pt_num: 0
-  multimask_max_pt_num: 1
-  use_mlp_for_obj_ptr_proj: true
-  compile_image_encoder: false
-"""
-
-
-@pytest.fixture(scope="module")
-def sam2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    from hydra.utils import instantiate
-    from omegaconf import OmegaConf
-
-    folder = tmp_path_factory.mktemp("sam2")
-    (folder / "sam2_tiny.yaml").write_text(SAM2_CONFIGURATION)
-    torch.manual_seed(0)
-    model = instantiate(OmegaConf.create(SAM2_CONFIGURATION).model, _recursive_=True)
-    torch.save({"model": model.state_dict()}, folder / "sam2_tiny.pt")
-    return folder
 
 
 def square() -> Detection:
@@ -255,3 +103,84 @@ def test_sam2_is_deterministic_and_quiet(sam2_folder: Path, capfd: pytest.Captur
     first, second = (np.stack(list(tracker.track(stream))) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert "it/s" not in capfd.readouterr().err
+
+
+def test_a_product_that_is_seen_late_is_followed_back_to_the_first_frame(
+    sam2_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sam2_module, "CHUNK_FRAMES", 4)  # frames 0-3, 3-6, 6-9
+    nothing = Detection(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+    seen = {1: nothing, 7: square()}
+    tracker = Sam2Tracker(sam2_folder)
+    monkeypatch.setattr(tracker, "_propagate", painted(tracker))
+    masks = list(tracker.track([(frame, seen.get(index)) for index, frame in enumerate(frames(10))]))
+    assert len(masks) == 10
+    assert all(mask.max() > 0.5 for mask in masks)
+    assert all(mask.max() == 0 for mask in tracker.track([(frame, nothing) for frame in frames(10)]))
+
+
+def painted(tracker: Sam2Tracker) -> Callable[[Any, Any], list[SoftMask]]:
+    """What a tracker finds, and a corner of each mask: random weights may find nothing, which is not handed on."""
+    propagate = tracker._propagate
+
+    def with_corner(state: Any, window: Any) -> list[SoftMask]:
+        masks = propagate(state, window)
+        for mask in masks:
+            mask[:4, :4] = 1
+        return masks
+
+    return with_corner
+
+
+def test_where_the_product_is_lost_the_detector_is_asked_again(
+    sam2_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sam2_module, "LOST", 1e9)  # wherever it was not prompted, it is lost
+    asked: list[Frame] = []
+
+    def look(frame: Frame) -> Detection:
+        asked.append(frame)
+        return square()
+
+    stream = [(frame, boxed() if index == 0 else None) for index, frame in enumerate(frames(5))]
+    masks = list(Sam2Tracker(sam2_folder).track(stream, look))
+    assert [one.shape for one in asked] == [(48, 72, 3)] * sam2_module.MAX_LOOKS
+    found = square().mask
+    assert found is not None
+    agree = [float(((mask >= 0.5) & (found >= 0.5)).sum() / ((mask >= 0.5) | (found >= 0.5)).sum()) for mask in masks]
+    assert min(agree[1:]) > 0.8  # frames 1 to 4 were all asked for
+
+
+def test_the_stage_masks_a_crawled_product_by_its_words(
+    grounding_dino: Path, sam2_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pvtt.segment.grounding_dino.BOX_THRESHOLD", 0.0)  # random weights are never sure
+    monkeypatch.setattr(sam2_module, "CHUNK_FRAMES", 7)  # two windows
+    workspace, params = Workspace(tmp_path / "project"), small_params()
+    by_words = params.segment.model_copy(
+        update={
+            "detector": "grounding_dino",
+            "tracker": "sam2",
+            "detector_weights": str(grounding_dino),
+            "tracker_weights": str(sam2_folder),
+            "text": "{product}.",
+            "key_frame_every": 6,
+            # What random weights find is no product, and all of it is taken.
+            **{"max_products": 1000, "min_area": 0.0, "max_area": 1.0, "max_border": 1.0, "min_confidence": 0.0},
+        }
+    )
+    asked: list[str] = []
+    as_it_is = GroundingDinoDetector.asked
+
+    def asked_for(detector: GroundingDinoDetector, text: str) -> GroundingDinoDetector:
+        asked.append(text)
+        return as_it_is(detector, text)
+
+    monkeypatch.setattr(GroundingDinoDetector, "asked", asked_for)
+    add_product(workspace, "P1", [video_bytes(tmp_path, [draw_shot(0, 12)[0]], 8.0)])
+    clip.run(workspace, params, InlineDispatcher())
+    segment.run(workspace, params.model_copy(update={"segment": by_words}), InlineDispatcher())
+    (mask,) = read_jsonl(workspace.out("segment") / "masks.jsonl", Mask)
+    assert mask.segmenter == "grounding-dino-1+sam2-2"
+    assert asked == ["bottle."]
+    assert read_masks(workspace.out("segment") / mask.path).shape == (12, 128, 192)

@@ -61,6 +61,20 @@ def test_an_error_leaves_the_settings_as_they_were() -> None:
     assert Settings().algorithms == before
 
 
+def test_what_has_no_deterministic_kernel_is_an_error_that_says_what_to_switch_off() -> None:
+    """As on a GPU, where torch may refuse: here it is let to, in an operation that a CPU has no such kernel for."""
+
+    def put() -> None:
+        with deterministic():
+            torch.use_deterministic_algorithms(True, warn_only=False)
+            torch.zeros(4).put_(torch.tensor([1]), torch.ones(1))
+
+    with pytest.raises(ParamsError, match=r"train.deterministic: put_") as error:
+        put()
+    assert "train.deterministic: false" in str(error.value.hint)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
 def test_math_attention_trains_to_the_last_bits_what_torchs_choice_trains(workspace: Workspace) -> None:
     losses, hashes = [], []
     for attention in ("auto", "math", "math"):

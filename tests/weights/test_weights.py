@@ -270,4 +270,4 @@ def test_the_list_reads_in_a_terminal(project: Path, capsys: pytest.CaptureFixtu
     main(["weights", "ls", "--json"])
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["wan2.1-t2v-1.3b"]["profiles"] == ["poc"]
-    assert rows["sam2.1-hiera-large"]["profiles"] == ["poc", "prod"]
+    assert rows["sam2.1-hiera-large"]["profiles"] == ["cogvideox", "poc", "prod"]

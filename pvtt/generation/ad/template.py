@@ -8,7 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvtt.clips.cuts import ANALYSIS_WIDTH, CutDetector
+from pvtt.clips.cuts import ANALYSIS_WIDTH, MIN_SHOT_S, CutDetector
+from pvtt.clips.transitions import Transition, TransitionDetector
 from pvtt.errors import MissingInputError
 from pvtt.files.hashing import sha256_file
 from pvtt.generation.ad.refusal import AdError
@@ -88,7 +89,7 @@ class Template:
 
 
 def read_template(path: Path) -> Template:
-    """Decode a template once for its times and its cuts.
+    """Decode a template once for its times and its shots: at a dissolve or a fade the next begins in its middle.
 
     Raises:
         MissingInputError: There is no such file.
@@ -113,7 +114,8 @@ def _read(path: Path) -> Template:
     last: av.VideoFrame | None = None
     with VideoReader(path) as reader:
         rate = reader.rate or DEFAULT_RATE
-        detector = CutDetector(clip.detector, clip.threshold, rate)
+        detector, transitions = CutDetector(clip.detector, clip.threshold, rate), TransitionDetector(rate)
+        gradual: list[Transition] = []
         for index, (time, frame) in enumerate(reader):
             if frame.width * frame.height > MAX_PIXELS:
                 raise AdError(
@@ -122,7 +124,10 @@ def _read(path: Path) -> Template:
                     "template_too_large",
                 )
             height = max(16, round(ANALYSIS_WIDTH * frame.height / frame.width))
-            begins.update(detector.push(index, time, to_rgb(frame, ANALYSIS_WIDTH, height)))
+            small = to_rgb(frame, ANALYSIS_WIDTH, height)
+            begins.update(detector.push(index, time, small))
+            found = transitions.push(time, small)
+            gradual += [] if found is None else [found]
             times.append(time)
             last = frame
         aspect = reader.sample_aspect_ratio
@@ -146,8 +151,30 @@ def _read(path: Path) -> Template:
         rate=rate,
         times=tuple(times),
         end=times[-1] + shown,
-        shots=tuple(_spans(times, begins)),
+        shots=tuple(_spans(times, _with_middles(begins, gradual, times))),
     )
+
+
+def _with_middles(begins: set[Fraction], gradual: list[Transition], times: list[Fraction]) -> set[Fraction]:
+    """When shots begin: at cuts outside gradual changes, and in the middle of each of these.
+
+    A fade out and the fade in that follows within half a second are one change. One before which or after which the
+    film is shorter than that begins or ends the film, and no shot.
+    """
+    changes: list[Transition] = []
+    for one in gradual:
+        if changes and one.start - changes[-1].end < MIN_SHOT_S:
+            changes[-1] = Transition(changes[-1].start, one.end)
+        else:
+            changes.append(one)
+    cuts = {time for time in begins if not any(one.start <= time <= one.end for one in changes)}
+    edges = [times[0], *sorted(cuts), times[-1]]
+    middles = (
+        next(time for time in times if 2 * time >= one.start + one.end)
+        for one in changes
+        if all(abs(edge - end) >= MIN_SHOT_S for edge in edges for end in (one.start, one.end))
+    )
+    return cuts | set(middles)
 
 
 def _spans(times: list[Fraction], begins: set[Fraction]) -> Iterator[ShotSpan]:

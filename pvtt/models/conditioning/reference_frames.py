@@ -29,8 +29,8 @@ class References(NamedTuple):
 
     Attributes:
         tokens: (B, R, D), R patches of all views.
-        modulation: By time 0, (1, 6, D).
-        cosines, sines: Of the patches' places, (1, R, 1, D / heads).
+        modulation: By time 0, as the transformer's `modulation_at_zero` gives it.
+        cosines, sines: Of the patches' places, as its `embed_photos` gives them.
         key_mask: True where a patch may be attended to, (B, R).
         present: The same, but all False for a sample without any view.
     """
@@ -66,19 +66,18 @@ class ReferenceFrames(ModelPart):
     def references(self, transformer: Any, conditions: Conditions) -> References | None:
         """The photos before the first block; None without any view. Arguments as `begin` has them."""
         photos = conditions.photo_latents  # (B, N, C, y, x)
-        num_views, height, width = photos.shape[1], *photos.shape[3:]
+        num_views = photos.shape[1]
         if num_views == 0:
             return None
         present = conditions.view_mask
         photos = photos.masked_fill(~present[:, :, None, None, None], 0)
         frames = photos.transpose(1, 2)  # (B, C, N, y, x): a view a latent frame
-        tokens = transformer.embed_frames(frames).unflatten(1, (num_views, -1))
+        num_frames = conditions.masked_latents.shape[2] // transformer.patch_shape[0]
+        places = num_frames + FIRST_PLACE + PLACES_APART * torch.arange(num_views)
+        embedded, cosines, sines = transformer.embed_photos(frames, places)
+        tokens = embedded.unflatten(1, (num_views, -1))
         view = torch.arange(num_views, device=tokens.device).clamp(max=len(self.view_embedding) - 1)
         tokens = tokens + self.view_embedding[view, None].type_as(tokens)
-        patch_frames, patch_height, patch_width = transformer.config.patch_size
-        num_frames = conditions.masked_latents.shape[2] // patch_frames
-        places = num_frames + FIRST_PLACE + PLACES_APART * torch.arange(num_views)
-        cosines, sines = places_of(transformer.rope, places, height // patch_height, width // patch_width)
         present = present.repeat_interleave(tokens.shape[2], dim=1)
         return References(
             tokens.flatten(1, 2),
@@ -155,16 +154,7 @@ class ReferenceAttention(BlockPart):
     def advance(self, block: Any, references: References) -> tuple[References, RememberedReferences]:
         """The photos after this block, and what the video needs of them in it."""
         tokens, modulation, cosines, sines, key_mask, present = references
-        shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (block.scale_shift_table + modulation.float()).chunk(6, 1)
-        normed = (block.norm1(tokens.float()) * (1 + scale) + shift).type_as(tokens)
-        query, key, value = block.project(normed, (cosines, sines))
-        attended = functional.scaled_dot_product_attention(
-            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), attn_mask=key_mask[:, None, None]
-        )
-        attended = block.attn1.to_out[0](attended.transpose(1, 2).flatten(2).type_as(query))
-        tokens = (tokens.float() + attended * gate).type_as(tokens)
-        normed = (block.norm3(tokens.float()) * (1 + ffn_scale) + ffn_shift).type_as(tokens)
-        tokens = (tokens.float() + block.ffn(normed).float() * ffn_gate).type_as(tokens)
+        tokens, key, value = block.advance_photos(tokens, modulation, (cosines, sines), key_mask)
         # Not by `_replace`: torch 2.11 compiles that to an empty tuple.
         after = References(tokens, modulation, cosines, sines, key_mask, present)
         return after, RememberedReferences(key, value, present)

@@ -22,9 +22,15 @@ TAGS = ("product-video", "video-editing", "template-transfer", "wan")
 PUBLISHED = {  # the last name of a base's folder → its name on the Hub
     "wan2.1-t2v-1.3b": "Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
     "wan2.1-t2v-14b": "Wan-AI/Wan2.1-T2V-14B-Diffusers",
+    "wan2.1-i2v-14b": "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
+    "cogvideox-2b": "THUDM/CogVideoX-2b",
+    "cogvideox-5b": "THUDM/CogVideoX-5b",
+}
+NOT_PERMISSIVE = {  # bases whose licence goes with what is trained from them: its name on the Hub, and where it is
+    "THUDM/CogVideoX-5b": ("cogvideox-license", "https://huggingface.co/THUDM/CogVideoX-5b/blob/main/LICENSE"),
 }
 EVALUATED: tuple[Part, ...] = ("test", "transfer")
-LICENCE = "apache-2.0"  # of the code, of wan-tiny and of Wan2.1
+LICENCE = "apache-2.0"  # of the code, of wan-tiny, of Wan2.1 and of CogVideoX-2B
 
 
 def model_card(inputs: ReportInputs, here: Facts = ()) -> str:
@@ -37,11 +43,11 @@ def model_card(inputs: ReportInputs, here: Facts = ()) -> str:
     from huggingface_hub import ModelCardData
 
     name = f"pvtt-{inputs.params.profile}-{inputs.run.run_id}"
-    is_free = set(licences_of(inputs)) <= ASKS_NOTHING
+    name_of, link = _licence(inputs)
     data = ModelCardData(
-        license=LICENCE if is_free else "other",
-        license_name=None if is_free else "that-of-its-data",
-        license_link=None if is_free else "../data/README.md",
+        license=LICENCE if name_of is None else "other",
+        license_name=name_of,
+        license_link=link,
         base_model=_base(inputs),
         library_name="diffusers",
         pipeline_tag=PIPELINE_TAG,
@@ -64,6 +70,14 @@ def model_card(inputs: ReportInputs, here: Facts = ()) -> str:
         _origin(inputs, here),
     ]
     return f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(sections) + "\n"
+
+
+def _licence(inputs: ReportInputs) -> tuple[str | None, str | None]:
+    """The name and place of a licence that asks for more than `LICENCE`, of the base or else of the data."""
+    if _base(inputs) in NOT_PERMISSIVE:
+        return NOT_PERMISSIVE[_base(inputs)]
+    is_free = set(licences_of(inputs)) <= ASKS_NOTHING
+    return (None, None) if is_free else ("that-of-its-data", "../data/README.md")
 
 
 def _base(inputs: ReportInputs) -> str:

@@ -11,7 +11,7 @@ from pvtt.models.contracts import Contracts
 from pvtt.params.encode import EncodeParams
 from pvtt.params.model import Conditioning, ModelParams
 from pvtt.training.model import new_model, save_pipeline
-from tests.tiny_wan import opened, tiny_text_encoder, tiny_tokenizer, tiny_transformer, tiny_vace, tiny_vae
+from tests.tiny_wan import opened, tiny_i2v, tiny_text_encoder, tiny_tokenizer, tiny_vace, tiny_vae
 
 
 def scheduler() -> UniPCMultistepScheduler:
@@ -38,7 +38,7 @@ def save_image_to_video(folder: Path) -> Path:
         scheduler=scheduler(),
         image_processor=CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}),
         image_encoder=CLIPVisionModel(looks).eval(),
-        transformer=tiny_transformer(in_channels=36, image_dim=32, added_kv_proj_dim=32),
+        transformer=tiny_i2v(),
     ).save_pretrained(folder)
     return folder
 

@@ -9,7 +9,6 @@ import torch
 from transformers import (
     BitImageProcessor,
     CLIPImageProcessor,
-    CLIPVisionConfig,
     CLIPVisionModel,
     Dinov2Config,
     Dinov2Model,
@@ -24,7 +23,7 @@ from pvtt.models.conditioning.photo_features import (
     require_image_encoder,
 )
 from pvtt.models.conditioning.product_tokens import latent_tokens
-from tests.tiny_wan import tiny_vae
+from tests.tiny_wan import tiny_clip, tiny_vae
 
 
 @pytest.fixture(autouse=True)
@@ -34,18 +33,6 @@ def _one_thread() -> None:
 
 def photos(number: int = 2, size: int = 32) -> npt.NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (number, size, size, 3), dtype=np.uint8)
-
-
-def tiny_clip(folder: Path) -> Path:
-    """Random weights in the layout of Wan2.1-I2V-14B's folder."""
-    torch.manual_seed(0)
-    config = CLIPVisionConfig(
-        hidden_size=16, intermediate_size=32, num_hidden_layers=3, num_attention_heads=2, image_size=28, patch_size=14
-    )
-    CLIPVisionModel(config).save_pretrained(folder / "image_encoder")
-    size = {"height": 28, "width": 28}
-    CLIPImageProcessor(size={"shortest_edge": 28}, crop_size=size).save_pretrained(folder / "image_processor")
-    return folder
 
 
 def test_vae_tokens_are_the_latents_of_2x2_cells_in_rows() -> None:
