@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,3 +85,17 @@ def evaluated_project(tmp_path_factory: pytest.TempPathFactory) -> EvaluatedProj
     from tests.evaluated import build_evaluated_project
 
     return build_evaluated_project(tmp_path_factory.mktemp("evaluated"))
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    mount = tmp_path / "small"
+    mount.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(mount)]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this container may not mount a tmpfs")
+    yield mount
+    subprocess.run(["umount", str(mount)], check=True)

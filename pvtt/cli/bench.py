@@ -27,6 +27,7 @@ def command() -> None:
       pvtt bench table runs/first                                         Markdown, LaTeX, a page with the films
       pvtt bench build bench                                              all 120 triplets
       pvtt bench submit-check films --small                               somebody else's films
+      pvtt bench import own                                               triplets of this workspace's products
     """
 
 
@@ -48,11 +49,18 @@ def build(folder: Path, small: bool, jobs: int, is_real: bool) -> None:
         _index_real(folder)
         return
     from pvtt.builtin.bench.build import build as render
-    from pvtt.builtin.bench.build import differing, read_hashes
+    from pvtt.builtin.bench.build import differing, planned_otherwise, read_hashes
 
     bench = render(folder, is_small=small, jobs=jobs)
     click.echo(f"{folder / BENCH_FILE}: {len(bench.triplets)} triplets, {len(bench.files)} files")
     published = read_hashes()
+    otherwise = planned_otherwise(bench, published)
+    if otherwise:
+        click.echo(
+            f"{len(otherwise)} triplets are another bench's: planned otherwise than published, {otherwise[0]} first"
+        )
+    else:
+        click.echo("all are rendered from what was published: the same products, studios and camera moves")
     other, compared = differing(bench, published), len(set(bench.triplets) & set(published.triplets))
     if other:
         click.echo(f"{len(other)} files differ from the published ones of {compared} triplets, such as {other[0]}")
@@ -71,6 +79,26 @@ def _index_real(folder: Path) -> None:
     if bench is None:
         raise ValidationFailedError(f"{len(faults)} triplets of {folder} cannot be used", "docs/bench.md has the list")
     click.echo(f"{folder / BENCH_FILE}: {len(bench.triplets)} triplets, {len(bench.files)} files")
+
+
+@command.command("import")
+@DIR
+@click.option("--all", "every", is_flag=True, help="Of all products, not of the test split alone.")
+def import_products(folder: Path, every: bool) -> None:
+    """Lay down triplets of this workspace's products in DIR: one's film, another's photos.
+
+    They are laid down as a team's own are: look them over, add a mask.mkv or mask.png to each, and run
+    `pvtt bench build --real DIR`. Products are those of the test split, which no model was trained on. What is in DIR
+    stays as it is.
+    """
+    from pvtt.bench.products import lay_down
+    from pvtt.files.workspace import find_workspace
+
+    laid = lay_down(find_workspace(), folder, every=every)
+    for name, reason in laid.left_out.items():
+        click.echo(f"{name}: {reason}")
+    click.echo(f"{folder}: {len(laid.names)} triplets, {len(laid.kept)} of them were there")
+    click.echo(f"next: a mask.mkv or mask.png in each, then pvtt bench build --real {folder}")
 
 
 @command.command()

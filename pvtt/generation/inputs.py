@@ -196,7 +196,8 @@ def read_photo(photo: PhotoLike) -> Rgba:
         settings = PhotosParams()
         return letterbox(cut_out(picture), settings.size, settings.margin)
     except ItemRejectedError as error:
-        raise PvttError(f"{name}: {error.message}", "give another photo, or one that is cut out (RGBA)") from None
+        says = error.message.removeprefix(f"{Path(name).name}: ")  # of a file, it names it itself
+        raise PvttError(f"{name}: {says}", "give another photo, or one that is cut out (RGBA)") from None
 
 
 def _file(place: Place, what: str) -> Path:

@@ -90,6 +90,8 @@ class Bench(Record):
     kind: BenchKind
     triplets: tuple[str, ...] = Field(min_length=1)  # names, in order
     files: dict[str, Sha256]  # below the bench's folder
+    # Of what each triplet is rendered from, the same on every machine; more than `triplets` where not all are rendered.
+    plans: dict[str, Sha256] = Field(default_factory=dict)
 
 
 class BenchFilm(Record):

@@ -107,6 +107,8 @@ def test_a_label_without_a_text_has_its_own(line: str, text: str) -> None:
         ("--template ad.mp4 --model model -o new.mp4", 1, "no photo of the new product"),
         (f"{INPUTS} -o new.gif", 1, "is no name of a film"),
         (f"{INPUTS} -o new.mp4 --shots 9", 1, "no shot 9"),
+        (f"{INPUTS} -o new.mp4 --guidance inf", 1, "product_guidance: Input should be a finite number"),
+        (f"{INPUTS} -o new.mp4 --mask model/model_index.json", 1, "model_index.json is not a video"),
         (f"{INPUTS} -o new.mp4 --aspect 9", 1, "'9' is no ratio of width to height such as 9:16"),
         (f"{INPUTS} -o new.mp4 --aspect 1:4", 1, "cut-out of this ratio 32×128 of the template's 192×128"),
         (f"{INPUTS} red/photo-0.png -o new.mp4", 1, "the photos show different products: photo-0.png and photo-"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -141,20 +139,6 @@ def test_a_stage_sweeps_what_its_own_killed_runs_left(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (0, 0))
     sweep_temporaries_of(tmp_path / "clip")
     assert [path.name for path in tmp_path.iterdir()] == [".tmp-segment-old"]
-
-
-@pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB."""
-    mount = tmp_path / "small"
-    mount.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small tmpfs needs root")
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(mount)]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("this container may not mount a tmpfs")
-    yield mount
-    subprocess.run(["umount", str(mount)], check=True)
 
 
 def test_a_full_disk_is_named_and_nothing_half_written_remains(full_disk: Path) -> None:

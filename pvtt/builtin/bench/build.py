@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pvtt.builtin.bench.plan import HEIGHT, WIDTH, TripletPlan, plan_triplet, plans
+from pvtt.builtin.bench.plan import HEIGHT, WIDTH, TripletPlan, plan_sha256, plan_triplet, plans
 from pvtt.builtin.shop.assembly import build as assemble
 from pvtt.builtin.shop.assembly import centre_height
 from pvtt.builtin.shop.catalog import FPS
@@ -45,7 +45,7 @@ from pvtt.records.bench import (
     Triplet,
 )
 
-HASHES = Path(__file__).parent / "hashes.json"  # of what was rendered when the bench was published
+HASHES = Path(__file__).parent / "hashes.json"  # of plans, and of what was rendered; `publish.py` writes it
 FILM_ENCODER = ENCODER | {"crf": "17"}  # what a contender keeps is to be told from what it changes
 PHOTO_SIZE = 256
 GALLERY_SIZE = 160
@@ -190,7 +190,8 @@ def build(folder: Path, *, is_small: bool, jobs: int, numbers: Sequence[int] | N
     missing = [plan.number for plan in wanted if not (place / plan.name / TRIPLET_FILE).is_file()]
     if missing:
         _render_missing(place, missing, len(wanted), jobs)
-    bench = list_files(folder, [plan.name for plan in wanted])
+    own = {plan.name: plan_sha256(plan) for plan in wanted}
+    bench = list_files(folder, list(own)).model_copy(update={"plans": own})
     atomic_write_text(folder / BENCH_FILE, bench.to_json(indent=1) + "\n")
     return bench
 
@@ -245,3 +246,8 @@ def differing(bench: Bench, published: Bench) -> list[str]:
     own = {path.split("/")[1] for path in bench.files}
     listed = {path: sha256 for path, sha256 in published.files.items() if path.split("/")[1] in own}
     return [path for path, sha256 in listed.items() if bench.files.get(path) != sha256]
+
+
+def planned_otherwise(bench: Bench, published: Bench) -> list[str]:
+    """The triplets of a bench that are rendered from something else than the published ones."""
+    return [name for name, sha256 in bench.plans.items() if published.plans.get(name) != sha256]

@@ -6,8 +6,9 @@ shape gap is as frequent as the others, and none goes with another.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from pvtt.builtin.shop.catalog import Film, FilmShot
 from pvtt.builtin.shop.products import ProductSpec
 from pvtt.builtin.shop.render import Placed
 from pvtt.builtin.shop.scenes import MOVE_KINDS, MoveKind, SceneSpec, colour_distance, random_move, random_scene
+from pvtt.files.hashing import sha256_json
 from pvtt.records.bench import Material
 
 FULL, SMALL = 120, 24
@@ -100,6 +102,20 @@ def plan_triplet(number: int) -> TripletPlan:
 def plans(is_small: bool) -> tuple[TripletPlan, ...]:
     """All triplets; the small bench is the first of them."""
     return tuple(plan_triplet(number) for number in range(SMALL if is_small else FULL))
+
+
+def plan_sha256(plan: TripletPlan) -> str:
+    """Of all that a triplet is rendered from. Numbers count to nine digits: libraries of mathematics differ beyond."""
+    return sha256_json(_rounded({"plan": asdict(plan), "size": (WIDTH, HEIGHT)}))
+
+
+def _rounded(value: Any) -> Any:
+    """A plain value with shortened numbers, as JSON has it."""
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
 def _film(old: ProductSpec, new: ProductSpec, num_shots: int, motion: MoveKind) -> Film:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pvtt.errors import PvttError
@@ -228,7 +229,7 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
     above = next(folder for folder in output.absolute().parents if folder.exists())
     if not above.is_dir():
         raise PvttError(f"{above} is no folder, so {output} cannot be written", "give -o another place")
-    with storage_errors(output):
+    with _writable(output), storage_errors(output):
         endings = {"", ".png", ".json", ".mp4", output.suffix, f"-unsigned{output.suffix}"}
         names = {f"{TEMPORARY_PREFIX}????????{ending}" for ending in endings}
         for left in (left for name in names for left in output.parent.glob(name)):  # by a run that was killed
@@ -237,6 +238,15 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=output.parent, prefix=TEMPORARY_PREFIX):
             pass
+
+
+@contextmanager
+def _writable(output: Path) -> Iterator[None]:
+    """What is no fault of a disk, such as a place that takes no files at all, as one line too."""
+    try:
+        yield
+    except OSError as error:
+        raise PvttError(f"{output} cannot be written: {error.strerror}", "give -o another place") from error
 
 
 def _draw_label(text: str, font: Path | None, template: Template, record: AdRecord) -> VisibleLabel:

@@ -25,7 +25,7 @@ from pvtt.generation.ad.region import ShotPlan
 from pvtt.generation.ad.shared import Shared
 from pvtt.generation.ad.sheet import SheetRow, draw_sheet, reduced_row
 from pvtt.generation.ad.signing import Signature, Signing
-from pvtt.generation.ad.stitch import match_colours
+from pvtt.generation.ad.stitch import changed_region, match_colours
 from pvtt.generation.ad.template import ShotSpan
 from pvtt.generation.ad.visible import VisibleLabel
 from pvtt.generation.ad.windows import WindowMaker
@@ -262,7 +262,11 @@ class Making:
         window_made = maker.make(cut, hole, known, collage, compared=compared)
         if compared:
             change.drawn = window_made.drawn
-        made = match_colours(window_made.video, cut, hole)
+        product = None
+        if collage is not None and self.record.strength < 1:  # else the model draws where it likes in the hole
+            product = collage.region
+            hole = changed_region(hole, stretch.old[places], product)
+        made = match_colours(window_made.video, cut, hole, product)
         difference = np.abs(made.astype(np.int16) - cut)[hole]
         change.total += float(difference.sum())
         change.count += difference.size

@@ -38,7 +38,8 @@ def read_photos(paths: Sequence[Path]) -> tuple[Rgba, ...]:
         raise AdError("no photo of the new product is given", "give --photos one to five pictures of it", "no_photo")
     for path in paths:
         if not path.is_file():
-            raise MissingInputError(f"the photo {path} does not exist", "give --photos pictures of the new product")
+            fault = "is a folder" if path.is_dir() else "does not exist"
+            raise MissingInputError(f"the photo {path} {fault}", "give --photos pictures of the new product")
         _require_moderate(path)
     try:
         photos = tuple(read_photo(path) for path in paths)

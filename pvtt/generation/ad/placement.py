@@ -6,8 +6,8 @@ Within a window alone (`pvtt.encoding.collage`) photo, place and size are known 
 each; in a film the product then jumps from window to window. Here a shot's photo and track are made once, in the
 template's pixels, and each window takes its own frames of them, whatever its crop is.
 
-As `pvtt.encoding.room` has it, the photo's product is as large as the old one by its box's diagonal, and stands on the
-same ground. It is made smaller where it would leave the frame while the old one does not.
+The photo's product is as large as the old one, by the circle around each, and stands on the same ground. It is made
+smaller where it would leave the frame while the old one does not.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ import numpy.typing as npt
 
 from pvtt.encoding.collage import GAMMA, GREY, LIGHT, RING, SUPERSAMPLING, Collage, Cutout, cut_out
 from pvtt.encoding.crop import bounding_box
-from pvtt.generation.ad.standing import Floats, Standing
+from pvtt.generation.ad.standing import Floats, Standing, diameter
 from pvtt.generation.ad.stitch import View
 from pvtt.media.arrays import Frame, FrameRegion, Region, Rgba, Video
 
@@ -38,7 +39,7 @@ class Placement:
     Args:
         cutout: The photo's product.
         standing: Where it stands in each of the shot's frames, and how large the old product is there.
-        scale: Of the photo's diagonal, in the old product's; 1 at most.
+        scale: Of the photo's size, in the old product's; 1 at most.
     """
 
     cutout: Cutout
@@ -97,11 +98,15 @@ class Placement:
         corners = np.reshape(bounding_box(self.cutout.alpha >= 0.5), (2, 2)) * scale + shift
         return np.asarray(corners.ravel(), np.float64)
 
+    @cached_property
+    def _size(self) -> float:
+        return diameter(self.cutout.alpha >= 0.5, np.ones(2))
+
     def _onto(self, frame: int) -> tuple[Floats, Floats]:
         """Where a point of the cutout, (x, y), is in a frame of the template: point · scale + shift."""
-        left, top, right, bottom = bounding_box(self.cutout.alpha >= 0.5)
+        left, _, right, bottom = bounding_box(self.cutout.alpha >= 0.5)
         standing = self.standing
-        down = self.scale * standing.size[frame] / math.hypot(right - left, bottom - top)
+        down = self.scale * standing.size[frame] / self._size
         scale = np.array([down / standing.pixel_aspect, down])
         foot = np.array([standing.middle[frame], standing.ground[frame]])
         return scale, foot - scale * ((left + right) / 2, bottom)
@@ -129,10 +134,10 @@ def place_photo(
 
 
 def sides_of(cutout: Cutout) -> Floats:
-    """Width and height of a cutout's product, in diagonals of its box, (2,)."""
-    left, top, right, bottom = bounding_box(cutout.alpha >= 0.5)
-    sides = np.array([right - left, bottom - top], np.float64)
-    return np.asarray(sides / np.hypot(*sides), np.float64)
+    """Width and height of a cutout's product, in diameters of the circle around it, (2,)."""
+    region = cutout.alpha >= 0.5
+    left, top, right, bottom = bounding_box(region)
+    return np.array([right - left, bottom - top], np.float64) / diameter(region, np.ones(2))
 
 
 def _fitting(standing: Standing, sides: Floats, frame_size: tuple[int, int]) -> float:

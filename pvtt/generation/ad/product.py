@@ -30,6 +30,7 @@ from pvtt.items.cache import ItemCache
 from pvtt.items.runner import ItemRejectedError
 from pvtt.media.arrays import Frame, FrameRegion, MaskFrame, Region
 from pvtt.media.masks import iter_masks
+from pvtt.media.video import VideoError
 from pvtt.params.segment import SegmentParams
 from pvtt.segment.cleaning import clean, temporal_median
 from pvtt.segment.protocols import Detection, Detector
@@ -410,7 +411,15 @@ def _scaled(box: tuple[int, int, int, int], template: Template, size: tuple[int,
 
 
 def _given_masks(mask: Path, template: Template, size: tuple[int, int]) -> Iterator[FrameRegion]:
-    """The masks of a file, one a frame of the template, at the work size."""
+    """The masks of a file, one a frame of the template, at the work size. Raises `VideoError`, `PvttError`."""
+    try:
+        yield from _fitting_masks(mask, template, size)
+    except VideoError as error:
+        hint = "give --mask a film or a picture, white where the product is"
+        raise VideoError(error.message, error.hint or hint, error.reason) from None
+
+
+def _fitting_masks(mask: Path, template: Template, size: tuple[int, int]) -> Iterator[FrameRegion]:
     if mask.suffix.lower() in PICTURE_SUFFIXES:
         picture = np.where(read_mask(mask, 1)[0], np.uint8(255), np.uint8(0))
         masks: Iterator[MaskFrame] = (picture for _ in range(template.num_frames))

@@ -46,12 +46,14 @@ class Stretch:
         last: The last; the next stretch begins with it again.
         view: The crop; None where no frame has a hole.
         holes: Where to generate in the crop, (frames, window height, window width).
+        old: Where the old product itself is in the crop, likewise.
     """
 
     first: int
     last: int
     view: View | None
     holes: Region
+    old: Region
 
     def hole(self, index: int) -> FrameRegion:
         """The hole of a frame of the shot, (window height, window width)."""
@@ -154,7 +156,7 @@ def plan_shot(
         covered = with_room(product, photos, standing, frame_size)
         placement = place_photo(photos, standing, product, frame_size, model.size)
     windows = windows_of(len(covered), model.num_frames)
-    planner = _Planner(covered, windows, model, frame_size, pixel_aspect)
+    planner = _Planner(product, covered, windows, model, frame_size, pixel_aspect)
     stretches = tuple(planner.stretches(0, len(windows)))
     share = _share(stretches, frame_size)
     if share > MAX_REGION:
@@ -167,7 +169,7 @@ def plan_shot(
 
 
 def with_room(product: Region, photos: Sequence[Rgba], standing: Standing, frame_size: tuple[int, int]) -> Region:
-    """Where the old product is, with room for the new one, (F, h, w): boxes as those of `pvtt.encoding.room`.
+    """Where the old product is, with room for the new one, (F, h, w): boxes, as in the training (`pvtt.encoding.room`).
 
     Each is as wide as the widest photo and as high as the highest, and stands where the old product does; a frame
     without that gets none.
@@ -206,13 +208,14 @@ class _Planner:
 
     def __init__(
         self,
+        product: Region,
         covered: Region,
         windows: list[range],
         model: ModelFormat,
         frame_size: tuple[int, int],
         pixel_aspect: Fraction,
     ) -> None:
-        self._covered, self._windows, self._model = covered, windows, model
+        self._product, self._covered, self._windows, self._model = product, covered, windows, model
         height, width = covered.shape[1:]
         self._factor = np.array([frame_size[0] / width, frame_size[1] / height])
         # A crop's ratio in stored pixels, which need not be square.
@@ -226,7 +229,8 @@ class _Planner:
         covered = self._covered[first : last + 1]
         width, height = self._model.size
         if not covered.any():
-            yield Stretch(first, last, None, np.zeros((len(covered), height, width), np.bool_))
+            empty = np.zeros((len(covered), height, width), np.bool_)
+            yield Stretch(first, last, None, empty, empty)
             return
         path, pad, holds = self._path(first, last)
         if not holds and end - begin > 1:
@@ -234,11 +238,10 @@ class _Planner:
             yield from self.stretches(begin, middle)
             yield from self.stretches(middle, end)
             return
-        padded = _pad(covered, pad)
-        coverage = [path.cut(np.where(frame, np.uint8(255), np.uint8(0)), place) for place, frame in enumerate(padded)]
         contract = self._model.contracts.mask
-        holes = conditioning_mask(product_mask(np.stack(coverage)), _shape(contract), contract.dilation)
-        yield Stretch(first, last, self._view(path, pad), holes)
+        holes = conditioning_mask(_in_crop(covered, path, pad), _shape(contract), contract.dilation)
+        old = _in_crop(self._product[first : last + 1], path, pad)
+        yield Stretch(first, last, self._view(path, pad), holes, old)
 
     def _path(self, first: int, last: int) -> tuple[CropPath, tuple[int, int], bool]:
         """A crop at the work size, the padding (right and left, below and above) that it needs, and whether it holds
@@ -276,6 +279,12 @@ class _Planner:
         corners = (path.corners - pad) * self._factor + full_pad
         crop_size = float(path.crop_size[0] * self._factor[0]), float(path.crop_size[1] * self._factor[1])
         return View(CropPath(corners, crop_size, path.size), full_pad)
+
+
+def _in_crop(regions: Region, path: CropPath, pad: tuple[int, int]) -> Region:
+    """What of regions, (F, h, w), a crop shows, (F, window height, window width)."""
+    coverage = [np.where(frame, np.uint8(255), np.uint8(0)) for frame in _pad(regions, pad)]
+    return product_mask(np.stack([path.cut(frame, place) for place, frame in enumerate(coverage)]))
 
 
 def _shape(contract: MaskContract) -> MaskShape:

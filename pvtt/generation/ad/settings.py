@@ -31,8 +31,8 @@ class AdSettings(Record):
     prompt: str = ""
     seed: int = Field(default=0, ge=0)
     steps: int | None = Field(default=None, ge=1)  # of the sampler
-    product_guidance: float | None = Field(default=None, ge=0)  # 1 takes the photos as they are
-    text_guidance: float | None = Field(default=None, ge=0)
+    product_guidance: float | None = Field(default=None, ge=0, allow_inf_nan=False)  # 1 takes the photos as they are
+    text_guidance: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     strength: float | None = Field(default=None, gt=0, le=1)  # noise to start from; below 1 the photo pasted in gets it
     frames: int | None = Field(default=None, ge=5)  # of a window, 4n+1
     shots: tuple[int, ...] | None = None  # numbers from 1: which to generate in; None: those that show the product

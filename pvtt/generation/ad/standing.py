@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pvtt.encoding.crop import bounding_box
-from pvtt.media.arrays import Region
+from pvtt.media.arrays import FrameRegion, Region
 
 PLACE_REACH_S = 0.5  # a place is on the straight line through the frames this near, the nearest of which count most
 SIZE_REACH_S = 1.0  # the same of a size: a product that breathes is seen sooner than one that is late
@@ -31,7 +31,7 @@ class Standing:
     Args:
         middle: Of its box from left to right, (F,).
         ground: Its box's lower edge, (F,).
-        size: Its box's diagonal, in heights of a pixel, (F,).
+        size: The diameter of the smallest circle around it, in heights of a pixel, (F,).
         shown: The numbers of the frames that show it, (n,).
         whole: Whether these show all of it, (n,).
         pixel_aspect: Width of a pixel over its height.
@@ -49,7 +49,7 @@ class Standing:
         frame.
 
         Args:
-            sides: Width and height of a box, in diagonals of the old one, (2,).
+            sides: Width and height of a box, in sizes of the old product, (2,).
         """
         wide, high = self.size * sides[0] / self.pixel_aspect, self.size * sides[1]
         edges = [self.middle - wide / 2, self.ground - high, self.middle + wide / 2, self.ground]
@@ -70,18 +70,40 @@ def follow(product: Region, frame_size: tuple[int, int], pixel_aspect: Fraction,
     boxes = np.array([bounding_box(product[index]) for index in shown], np.float64)
     at_border = np.concatenate([boxes[:, :2] <= 0, boxes[:, 2:] >= (width, height)], axis=1)
     whole = np.asarray(~at_border.any(axis=1), np.bool_)
+    factor = np.array([frame_size[0] / width, frame_size[1] / height])
+    seen = factor * (float(pixel_aspect), 1.0)
+    sizes = np.array([diameter(product[index], seen) for index in shown])
     sides = boxes[:, 2:] - boxes[:, :2]
     if whole.sum() >= MIN_WHOLE:
         sides = np.stack([np.interp(shown, shown[whole], axis[whole]) for axis in sides.T], axis=1)
         boxes = _completed(boxes, at_border, sides)
-    factor = np.array([frame_size[0] / width, frame_size[1] / height])
-    extents = sides * factor * (float(pixel_aspect), 1.0)
+        sizes = np.interp(shown, shown[whole], sizes[whole])
     reaches = [max(1, round(seconds * rate)) for seconds in (PLACE_REACH_S, PLACE_REACH_S, SIZE_REACH_S)]
-    tracks = ((boxes[:, 0] + boxes[:, 2]) / 2 * factor[0], boxes[:, 3] * factor[1], np.hypot(*extents.T))
+    tracks = ((boxes[:, 0] + boxes[:, 2]) / 2 * factor[0], boxes[:, 3] * factor[1], sizes)
     middle, ground, size = (
         smooth(shown, track, num_frames, reach) for track, reach in zip(tracks, reaches, strict=True)
     )
     return Standing(middle, ground, size, shown, whole, float(pixel_aspect))
+
+
+def diameter(region: FrameRegion, scale: Floats) -> float:
+    """Of the smallest circle around a region, (H, W), that is not empty.
+
+    It is what a picture tells of the sphere around a product. A box's diagonal is half as long again where the product
+    is round: a bottle in a ring's place became a half larger than the ring.
+
+    Args:
+        region: True where the product is.
+        scale: Width and height of a pixel, (2,).
+    """
+    import cv2
+
+    rows = np.flatnonzero(region.any(axis=1))
+    left = region[rows].argmax(axis=1)
+    right = region.shape[1] - region[rows, ::-1].argmax(axis=1)
+    corners = [(column, row + down) for column in (left, right) for row, down in ((rows, 0), (rows, 1))]
+    points = np.concatenate([np.stack(corner, axis=1) for corner in corners]) * scale
+    return 2 * float(cv2.minEnclosingCircle(points.astype(np.float32))[1])
 
 
 def _completed(boxes: Floats, at_border: npt.NDArray[np.bool_], sides: Floats) -> Floats:

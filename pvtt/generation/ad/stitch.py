@@ -6,6 +6,7 @@ window, and blended over a feathered edge that lies inside the hole, at the temp
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +16,15 @@ import numpy.typing as npt
 from pvtt.encoding.crop import CropPath
 from pvtt.generation.composite import composite
 from pvtt.media.arrays import Frame, FrameRegion, Region, Video
+
+# Of the window's short side around each product: as much as holes are dilated by, so that no old outline is left; and
+# as much as is feathered, so that the template's shadow comes up to the new one.
+OLD_MARGIN, NEW_MARGIN = 0.03, 0.015
+BORDER = 0.02  # of the short side: how far outside a hole its border's colours are taken
+SOFT = 0.01  # of the short side: how softly what is the product's and what is the backdrop's go over into each other
+TINY = 1e-6
+
+Picture = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -109,9 +119,75 @@ class View:
         return scale, (self.path.corners[place] * scale).clip(0, scaled - size)
 
 
-def match_colours(made: Video, pixels: Video, holes: Region) -> Video:
-    """The window's own pixels with what was made in the holes, its colours moved to those around them."""
-    return composite(made, pixels, holes, feather=0)
+def match_colours(made: Video, pixels: Video, holes: Region, product: Region | None = None) -> Video:
+    """The window's own pixels with what was made in the holes, its colours moved to those around them.
+
+    Args:
+        made: (F, H, W, 3).
+        pixels: The window, (F, H, W, 3).
+        holes: (F, H, W).
+        product: Where the new product is, (F, H, W): it is moved near the border alone, the backdrop all the way, so
+            that a shadow that ends at the border goes on to the product. None: all is moved near the border alone.
+    """
+    near = composite(made, pixels, holes, feather=0)
+    if product is None:
+        return near
+    frames = zip(near, made, pixels, holes, _widened(product, NEW_MARGIN), strict=True)
+    return np.stack([_with_backdrop(*frame) for frame in frames])
+
+
+def _with_backdrop(near: Frame, made: Frame, pixels: Frame, hole: FrameRegion, product: FrameRegion) -> Frame:
+    """A frame, (H, W, 3), whose backdrop in the hole is moved to the colours at the hole's border."""
+    if not hole.any() or hole.all():
+        return near
+    border = _widened(hole[None], BORDER)[0] & ~hole
+    difference = np.asarray((pixels.astype(np.float32) - made) * border[..., None], np.float32)
+    moved = made + _filled(difference, border.astype(np.float32))
+    soft = cv2.GaussianBlur(product.astype(np.float32), (0, 0), SOFT * min(hole.shape))[..., None]
+    mixed = (near * soft + moved * (1 - soft)).round().clip(0, 255).astype(np.uint8)
+    return np.where(hole[..., None], mixed, pixels)
+
+
+def _filled(values: Picture, weight: Picture) -> Picture:
+    """Values, (h, w, 3), that are known where the weight, (h, w), is 1: smooth everywhere.
+
+    Pull and push (Gortler et al. 1996, *The Lumigraph*): the picture is halved until all is known, then each size fills
+    what the one above leaves open.
+    """
+    height, width = weight.shape
+    if min(height, width) <= 2:
+        total = max(float(weight.sum()), TINY)
+        mean = (values * weight[..., None]).sum(axis=(0, 1)) / total
+        return np.broadcast_to(mean, values.shape).astype(np.float32)
+    size = ((width + 1) // 2, (height + 1) // 2)
+    sums, weights = (
+        np.asarray(cv2.resize(cv2.GaussianBlur(one, (5, 5), 1.0), size, interpolation=cv2.INTER_AREA), np.float32)
+        for one in (values * weight[..., None], weight)
+    )
+    known = np.asarray(sums / np.maximum(weights, TINY)[..., None], np.float32)
+    above = _filled(known, np.asarray(np.minimum(1, 4 * weights), np.float32))
+    pushed = cv2.resize(above, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(values * weight[..., None] + pushed * (1 - weight[..., None]), np.float32)
+
+
+def changed_region(hole: Region, old: Region, new: Region) -> Region:
+    """What of a window's hole comes back into the film: both products and a margin, (F, H, W).
+
+    A hole is as coarse as those of the training, and has room for whatever side the product shows. Around both products
+    the template's own pixels are right, with the shadow that lies there, and a model's are not.
+
+    Args:
+        hole: Where was generated, (F, H, W).
+        old: Where the old product is.
+        new: Where the photo in its place is.
+    """
+    return hole & (_widened(old, OLD_MARGIN) | _widened(new, NEW_MARGIN))
+
+
+def _widened(regions: Region, margin: float) -> Region:
+    radius = math.ceil(margin * min(regions.shape[1:]))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return np.stack([cv2.dilate(one.astype(np.uint8), disc) > 0 for one in regions])
 
 
 def box_of(region: FrameRegion) -> tuple[int, int, int, int] | None:

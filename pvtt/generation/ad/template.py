@@ -98,7 +98,8 @@ def read_template(path: Path) -> Template:
         MissingCodecError: This machine cannot decode it.
     """
     if not path.is_file():
-        raise MissingInputError(f"the template {path} does not exist", "give --template the file of a film")
+        fault = "is a folder: --templates takes many films" if path.is_dir() else "does not exist"
+        raise MissingInputError(f"the template {path} {fault}", "give --template the file of a film")
     try:
         return _read(path)
     except VideoError as error:

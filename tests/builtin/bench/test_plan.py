@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
-from pvtt.builtin.bench.plan import FULL, MIN_CONTRAST, SMALL, contrast, plan_triplet, plans
+from pvtt.builtin.bench.build import read_hashes
+from pvtt.builtin.bench.plan import FULL, MIN_CONTRAST, SMALL, contrast, plan_sha256, plan_triplet, plans
 from pvtt.builtin.bench.products import FORMS, MATERIALS, NAMESPACE, PER_TRIPLET, new_product
 from pvtt.builtin.shop.catalog import NAMESPACE as SHOP
 from pvtt.builtin.shop.catalog import catalog
@@ -89,3 +91,19 @@ def test_a_triplet_follows_from_its_number() -> None:
     first = plan_triplet(5)
     plan_triplet.cache_clear()
     assert plan_triplet(5) == first
+
+
+def test_all_are_planned_as_published_on_every_machine() -> None:
+    published = read_hashes().plans
+    assert published == {plan.name: plan_sha256(plan) for plan in plans(False)}
+    assert len(published) == FULL
+
+
+def test_a_plans_hash_is_of_all_that_is_rendered_and_not_of_a_numbers_last_digits() -> None:
+    plan = plan_triplet(5)
+    first, *others = plan.film.shots
+    for change in ({"fill": first.fill + 0.01}, {"scene": replace(first.scene, seed=1)}, {"num_frames": 1}):
+        film = replace(plan.film, shots=(replace(first, **change), *others))
+        assert plan_sha256(replace(plan, film=film)) != plan_sha256(plan)
+    film = replace(plan.film, shots=(replace(first, fill=first.fill * (1 + 1e-15)), *others))
+    assert plan_sha256(replace(plan, film=film)) == plan_sha256(plan)

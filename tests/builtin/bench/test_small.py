@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from pvtt.bench.sets import SHIPPED, Pixels, read_bench
-from pvtt.builtin.bench.build import HASHES, build, differing, film_shots, read_hashes
+from pvtt.builtin.bench.build import HASHES, build, differing, film_shots, planned_otherwise, read_hashes
 from pvtt.builtin.bench.plan import HEIGHT, SMALL, WIDTH, plan_triplet, plans
+from pvtt.builtin.bench.publish import hashes_of
 from pvtt.builtin.shop.render import Renderer
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.media.video import probe
@@ -87,7 +88,19 @@ def test_a_build_keeps_what_is_there_and_lists_it(tmp_path: Path) -> None:
     bench = build(folder, is_small=True, jobs=1, numbers=[SHORTEST])  # needs no renderer
     assert bench.triplets == (plan_triplet(SHORTEST).name,)
     assert not differing(bench, read_hashes())
+    assert not planned_otherwise(bench, read_hashes())
     assert read_bench(folder).bench == bench
+    other = bench.model_copy(update={"plans": dict.fromkeys(bench.plans, "0" * 64)})
+    assert planned_otherwise(other, read_hashes()) == [*bench.triplets]
+
+
+def test_what_is_published_are_all_plans_and_the_files_that_are_there(tmp_path: Path) -> None:
+    with pytest.raises(PvttError, match="has no triplet of the bench"):
+        hashes_of(tmp_path)
+    made = hashes_of(copied(SHORTEST, tmp_path))
+    assert made.plans == read_hashes().plans
+    assert made.triplets == (plan_triplet(SHORTEST).name,)
+    assert not differing(made, read_hashes())
 
 
 @pytest.mark.proof  # shop/test_render.py is the smaller version

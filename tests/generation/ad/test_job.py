@@ -361,6 +361,7 @@ FILMS = {
     "no pictures": (lambda path: _write_sound(path), VideoError, "no moving picture"),
     "template too large": (lambda path: _write_8k(path), AdError, "is 7680×4320, and a template at most"),
     "missing": (lambda path: None, MissingInputError, "does not exist"),
+    "folder": (lambda path: path.mkdir(), MissingInputError, "is a folder: --templates takes many"),
     "no product": (
         lambda path: write_film(path, np.full((14, 128, 192, 3), 128, np.uint8)), AdError, "no product was found",
     ),
@@ -401,8 +402,13 @@ def test_a_photo_of_nothing_and_a_missing_one_are_named(ad: Ad, tmp_path: Path) 
     cv2.imwrite(str(tmp_path / "nothing.png"), np.full((200, 200, 3), 200, np.uint8))
     with pytest.raises(PvttError, match=r"nothing\.png: nothing stands out"):
         pvtt.generate(ad.template, [tmp_path / "nothing.png"], tmp_path / "new.mp4", model=ad.model)
-    with pytest.raises(MissingInputError, match="does not exist"):
-        pvtt.generate(ad.template, [tmp_path / "none.png"], tmp_path / "new.mp4", model=ad.model)
+    (tmp_path / "text.jpg").write_text("no picture")
+    with pytest.raises(AdError, match=r"^\S+text\.jpg: cannot identify image file") as raised:
+        pvtt.generate(ad.template, [tmp_path / "text.jpg"], tmp_path / "new.mp4", model=ad.model)
+    assert raised.value.reason == "bad_photo"
+    for name, says in (("none.png", "does not exist"), ("", "is a folder")):
+        with pytest.raises(MissingInputError, match=says):
+            pvtt.generate(ad.template, [tmp_path / name], tmp_path / "new.mp4", model=ad.model)
     with pytest.raises(PvttError, match="no photo"):
         pvtt.generate(ad.template, [], tmp_path / "new.mp4", model=ad.model)
 
@@ -415,9 +421,16 @@ def test_a_target_that_cannot_be_written_is_found_out_before_the_work(ad: Ad, tm
         (tmp_path / "new.gif", PvttError, "is no name of a film"),
         (ad.template, PvttError, "would be overwritten"),
         (Path("/sys/new.mp4"), StorageError, "/sys/new.mp4"),
+        (Path("/proc/new.mp4"), PvttError, r"/proc/new\.mp4 cannot be written"),
     ):
         with pytest.raises(kind, match=says):
             pvtt.generate(ad.template, ad.photos, output, model=ad.model)
+
+
+def test_a_disk_that_is_full_in_mid_film_is_named_and_nothing_is_left(ad: Ad, full_disk: Path) -> None:
+    with pytest.raises(StorageError, match=r"no space left .*new\.mp4"):
+        pvtt.generate(ad.template, ad.photos, full_disk / "new.mp4", model=ad.model, prompt="a blue box", seed=3)
+    assert list(full_disk.iterdir()) == []
 
 
 def test_a_missing_model_is_named(ad: Ad, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_the_photo_stands_where_the_old_product_does_and_is_as_large() -> None:
         old = bounding_box(masks[frame] > 127)
         assert (left + right) / 2 == pytest.approx((old[0] + old[2]) / 2, abs=2)
         assert bottom == pytest.approx(old[3], abs=3)
-        assert np.hypot(right - left, bottom - top) == pytest.approx(np.hypot(61, 61), rel=0.06)
+        assert np.hypot(right - left, bottom - top) == pytest.approx(61, rel=0.06)  # the disc's diameter
 
 
 def test_a_frame_is_the_same_in_each_window_that_has_it() -> None:

@@ -12,6 +12,7 @@ import pytest
 from pvtt.errors import PvttError
 from pvtt.generation.ad.region import ShotPlan, plan_shot, windows_of
 from pvtt.generation.ad.settings import ModelFormat
+from pvtt.generation.ad.stitch import changed_region, match_colours
 from pvtt.media.arrays import Region, Rgba
 from pvtt.models.contracts import Contracts
 from tests.generation.ad.films import PARAMS, disc_shot, noise, swinging
@@ -56,6 +57,47 @@ def test_the_region_covers_the_old_product_and_keeps_to_it_in_the_frame() -> Non
             assert (result[~region] == frames[index][~region]).all()
             assert region.mean() < 0.7
             assert (result[cv2.erode(region.astype(np.uint8), np.ones((9, 9))) > 0] == 255).all()
+
+
+def test_of_a_hole_what_is_around_both_products_comes_back() -> None:
+    hole, old, new = np.zeros((3, 1, 32, 48), np.bool_)
+    hole[0, 4:28, 4:44] = True
+    old[0, 10:20, 10:20] = True
+    new[0, 6:20, 24:28] = True
+    changed = changed_region(hole, old, new)
+    assert (changed | ~old).all()
+    assert (changed | ~new).all()
+    assert not (changed & ~hole).any()
+    assert 1.2 < changed.sum() / (old | new).sum() < 2
+    assert not changed[0, 22:].any()  # where a shadow lies
+    assert not changed_region(np.zeros_like(hole), old, new).any()
+
+
+def test_a_shadow_that_ends_at_the_hole_goes_on_to_the_product_and_the_product_stays() -> None:
+    pixels = np.full((1, 64, 96, 3), 200, np.uint8)
+    pixels[0, 40:] = 90  # a floor in shadow
+    hole, product = np.zeros((2, 1, 64, 96), np.bool_)
+    hole[0, 16:60, 20:76] = product[0, 20:56, 40:56] = True
+    made = np.full_like(pixels, 200)  # of a model that draws no shadow
+    made[product] = (30, 60, 200)
+    plain, matched = (match_colours(made, pixels, hole, one) for one in (None, product))
+    floor = np.s_[0, 48:56, 28:34]
+    assert plain[floor].mean() > 120
+    assert matched[floor].mean() == pytest.approx(90, abs=6)
+    assert np.abs(matched[0, 24:52, 46:50].astype(int) - (30, 60, 200)).max() < 12
+    assert (matched[~hole] == pixels[~hole]).all()
+    assert np.abs(matched[0, 18:24, 22:26].astype(int) - 200).max() < 12  # the wall in the light
+
+
+def test_a_stretch_knows_where_the_old_product_is_in_its_crop() -> None:
+    _, masks = disc_shot(200, num_frames=13)
+    (stretch,) = plan(masks > 127, (192, 128)).stretches
+    assert stretch.view is not None
+    assert (stretch.holes | ~stretch.old).all()
+    for place, old in enumerate(stretch.old):
+        region = stretch.view.region((192, 128), place, old)
+        shown = masks[place] > 127
+        assert (region & shown).sum() / (region | shown).sum() > 0.85  # at a quarter of the pixels
 
 
 def test_a_crop_put_back_lies_where_it_was_cut() -> None:
