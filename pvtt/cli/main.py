@@ -13,9 +13,9 @@ import click
 
 from pvtt.cli.stage import stage_command
 from pvtt.errors import PvttError, first_line
+from pvtt.files.heap import keep_freed_memory
 from pvtt.files.own_code import run_own_code
 from pvtt.files.storage import storage_fault
-from pvtt.files.heap import keep_freed_memory
 from pvtt.files.threads import set_thread_policy
 from pvtt.files.workspace import find_workspace
 from pvtt.stages.all import STAGES, find_stage
