@@ -25,8 +25,8 @@ from tests.tiny_wan import build_tiny_base
 
 PRODUCTS = ("JEWE001", "JEWE002", "JEWE003", "JEWE004", "JEWE005", "JEWE006")  # three to learn from
 NUM_PHOTOS = 3
-ON_SLURM = {"clip": "map", "segment": "map", "photos": "map", "encode": "map", "evaluate": "map"}
-AS_ONE_JOB = {"train_stage1": "run", "train_stage2": "run"}
+IN_SHARDS = ("clip", "segment", "photos", "validate_looks", "encode", "evaluate")
+AS_ONE_JOB = ("train_stage1", "train_stage2")
 # What the profile has otherwise. Limits of segment: a random mask is no product's.
 REDUCED: dict[str, dict[str, Any]] = {
     "clip": {"min_short_side": 480, "width": 240, "height": 160, "fps": 8.0},
@@ -107,7 +107,9 @@ def test_the_poc_profile_from_crawl_to_report_over_slurm(
     assert "report.html" in said
 
     sent = Ledger(checkout / ".pvtt" / "slurm" / "jobs.sqlite").submissions()
-    assert {each.stage: each.kind for each in sent} == ON_SLURM | AS_ONE_JOB
+    assert {each.stage: each.kind for each in sent} == dict.fromkeys(IN_SHARDS, "map") | dict.fromkeys(
+        AS_ONE_JOB, "run"
+    )
     assert {each.state for each in sent} == {"done"}
     masks = (checkout / "outs" / "segment" / "masks.jsonl").read_text().splitlines()
     assert {json.loads(line)["segmenter"] for line in masks} == {"grounding-dino-1+sam2-1"}

@@ -113,7 +113,7 @@ def load_profile(path: Path, parts: Mapping[str, Literal["stages", "runs"] | Non
 
     Args:
         path: The YAML file.
-        parts: Every stage, with the part that may name it; None: it sends no job.
+        parts: Every stage, with the part that may name it; None: neither may.
 
     Raises:
         MissingInputError: There is no such file; names those beside it.
@@ -152,7 +152,8 @@ def _unread(path: Path, part: str, name: str, right: str | None) -> ParamsError:
     """The error of a stage's resources that stand where nothing reads them."""
     if right is None:
         return ParamsError(
-            f"{path}: {part}.{name}: {name} sends no job, it works where it is started", "leave it out of the profile"
+            f"{path}: {part}.{name}: {name} has no resources of its own, so nothing would read this",
+            "leave it out of the profile; what it sends besides takes `shards`",
         )
     how = "shards" if right == "stages" else "one job"
     known = ShardResources if right == "stages" else JobResources

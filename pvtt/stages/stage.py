@@ -55,7 +55,7 @@ class Stage:
 
     @property
     def profile_part(self) -> Literal["stages", "runs"] | None:
-        """The part of a Slurm profile that may name it: `runs` for one job, `stages` for shards, None for no job."""
+        """The part of a Slurm profile that may name it: `runs` for one job, `stages` for shards, else None."""
         if self.work is None:
             return None
         return "runs" if self.distributed else "stages"

@@ -37,7 +37,7 @@ def test_h800_asks_for_whole_nodes_of_eight_gpus(project_root: Path) -> None:
         ("runs: {evaluate: {minute: 1}}", "runs.evaluate.minute: .*; the nearest name is minutes"),
         ("runs: {evaluate: {minutes: 1}}", "runs.evaluate: evaluate works in shards, so nothing would read this"),
         ("stages: {train_stage1: {minutes: 1}}", "stages.train_stage1: train_stage1 works in one job"),
-        ("stages: {report: {minutes: 1}}", "stages.report: report sends no job"),
+        ("stages: {report: {minutes: 1}}", "stages.report: report has no resources of its own"),
         ("stages: {clip: {memory: 1}}", "stages.clip.memory: .*; the nearest name is memory_gb"),
         ("reservations: urgent", "reservations: .*; the nearest name is reservation"),
         ('comment: "one\\nuid"', "comment: String should match pattern"),
