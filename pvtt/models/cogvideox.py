@@ -58,7 +58,7 @@ class CogVideoXProductBlock(CogVideoXBlock):
         """Its half of a part."""
         return cast(BlockPart, self.parts[name])
 
-    def project(self, normed: Tensor, turns: tuple[Tensor, Tensor], num_text: int) -> tuple[Tensor, Tensor, Tensor]:
+    def project(self, normed: Tensor, turns: tuple[Tensor, ...], num_text: int) -> tuple[Tensor, Tensor, Tensor]:
         """Attention's queries, keys and values of text and patches (B, T + P, D), each (B, heads, T + P, D / heads)."""
         attention = self.attn1
         heads = [layer(normed).unflatten(2, (attention.heads, -1)).transpose(1, 2) for layer in self._layers]
