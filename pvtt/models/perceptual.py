@@ -87,7 +87,8 @@ class _MaxPool(torch.nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) → their maxima, (N, C, H', W')."""
         windows = features.unfold(2, self._size, self._stride).unfold(3, self._size, self._stride)
-        return windows.amax((-1, -2))
+        maxima: Tensor = windows.amax((-1, -2))
+        return maxima
 
 
 def pool_in_order(network: torch.nn.Module) -> None:
