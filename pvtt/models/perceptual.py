@@ -96,7 +96,10 @@ def pool_in_order(network: torch.nn.Module) -> None:
     for parent in list(network.modules()):
         for name, child in parent.named_children():
             if isinstance(child, torch.nn.MaxPool2d):
-                setattr(parent, name, _MaxPool(int(child.kernel_size), int(child.stride)))
+                size, stride = child.kernel_size, child.stride
+                assert isinstance(size, int)  # as all of torchvision's are
+                assert isinstance(stride, int)
+                setattr(parent, name, _MaxPool(size, stride))
 
 
 NETWORKS: Mapping[str, Callable[[Path, str, torch.device], FrameDistance]] = {
