@@ -27,6 +27,7 @@ Shapes are written with the same letters in encoding, models, training and gener
     L   image tokens of a view                      Dp  width of an image token
     M   DINOv2's tokens of a view                   Dd  width of one of them
     K   product tokens, which the views' tokens are condensed to
+    Dm  width of a time embedding that modulates blocks
 
 A mask packed to latent time has 4 channels, one for each of the frames that a latent frame stands for; a region has 1.
 """

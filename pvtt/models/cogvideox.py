@@ -90,7 +90,7 @@ class CogVideoXProductBlock(CogVideoXBlock):
         Args:
             hidden_states: Video patches, (B, P, D).
             encoder_hidden_states: Text, (B, T, D).
-            temb: The time, (B, E).
+            temb: The time, (B, Dm).
             turns: Cosines and sines of the patches' places, (P, D / heads) each; empty where these are added instead.
             states: What its parts were given by the model or the block before; those without are left out.
             return_attention: Also return the attention on the product, (B, P) of each part that has one.
@@ -138,7 +138,7 @@ class CogVideoXProductBlock(CogVideoXBlock):
 
         Args:
             tokens: (B, R, D).
-            modulation: The time 0, (1, E).
+            modulation: The time 0, (1, Dm).
             turns: Cosines and sines of their places, (R, D / heads) each.
             key_mask: True where a patch may be attended to, (B, R).
 
@@ -366,7 +366,7 @@ class CogVideoXProductTransformer(CogVideoXTransformer3DModel):
         return torch.ones(shape, device=device), torch.zeros(shape, device=device)
 
     def modulation_at_zero(self, text: Tensor) -> Tensor:
-        """The time at noise level 0, (1, E)."""
+        """The time at noise level 0, (1, Dm)."""
         return self._time(text.new_zeros(1, dtype=torch.long), text.dtype)
 
     def _time(self, steps: Tensor, dtype: torch.dtype) -> Tensor:

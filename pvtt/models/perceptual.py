@@ -85,7 +85,7 @@ class _MaxPool(torch.nn.Module):
         self._size, self._stride = size, stride
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (N, C, H, W) → their maxima, (N, C, H', W')."""
+        """Features (N, C, h, w) → the maxima of their windows, smaller by the stride."""
         windows = features.unfold(2, self._size, self._stride).unfold(3, self._size, self._stride)
         maxima: Tensor = windows.amax((-1, -2))
         return maxima

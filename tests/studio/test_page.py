@@ -90,7 +90,7 @@ def middles(browser: Chrome, kind: str) -> list[list[int]]:
             compare.range.value = cut;
             compare.range.dispatchEvent(new Event("input"));
             const {width, height} = compare.canvas;
-            const at = [0.45 * width, 0.33 * height].map(Math.round);
+            const at = [0.43 * width, 0.42 * height].map(Math.round);
             return [...compare.canvas.getContext("2d").getImageData(...at, 1, 1).data.slice(0, 3)];
         }));
         if (kind === "image") look();

@@ -78,7 +78,7 @@ def _licence(inputs: ReportInputs) -> tuple[str | None, str | None]:
     if base in NOT_PERMISSIVE:
         return NOT_PERMISSIVE[base]
     is_free = set(licences_of(inputs)) <= ASKS_NOTHING
-    return (None, None) if is_free else ("that-of-its-data", "../data/README.md")
+    return (None, None) if is_free else ("that-of-its-data", None)
 
 
 def _base(inputs: ReportInputs) -> str | None:
