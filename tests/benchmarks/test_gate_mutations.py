@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.promotion.mutation_round import run_round
@@ -13,8 +15,8 @@ from tests.promotion.test_mutations import LEAST_SHARE
 
 
 @pytest.mark.timeout(7200)
-def test_faults_of_the_gate_show_in_its_tests() -> None:
-    caught = run_round(FAULTS, FOLDERS, elsewhere=True).caught
+def test_faults_of_the_gate_show_in_its_tests(tmp_path: Path) -> None:
+    caught = run_round(FAULTS, FOLDERS, tmp_path / "round", elsewhere=True).caught
     missed = [str(fault.mutation) for fault, test in caught.items() if test is None]
     modules = {(fault.mutation.package, fault.mutation.module) for fault in FAULTS}
     print(

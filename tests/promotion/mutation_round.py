@@ -63,12 +63,16 @@ class MutationRound:
         return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=keep))
 
 
-def run_round(faults: Sequence[Fault], paths: Sequence[str], *, elsewhere: bool = False) -> MutationRound:
+def run_round(
+    faults: Sequence[Fault], paths: Sequence[str], scratch: Path, *, elsewhere: bool = False
+) -> MutationRound:
     """Plant each fault and run the tests at `paths`, in this process.
 
     Args:
         faults: To plant.
         paths: Files and folders below the project.
+        scratch: A folder for the tests, which is not there yet: pytest would else clear up what earlier runs left in
+            the common one, for minutes.
         elsewhere: As of `MutationRound`.
 
     Raises:
@@ -77,7 +81,9 @@ def run_round(faults: Sequence[Fault], paths: Sequence[str], *, elsewhere: bool 
     done = MutationRound(faults, elsewhere=elsewhere)
     off = [word for name in OFF for word in ("-p", f"no:{name}")]
     options = ["-q", "--no-header", "--capture=no", "-m", "not proof", "--override-ini=timeout=0", *off]
-    code = pytest.main([f"--rootdir={ROOT}", *options, *(str(ROOT / path) for path in paths)], plugins=[done])
+    code = pytest.main(
+        [f"--rootdir={ROOT}", f"--basetemp={scratch}", *options, *(str(ROOT / path) for path in paths)], plugins=[done]
+    )
     assert code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED), code
     assert not done.broken, f"without a fault: {done.broken}"
     assert len(done.caught) == len(faults)
