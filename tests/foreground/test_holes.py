@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from pvtt import builtin
 from pvtt.foreground.holes import carve_holes, foreground
+from pvtt.foreground.saliency import saliency
 from pvtt.media.arrays import Frame, SoftMask
 
 
@@ -43,6 +48,33 @@ def test_a_shadow_inside_the_ring_belongs_to_the_hole() -> None:
         np.uint8
     )
     assert iou(carve_holes(image, filled), exact) > 0.9
+
+
+SHOP = Path(builtin.__file__).parent / "shop" / "site" / "media"
+
+
+@pytest.mark.parametrize(
+    ("photo", "middle"),
+    [
+        ("JEWE017/photo-1.jpg", (286, 310)),  # a ring before a pattern
+        ("JEWE002/photo-1.jpg", (281, 303)),  # a chain of the backdrop's colour
+        ("JEWE026/photo-2.jpg", (289, 303)),  # a bangle, grey before grey
+    ],
+)
+def test_the_inside_of_a_photographed_ring_is_opened(photo: str, middle: tuple[int, int]) -> None:
+    image = np.asarray(Image.open(SHOP / photo))
+    x, y = middle
+    assert saliency(image)[y - 30 : y + 30, x - 30 : x + 30].min() > 0.5
+    assert foreground(image)[y - 30 : y + 30, x - 30 : x + 30].max() == 0
+
+
+@pytest.mark.parametrize("light", [0.5, 0.65])
+def test_a_darker_side_of_a_product_in_the_backdrops_colour_is_kept(light: float) -> None:
+    image, mask = backdrop(), np.zeros((240, 320), np.float32)
+    image[60:200, 110:210] = (30, 90, 60)
+    image[90:170, 130:190] = image[90:170, 10:70] * light
+    mask[60:200, 110:210] = 1.0
+    np.testing.assert_array_equal(carve_holes(image, mask), mask)
 
 
 @pytest.mark.parametrize("label", [(250, 250, 245), (40, 60, 160)], ids=["white", "blue"])

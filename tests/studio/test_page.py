@@ -140,9 +140,8 @@ def test_an_ad_is_made_on_the_page(running: Running, browser: Chrome) -> None:
     click(browser, "#shots label:nth-of-type(2)")
     click(browser, "#wrong button")
     wait_for(lambda: "shot 2" in "".join(texts(browser, "#picture .note")), "the second shot's frame")
-    wait_for(
-        lambda: browser.execute_script("return document.querySelector('pvtt-place img').naturalWidth"), "its picture"
-    )
+    picture = "return document.querySelector('pvtt-place img')?.naturalWidth"  # the element is put in a moment later
+    wait_for(lambda: browser.execute_script(picture), "its picture")
     stage = find(browser, "pvtt-place .stage")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", stage)
     wide, high = stage.size["width"], stage.size["height"]
