@@ -20,7 +20,7 @@ from pvtt.files.workspace import Workspace
 from pvtt.items.runner import Item, ItemRejectedError
 from pvtt.media.arrays import Video
 from pvtt.media.framing import fit
-from pvtt.media.video import VideoReader
+from pvtt.media.video import VideoError, VideoReader
 from pvtt.models.text import encode_text
 from pvtt.models.vae import encode_video, to_unit_range
 from pvtt.params.encode import EncodeParams
@@ -104,13 +104,16 @@ def encode_foreign(clip: ForeignClip, directory: Path, params: ForeignParams) ->
     A window is `num_frames` of the film's frames, `frame_stride` apart, each scaled to cover the size and cropped.
 
     Raises:
-        ItemRejectedError: The film is too short.
-        PvttError: It cannot be decoded.
+        ItemRejectedError: The film is too short, or as `VideoError` and `UnshowableError` have it.
+        MissingCodecError: This machine cannot decode it.
     """
     from safetensors.torch import save_file
 
     encoders = load_encoders(clip.base, "vae", None, None)
-    windows = _read_windows(clip.path, params)
+    try:
+        windows = _read_windows(clip.path, params)
+    except VideoError as error:
+        raise ItemRejectedError(error.reason, "; ".join(filter(None, (error.message, error.hint)))) from None
     dtype = getattr(torch, params.dtype)
     with one_thread(), torch.inference_mode(), precision(encoders.vae.device.type, dtype):
         videos = to_unit_range(torch.from_numpy(windows))
@@ -130,7 +133,7 @@ def encode_foreign(clip: ForeignClip, directory: Path, params: ForeignParams) ->
 
 def _read_windows(path: Path, params: ForeignParams) -> Video:
     """(V, F, H, W, 3); the film is decoded twice, so that only what is wanted is held."""
-    with VideoReader(path) as reader:
+    with VideoReader(path, to_bt709=True) as reader:
         num_frames = sum(1 for _ in reader)
     span = (params.num_frames - 1) * params.frame_stride + 1
     room = num_frames - span
@@ -139,7 +142,7 @@ def _read_windows(path: Path, params: ForeignParams) -> Video:
     starts = sorted({room * (2 * number + 1) // (2 * params.variants) for number in range(params.variants)})
     places = [range(start, start + span, params.frame_stride) for start in starts]
     wanted = {place for window in places for place in window}
-    with VideoReader(path) as reader:
+    with VideoReader(path, to_bt709=True) as reader:
         aspect = reader.sample_aspect_ratio
         found = {
             number: fit(frame, aspect, params.width, params.height)

@@ -21,7 +21,8 @@ from pvtt.media.masks import read_masks
 from pvtt.media.video import read_video
 from pvtt.models.vae import TEMPORAL_FACTOR, latent_frames
 from pvtt.params.photos import PhotosParams
-from pvtt.photos.cutout import cut_out, decode
+from pvtt.photos.cutout import cut_out
+from pvtt.photos.decode import as_seen, decode
 
 Array: TypeAlias = npt.NDArray[Any]
 Place: TypeAlias = str | Path
@@ -118,7 +119,11 @@ def read_template(video: VideoLike) -> Video:
         return video
     if not _is_list(video):
         raise _unknown("video", video)
-    return _stack([np.asarray(frame.convert("RGB")) if isinstance(frame, Image.Image) else frame for frame in video])
+    return _stack([_as_frame(frame) if isinstance(frame, Image.Image) else frame for frame in video])
+
+
+def _as_frame(picture: Image.Image) -> Array:
+    return np.asarray(as_seen(picture)[0].convert("RGB"))
 
 
 def read_mask(mask: MaskLike, num_frames: int) -> Array:
@@ -187,8 +192,7 @@ def read_photo(photo: PhotoLike) -> Rgba:
         if isinstance(photo, (str, Path)):
             picture = decode(_file(photo, "photo"))
         else:
-            picture = photo if isinstance(photo, Image.Image) else Image.fromarray(photo)
-            picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+            picture, _ = as_seen(photo if isinstance(photo, Image.Image) else Image.fromarray(photo))
         if picture.mode == "RGBA" and picture.width == picture.height:
             pixels = np.asarray(picture)
             if pixels[..., 3].min() == 0:

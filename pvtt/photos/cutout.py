@@ -11,8 +11,6 @@ import numpy.typing as npt
 from pvtt.foreground.holes import foreground
 from pvtt.foreground.pieces import border_share, pieces
 from pvtt.media.arrays import Frame, FrameRegion, MaskFrame, Rgba, SoftMask
-from pvtt.photos.decode import MAX_SIDE as MAX_SIDE
-from pvtt.photos.decode import decode as decode
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -55,14 +55,20 @@ def decode_photo(path: Path) -> Decoded:
                 num_pixels = image.width * image.height
                 image.draft("RGB", (MAX_SIDE, MAX_SIDE))  # decodes a large JPEG at a fraction of its size
                 image.load()
-                upright, notes = _upright(image)
-                picture, colour_notes = to_srgb(upright)
+                picture, notes = as_seen(image)
                 picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
-                return Decoded(picture, num_pixels, (*notes, *colour_notes))
+                return Decoded(picture, num_pixels, notes)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise_storage_fault(error, path)
         reason = first_line(error).replace(str(path), path.name)
         raise ItemRejectedError("undecodable", f"{path.name}: {reason}") from None
+
+
+def as_seen(image: Image) -> tuple[Image, tuple[str, ...]]:
+    """A picture upright and in sRGB, RGB or RGBA, and `Decoded.notes`. Raises as `pvtt.photos.colour.to_srgb`."""
+    upright, notes = _upright(image)
+    picture, colour_notes = to_srgb(upright)
+    return picture, (*notes, *colour_notes)
 
 
 def _upright(image: Image) -> tuple[Image, tuple[str, ...]]:

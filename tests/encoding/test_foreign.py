@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pvtt.encoding.foreign import ForeignParams, encode_foreign, foreign_items
+from pvtt.encoding.foreign import ForeignParams, _read_windows, encode_foreign, foreign_items
 from pvtt.encoding.foreign_dataset import ForeignDataset
 from pvtt.errors import MissingInputError, PvttError
 from pvtt.files.workspace import Workspace
@@ -18,6 +18,7 @@ from pvtt.models.vae import encode_video, to_unit_range
 from pvtt.records.base import write_jsonl
 from pvtt.records.dataset import FOREIGN_FILE, ForeignSample
 from tests.encoding.samples import tiny_encode_params
+from tests.media.films import chart, write_pictures, yuv_picture
 from tests.scenes import draw_shot
 from tests.tiny_wan import TEXT_DIM, build_tiny_base
 
@@ -80,6 +81,30 @@ def test_windows_lie_evenly_in_the_film_and_cover_the_size(workspace: Workspace,
     assert encode_foreign(portrait.payload, tmp_path, PARAMS).latent_shape == record.latent_shape
     with pytest.raises(ItemRejectedError, match="20 frames, but a window spans 41"):
         encode_foreign(portrait.payload, tmp_path, PARAMS.model_copy(update={"frame_stride": 5}))
+
+
+def test_a_film_is_encoded_in_the_colours_of_bt709_or_refused(workspace: Workspace, tmp_path: Path) -> None:
+    base = build_tiny_base(tmp_path / "base")
+    folder = tmp_path / "wide"
+    folder.mkdir()
+    tags = {"colorspace": 9, "color_range": 1, "color_primaries": 9}
+    pictures = [yuv_picture(chart(), 9, False, 10) for _ in range(20)]
+    write_pictures(folder / "a.mp4", pictures, **tags, color_trc=14)
+    write_pictures(folder / "b.mp4", pictures, **tags, color_trc=16)
+    wide, hdr = foreign_items(Workspace(tmp_path), "wide", base, [])
+    window = _read_windows(wide.payload.path, PARAMS)[0, 0]
+    seen = read_video(wide.payload.path)[0]
+    stored = chart()
+    assert abs(seen.astype(int) - stored).max() > 10
+    for row, column in np.ndindex(2, 4):
+        small, large = (
+            picture[(2 * row + 1) * picture.shape[0] // 4, (2 * column + 1) * picture.shape[1] // 8].astype(int)
+            for picture in (window, seen)
+        )
+        assert abs(small - large).max() <= 2
+    with pytest.raises(ItemRejectedError, match="HDR") as refused:
+        encode_foreign(hdr.payload, tmp_path, PARAMS)
+    assert refused.value.reason == "hdr"
 
 
 def test_the_reader_wants_films_of_the_samples_shape(tmp_path: Path) -> None:

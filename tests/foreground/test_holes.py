@@ -68,6 +68,17 @@ def test_the_inside_of_a_photographed_ring_is_opened(photo: str, middle: tuple[i
     assert foreground(image)[y - 30 : y + 30, x - 30 : x + 30].max() == 0
 
 
+def test_a_ring_of_which_the_network_took_the_inside_is_seen_again() -> None:
+    image = np.asarray(Image.open(SHOP / "JEWE021/photo-2.jpg"))  # braided, before a dark backdrop
+    around = [(284, 467), (397, 185), (284, 134), (148, 163), (89, 298), (162, 420)]  # rows and columns of the braid
+    first = carve_holes(image, saliency(image))
+    assert first[250:330, 250:330].min() > 0.9
+    assert min(first[place] for place in around) < 0.1
+    found = foreground(image)
+    assert found[250:330, 250:330].max() == 0
+    assert min(found[place] for place in around) > 0.99
+
+
 @pytest.mark.parametrize("light", [0.5, 0.65])
 def test_a_darker_side_of_a_product_in_the_backdrops_colour_is_kept(light: float) -> None:
     image, mask = backdrop(), np.zeros((240, 320), np.float32)

@@ -15,6 +15,7 @@ from pvtt.generation.inputs import check_inputs, read_batch, read_mask, read_pho
 from pvtt.media.masks import write_masks
 from pvtt.media.video import read_video, write_video
 from tests.encoding.samples import disc_frames, write_sample
+from tests.photos.profiles import DISPLAY_P3, encoded, matrix_profile
 
 FRAMES, MASKS = disc_frames(9, (200, 40, 40))
 HOLE = MASKS > 127
@@ -36,6 +37,21 @@ def test_a_template_is_a_file_an_array_or_its_frames(tmp_path: Path) -> None:
     pictures = [Image.fromarray(frame) for frame in FRAMES]
     for given in (FRAMES, list(FRAMES), pictures, [picture.convert("RGBA") for picture in pictures]):
         assert (read_template(given) == FRAMES).all()
+
+
+def test_pictures_with_a_profile_or_on_their_side_are_taken_as_they_are_seen() -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6  # the camera was held upright
+    pixels = Image.fromarray(encoded(FRAMES[0].reshape(-1, 3), DISPLAY_P3).reshape(FRAMES[0].shape))
+    picture = pixels.transpose(Image.Transpose.ROTATE_90)
+    picture.info |= {"icc_profile": matrix_profile(*DISPLAY_P3), "exif": turned.tobytes()}
+    assert abs(np.asarray(pixels).astype(int) - FRAMES[0]).max() > 10
+    (frame,) = read_template([picture])
+    assert abs(frame.astype(int) - FRAMES[0]).max() <= 3
+    whole = picture.copy()
+    whole.putalpha(Image.fromarray(np.where(np.indices(picture.size[::-1])[0] < 9, 0, 255).astype(np.uint8)))
+    photo = read_photo(whole.crop((0, 0, min(picture.size), min(picture.size))))
+    assert abs(photo[..., :3].astype(int) - read_template([picture])[0, : len(photo), -len(photo) :]).max() <= 3
 
 
 def test_a_mask_is_a_file_an_array_or_pictures_and_one_stands_for_all_frames(tmp_path: Path) -> None:

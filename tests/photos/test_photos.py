@@ -14,7 +14,8 @@ from pvtt.items.runner import ItemRejectedError
 from pvtt.media.masks import read_mask_frames
 from pvtt.media.video import read_frames
 from pvtt.params.photos import PhotosParams
-from pvtt.photos.cutout import MAX_SIDE, cut_out, decode
+from pvtt.photos.cutout import cut_out
+from pvtt.photos.decode import MAX_SIDE, decode
 from pvtt.photos.doubts import doubts
 from pvtt.photos.prepare import PreparedPhotos, SourcePhoto, SourcePhotos, prepare_photos
 from tests.scenes import draw_shot
