@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from pvtt.errors import PvttError
 from pvtt.models.conditioning.conditions import Conditions
+from pvtt.models.demands import TEXT_TOKENS
 from pvtt.models.transformer import (
     CONDITIONING,
     LATENT_CHANNELS,
@@ -30,8 +31,6 @@ from pvtt.models.transformer import (
 from pvtt.models.vae import TEMPORAL_FACTOR
 
 __all__ = ["ModelMixin", "ProductImageVideoTransformer"]  # diffusers looks for ModelMixin here
-
-TEXT_TOKENS = 512  # diffusers takes what is before the last so many for the picture
 
 
 class ProductImageVideoTransformer(ProductVideoTransformer):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from pvtt.models.demands import unmet_demands
+from pvtt.models.published import is_cogvideox_config
 from pvtt.params.file import Params
 from pvtt.plan.cluster import DISK_BYTES_S, GPUS, Place
 from pvtt.plan.result import Fault, RunPlan, StagePlan
@@ -13,17 +16,26 @@ SHARDING = "infra/accelerate/fsdp2.yaml"
 SHARDING_VARIABLE = "PVTT_ACCELERATE_CONFIG"
 
 
-def faults_of(plan: RunPlan, params: Params, place: Place, whole_fits: bool, forced: bool) -> Iterator[Fault]:
+def faults_of(
+    plan: RunPlan, params: Params, config: Mapping[str, Any], place: Place, whole_fits: bool, forced: bool
+) -> Iterator[Fault]:
     """Why a plan does not fit.
 
     Args:
         plan: The plan so far.
         params: What is to run.
+        config: Of the base's transformer.
         place: Where.
         whole_fits: The state fits on each GPU without being sharded.
         forced: It is sharded whether it fits or not.
     """
     cluster = place.cluster
+    yield from (Fault(*demand) for demand in unmet_demands(config, params.encode))
+    if params.train.attention != "auto" and is_cogvideox_config(config):
+        yield Fault(
+            f"train.attention: {params.train.attention} is for Wan's blocks; a CogVideoX leaves it to torch",
+            "train.attention: auto",
+        )
     for name, settings in (("stage1", params.train.stage1), ("stage2", params.train.stage2)):
         if settings.batch_size % cluster.num_gpus:
             near = math.ceil(settings.batch_size / cluster.num_gpus) * cluster.num_gpus

@@ -150,7 +150,7 @@ def plan_run(
         faults=(),
         notes=(),
     )
-    faults = tuple(faults_of(plan, params, place, whole_fits, forced))
+    faults = tuple(faults_of(plan, params, config, place, whole_fits, forced))
     notes = tuple(notes_of(plan, place, forced))
     return replace(plan, faults=faults, notes=notes)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from pvtt.errors import PvttError
+from pvtt.errors import ParamsError, PvttError
 from pvtt.stages.stage import Stage
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
 
     Raises:
         MissingInputError: There is no dataset, no base model, no image encoder, or no folder of foreign clips.
+        ParamsError: A setting does not fit the base.
         PvttError: The conditioning has `template_frames`, and no sample has a template.
         FailureBudgetError: Too many samples failed; `outs/encode/rejects.jsonl` names them.
     """
@@ -66,7 +67,8 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     from pvtt.items.runner import Item, Outcome, materialise, run_items
     from pvtt.models.conditioning.photo_features import require_dino_encoder, require_image_encoder
     from pvtt.models.contracts import Contracts
-    from pvtt.models.loading import ENCODER_PARTS, require_pipeline
+    from pvtt.models.demands import unmet_demands
+    from pvtt.models.loading import ENCODER_PARTS, read_transformer_config
     from pvtt.models.origin import model_sha256
     from pvtt.records.base import write_jsonl
     from pvtt.records.catalog import REJECTS_FILE
@@ -82,7 +84,8 @@ def run(workspace: Workspace, params: Params, dispatcher: Dispatcher) -> None:
     entries = [*read_entries(validated), *read_transfers(validated).entries]
     _require_templates([entry for entry in entries if entry.track == "reconstruct"], params)
     base = workspace.root / params.model.base
-    require_pipeline(base)
+    for demand in unmet_demands(read_transformer_config(base), params.encode):
+        raise ParamsError(demand.what, f"set {demand.change}")
     networks = [model_sha256(base / part) for part in ENCODER_PARTS]
     if params.encode.image_features != "vae":
         networks.append(model_sha256(require_image_encoder(params.encode.image_encoder)))

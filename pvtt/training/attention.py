@@ -14,7 +14,7 @@ import torch
 
 from pvtt.errors import ParamsError, first_line
 from pvtt.models.bases import ProductTransformer
-from pvtt.models.image_to_video import TEXT_TOKENS
+from pvtt.models.demands import TEXT_TOKENS
 from pvtt.models.transformer import ProductTransformerBlock, ProductVideoTransformer
 from pvtt.params.train import Attention
 

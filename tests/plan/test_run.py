@@ -135,6 +135,29 @@ def test_what_does_not_fit_says_what_to_change(
     assert any(what in fault.what and then in fault.change for fault in plan.faults), plan.faults
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "then"),
+    [
+        ("cogvideox", {"encode": {"text_tokens": 512}}, "encode.text_tokens: 226"),
+        ("cogvideox", {"train": {"attention": "flash"}}, "train.attention: auto"),
+        ("prod", {"model": {"base": "models/wan2.1-i2v-14b"}}, "encode.image_features: clip"),
+        (
+            "prod",
+            {"model": {"base": "models/wan2.1-i2v-14b"}, "encode": {"image_features": "clip", "mask": {"fill": -1}}},
+            "fill: 0",
+        ),
+        (
+            "prod",
+            {"model": {"base": "models/wan2.1-i2v-14b"}, "encode": {"image_features": "clip", "text_tokens": 226}},
+            "tokens: 512",
+        ),
+    ],
+)
+def test_what_a_base_was_not_trained_with_is_refused(name: str, change: dict[str, Any], then: str) -> None:
+    faults = planned(changed(params_of(name), **change), place_of("h800.yaml")).faults
+    assert [fault.change for fault in faults if then in fault.change], faults
+
+
 def test_muon_and_fsdp2_refuse_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PVTT_ACCELERATE_CONFIG", "infra/accelerate/fsdp2.yaml")
     faults = planned(params_of("tiny"), place_of("h800.yaml")).faults

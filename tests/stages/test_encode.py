@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from safetensors.torch import load_file
 
 from pvtt.dispatch.inline import InlineDispatcher
 from pvtt.encoding.photos import read_photo
-from pvtt.errors import MissingInputError, PvttError
+from pvtt.errors import MissingInputError, ParamsError, PvttError
 from pvtt.files.hashing import sha256_file, sha256_tree
 from pvtt.files.workspace import Workspace
 from pvtt.media.arrays import Rgba, Video
@@ -155,9 +156,9 @@ def test_foreign_clips_are_encoded_beside_the_samples_and_leave_these_alone(
     latents = load_file(out / read_foreign(out)[0].path)["latents"]
     assert latents.shape == (2, *read_foreign(out)[0].latent_shape)
     rejects = [(one.item, one.reason, one.failed) for one in read_jsonl(out / "rejects.jsonl", Reject)]
-    assert sorted(rejects) == [("foreign/short.mp4", "too_short", False), ("foreign/torn.mp4", "error", True)]
+    assert sorted(rejects) == [("foreign/short.mp4", "too_short", False), ("foreign/torn.mp4", "not_a_video", False)]
     encode.run(workspace, with_films, InlineDispatcher())
-    assert "encode: 1 of 4 items were new" in capsys.readouterr().err  # the torn one is tried again
+    assert "encode: 0 of 4 items were new" in capsys.readouterr().err
     encode.run(workspace, params, InlineDispatcher())
     assert sha256_tree(out / "samples") == before
 
@@ -194,3 +195,24 @@ def test_missing_dataset_and_base_say_what_to_do(tmp_path: Path, params: Params)
     write_dataset(workspace, [])
     with pytest.raises(MissingInputError, match="models/base does not exist"):
         encode.run(workspace, params, InlineDispatcher())
+
+
+def test_settings_that_the_base_was_not_trained_with_are_told_before_anything_is_encoded(
+    tmp_path: Path, params: Params
+) -> None:
+    workspace = Workspace(tmp_path)
+    write_dataset(workspace, [write_sample(tmp_path)])
+    base = build_tiny_base(tmp_path / "models" / "base")
+    config = base / "transformer" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"image_dim": 8}))
+    clip = params.encode.model_copy(update={"image_features": "clip", "text_tokens": 512})
+    black = clip.model_copy(update={"mask": params.encode.mask.model_copy(update={"fill": -1.0})})
+    for encoded, hint in (
+        (params.encode, "encode.image_features: clip"),
+        (clip.model_copy(update={"text_tokens": 12}), "encode.text_tokens: 512"),
+        (black, "encode.mask.fill: 0"),
+    ):
+        with pytest.raises(ParamsError) as refused:
+            encode.run(workspace, params.model_copy(update={"encode": encoded}), InlineDispatcher())
+        assert hint in str(refused.value.hint)
+    assert not workspace.out("encode").exists()
