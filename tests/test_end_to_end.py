@@ -60,7 +60,11 @@ def clone(project_root: Path, folder: Path, source: Path) -> Path:
 
 
 def run(checkout: Path, *command: str, **environment: str) -> str:
-    """Run this interpreter in a checkout, as a person whose environment names no other checkout would."""
+    """Run this interpreter in a checkout, as a person whose environment names no other checkout would.
+
+    Returns:
+        What it printed, its messages after its output.
+    """
     environment |= {name: value for name, value in os.environ.items() if name not in OF_THIS_RUN}
     environment["PYTHONPATH"] = str(checkout)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
@@ -118,6 +122,11 @@ def test_crawl_to_report_then_nothing_to_do(checkout: Path) -> None:
     second = run(checkout, "flows.pipeline", PVTT_DISPATCH="inline")
     for stage in STAGE_NAMES:
         assert not (f"{stage} " in second and "done  " in second.split(f"{stage} ", 1)[1].splitlines()[0]), second
+    # No Prefect server is needed: the flow brings one, and no word of it is shown.
+    assert (checkout / ".pvtt" / "prefect" / "prefect.db").is_file()
+    assert f"verdict: {decision['verdict']}" in second
+    told = second[second.index("crawl ") :].splitlines()
+    assert [line.split()[0] for line in told] == ["crawl", *STAGE_NAMES], second
 
 
 @pytest.mark.proof  # evaluation/test_places.py is the smaller version

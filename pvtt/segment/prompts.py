@@ -62,7 +62,7 @@ def prompt(text: str, caption: str, category: str) -> str:
 
     Args:
         text: Of the params; without `{product}` it is the prompt as it stands.
-        caption: A clip's: the title, a full stop, and more.
+        caption: A clip's, which begins with what the product is.
         category: Of the product; of a path, such as `Home > Mugs`, the last part.
     """
     if PRODUCT not in text:

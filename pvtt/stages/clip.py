@@ -96,6 +96,7 @@ def _reject(product: Product, done: Done[VideoShots], shot_number: int, shot: Sh
 
 
 def _clip(product: Product, video: MediaFile, number: int, shot: Shot, params: Params) -> Clip:
+    from pvtt.clips.caption import caption_of
     from pvtt.records.clips import Clip
 
     clip_id = f"{number:03d}"
@@ -103,7 +104,7 @@ def _clip(product: Product, video: MediaFile, number: int, shot: Shot, params: P
         product_id=product.product_id,
         clip_id=clip_id,
         category=product.category,
-        caption=" ".join(f"{product.title}. {product.description}".split()).strip(". "),
+        caption=caption_of(product.title, product.description),
         path=f"videos/{product.product_id}_{clip_id}.mp4",
         sha256=str(shot.sha256),
         source_path=video.path,

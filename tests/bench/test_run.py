@@ -111,6 +111,7 @@ def test_the_same_command_keeps_what_is_whole(finished: Path, bench: BenchSet, t
     )
 
 
+@pytest.mark.proof  # of ads, tests/generation/ad/test_job.py and test_batch.py kill a run
 def test_a_killed_run_goes_on_to_the_same_films(finished: Path, bench: BenchSet, tmp_path: Path) -> None:
     drawn = LEARNT_NOTHING[:1]
     words = ["--bench", str(bench.folder), "--contenders", ",".join(drawn), "--only", ONE_SHOT, "--out", "run"]

@@ -153,14 +153,6 @@ def test_order_is_dvc_s(project: Project) -> None:
 class TestByHand:
     """`python -m flows.pipeline`."""
 
-    def test_no_prefect_server_is_needed(self, project: Project) -> None:
-        run = project.python("-m", "flows.pipeline", "--no-ingest")
-
-        assert run.returncode == 0, run.stderr
-        assert "verdict: success" in run.stdout
-        assert len(run.stderr.splitlines()) == len(STAGES), run.stderr  # one line a stage, and nothing else
-        assert (project.workspace.state / "prefect" / "prefect.db").is_file()
-
     def test_an_error_is_two_lines_and_an_exit_code(self, project: Project, prefect_api: str) -> None:
         project.mark("fail", "clip")
 

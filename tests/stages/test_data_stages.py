@@ -63,7 +63,7 @@ def test_clip_numbers_count_all_shots_of_a_products_videos(
     assert [one.num_frames for one in clips] == [12, 12, 14]
     assert clips[1].source_start_s == pytest.approx(18 / FPS)
     assert clips[2].source_path == product.videos[2].path
-    assert clips[0].caption == "Bottle BOTT001. A striped bottle"
+    assert clips[0].caption == "A striped bottle"
     for one in clips:
         assert sha256_file(out / one.path) == one.sha256
         assert read_video(out / one.path).shape == (one.num_frames, 128, 192, 3)

@@ -15,14 +15,15 @@ from pvtt.errors import PvttError
 from pvtt.files.workspace import Workspace
 from pvtt.stages import encode, train_stage1
 from tests.training.samples import PROJECT, tiny_params
-from tests.training.test_train import read_rows
+from tests.training.test_train import read_rows, transformer_weights
 
 
 def test_a_launcher_starts_a_training_as_two_processes(workspace: Workspace) -> None:
     params = tiny_params(steps=2)
     train_stage1.run(workspace, params, InlineDispatcher())
-    alone = read_rows(workspace.out("train_stage1") / "loss.csv")
-    shutil.rmtree(workspace.out("train_stage1"))
+    out = workspace.out("train_stage1")
+    alone, weights = read_rows(out / "loss.csv"), transformer_weights(out / "model")
+    shutil.rmtree(out)
     workspace.params_file.write_text(params.model_dump_json(by_alias=True))
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     ended = subprocess.run(
@@ -35,8 +36,10 @@ def test_a_launcher_starts_a_training_as_two_processes(workspace: Workspace) -> 
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    for row, expected in zip(read_rows(workspace.out("train_stage1") / "loss.csv"), alone, strict=True):
+    for row, expected in zip(read_rows(out / "loss.csv"), alone, strict=True):
         assert row == pytest.approx(expected, rel=1e-4)
+    for name, weight in transformer_weights(out / "model").items():
+        assert (weight - weights[name]).abs().max() < 1e-3, name
 
 
 def test_other_stages_are_no_work_for_processes_that_act_as_one(

@@ -19,7 +19,6 @@ from pvtt.files.workspace import Workspace
 from pvtt.stages import train_stage1
 from pvtt.training.runtime import ACCELERATE_CONFIG, accelerate_for
 from tests.training.samples import PROJECT, tiny_params
-from tests.training.test_train import read_rows, transformer_weights
 
 
 def run_two_processes(module: str, *arguments: str) -> None:
@@ -46,19 +45,6 @@ def run_two_processes(module: str, *arguments: str) -> None:
     for process in processes:
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
-
-
-def test_two_processes_train_as_one(workspace: Workspace) -> None:
-    train_stage1.run(workspace, tiny_params(steps=3), InlineDispatcher())
-    alone = workspace.out("train_stage1")
-    expected, expected_weights = read_rows(alone / "loss.csv"), transformer_weights(alone / "model")
-    shutil.rmtree(alone)
-    run_two_processes("tests.training.run_stage", str(workspace.root), "3")
-    rows = read_rows(alone / "loss.csv")
-    for row, expected_row in zip(rows, expected, strict=True):
-        assert row == pytest.approx(expected_row, rel=1e-4)
-    for name, weight in transformer_weights(alone / "model").items():
-        assert (weight - expected_weights[name]).abs().max() < 1e-3, name
 
 
 def test_sharded_states_become_whole_and_sharded_again() -> None:
