@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from pvtt import builtin
+from pvtt.foreground import holes
 from pvtt.foreground.holes import carve_holes, foreground
 from pvtt.foreground.saliency import saliency
 from pvtt.media.arrays import Frame, SoftMask
@@ -77,6 +78,17 @@ def test_a_ring_of_which_the_network_took_the_inside_is_seen_again() -> None:
     found = foreground(image)
     assert found[250:330, 250:330].max() == 0
     assert min(found[place] for place in around) > 0.99
+
+
+def test_a_product_in_the_backdrops_colour_is_not_lost_by_looking_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, mask = backdrop(), np.zeros((240, 320), np.float32)
+    mask[60:200, 110:210] = 1.0
+    speck = np.zeros_like(mask)
+    speck[60:70, 110:120] = 1.0
+    looks = [lambda _: np.zeros_like(mask), lambda _: speck]
+    monkeypatch.setattr(holes, "saliency", lambda _: mask)
+    monkeypatch.setattr(holes, "OTHER_VIEWS", looks)
+    np.testing.assert_array_equal(foreground(image), mask)
 
 
 @pytest.mark.parametrize("light", [0.5, 0.65])
