@@ -51,8 +51,8 @@ def foreground(image: Frame) -> SoftMask:
 
     Where much of the mask still looks like the backdrop, the network took the wrong thing for the product, as it does
     by chance: it then sees the picture mirrored and from further away, and the view that has least of the backdrop is
-    taken, but for one that has lost the product. So it saw one in 50 of the photos above again: IoU of 0.48, 0.51, 0.63 and 0.19 became 0.91, 0.94, 0.98 and
-    0.98, and with these the other jewellery's mean 0.965, the sample shop's 0.943.
+    taken, unless it has lost the product. So it saw one in 50 of the photos above again: IoU of 0.48, 0.51, 0.63 and
+    0.19 became 0.91, 0.94, 0.98 and 0.98, and with these the other jewellery's mean 0.965, the sample shop's 0.943.
 
     Raises:
         PvttError: The weights' package is not installed.
