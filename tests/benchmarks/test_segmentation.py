@@ -22,6 +22,7 @@ from pvtt.builtin.shop.products import ProductSpec, product_spec
 from pvtt.builtin.shop.render import Renderer
 from pvtt.clips.shots import SourceVideo, split_video
 from pvtt.files.hashing import sha256_file
+from pvtt.files.workspace import Workspace
 from pvtt.foreground.holes import carve_holes
 from pvtt.foreground.saliency import saliency
 from pvtt.media.arrays import Frame, FrameRegion
@@ -29,6 +30,8 @@ from pvtt.media.masks import iter_masks, read_mask_frames, read_masks
 from pvtt.media.video import read_frames
 from pvtt.params.file import load_params
 from pvtt.params.segment import SegmentParams
+from pvtt.records.base import read_jsonl
+from pvtt.records.clips import Clip, Mask
 from pvtt.segment.cleaning import clean
 from pvtt.segment.optical_flow import OpticalFlowTracker
 from pvtt.segment.protocols import Detection
@@ -84,6 +87,33 @@ def shop_videos(project_root: Path) -> list[tuple[str, Path, Path, list[int]]]:
         (truth[name]["product_id"][:4], site / name, masks / truth[name]["mask"], truth[name]["cut_frames"])
         for name in names
     ]
+
+
+def test_masks_of_the_last_run_against_exact_ones(
+    project_root: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """All clips of the sample shop that `make run` accepted; the exact masks are a quarter of a film's size."""
+    workspace = Workspace(project_root)
+    if not (workspace.out("segment") / "masks.jsonl").is_file():
+        pytest.skip("there is no run here: `make run`")
+    site = project_root / "pvtt" / "builtin" / "shop" / "site"
+    truths = project_root / "tests" / "builtin" / "shop" / "ground_truth"
+    films = {sha256_file(site / name): truths / of_film["mask"] for name, of_film in ground_truth()["videos"].items()}
+    accepted = {mask.clip_sha256: mask for mask in read_jsonl(workspace.out("segment") / "masks.jsonl", Mask)}
+    scores: dict[str, list[float]] = defaultdict(list)
+    for clip in read_jsonl(workspace.out("clip") / "clips.jsonl", Clip):
+        if clip.sha256 not in accepted or clip.source_sha256 not in films:
+            continue
+        true = read_masks(films[clip.source_sha256])[round(clip.source_start_s * clip.fps) :] >= 128
+        size = true.shape[2], true.shape[1]
+        found = (shrink(mask, size) for mask in iter_masks(workspace.out("segment") / accepted[clip.sha256].path))
+        scores[clip.category].append(float(np.mean([iou(*pair) for pair in zip(found, true, strict=False)])))
+    every = np.array([score for values in scores.values() for score in values])
+    record_property("iou", float(every.mean()))
+    for category, values in sorted(scores.items()):
+        print(f"\n{category}: IoU {np.mean(values):.3f} over {len(values)} clips, worst {min(values):.3f}", end="")
+    print(f"\nall {len(every)}: {every.mean():.3f}; at least 0.95: {(every >= 0.95).mean():.0%}")
+    assert every.mean() > 0.95
 
 
 PHOTOGRAPHED = ("ring", "bracelet", "watch")  # and every eighth product of the namespace, whatever it is
