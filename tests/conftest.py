@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from pvtt.files.heap import keep_freed_memory
 
@@ -27,6 +28,9 @@ from tests.slurm_cluster import slurm_cluster  # noqa: F401  # a fixture
 ROOT = Path(__file__).resolve().parents[1]
 
 keep_freed_memory()  # as the commands do
+
+settings.register_profile("busy", deadline=None)  # no test depends on the clock
+settings.load_profile("busy")
 
 # Processes side by side have a core each: threads that wait for each other's cores take longer than one thread.
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -39,7 +39,7 @@ SMALLEST: dict[str, dict[str, Any]] = {
         "min_products": 2,
     },
 }
-OF_THIS_RUN = ("PREFECT_API_URL", "PVTT_CACHE_DIR", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+OF_THIS_RUN = ("PREFECT", "PVTT_CACHE_DIR", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")  # what names begin with
 FEW_STEPS = {"steps": 2, "batch_size": 2, "warmup_steps": 1, "checkpoint_every": 1, "validate_every": 2}
 
 
@@ -65,7 +65,7 @@ def run(checkout: Path, *command: str, **environment: str) -> str:
     Returns:
         What it printed, its messages after its output.
     """
-    environment |= {name: value for name, value in os.environ.items() if name not in OF_THIS_RUN}
+    environment |= {name: value for name, value in os.environ.items() if not name.startswith(OF_THIS_RUN)}
     environment["PYTHONPATH"] = str(checkout)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     result = subprocess.run(

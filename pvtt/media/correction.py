@@ -46,6 +46,7 @@ class Correction:
         self._codec = codec
         self._to_bt709 = to_bt709
         self._graph: Any = None
+        self._reformatter: Any = None  # one of all frames: its tables take a second
         self._key: tuple[object, ...] = ()
         self._deinterlaces = False
         self._times: deque[Fraction] = deque()
@@ -95,13 +96,23 @@ class Correction:
 
     def _coloured(self, frame: av.VideoFrame) -> av.VideoFrame:
         """In BT.709's primaries; the others' small differences, BT.601's, are left, as browsers leave them."""
-        from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
+        from av.video.reformatter import (
+            ColorPrimaries,
+            ColorRange,
+            Colorspace,
+            ColorTrc,
+            Interpolation,
+            VideoReformatter,
+        )
 
         if not self._to_bt709 or frame.color_primaries not in WIDE_PRIMARIES:
             return frame
         if frame.color_trc == UNSPECIFIED:
             frame.color_trc = ColorTrc.BT709
-        return frame.reformat(
+        if self._reformatter is None:
+            self._reformatter = VideoReformatter()
+        coloured: av.VideoFrame = self._reformatter.reformat(
+            frame,
             format="yuv444p",
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
@@ -110,6 +121,7 @@ class Correction:
             interpolation=int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT),
             threads=1,
         )
+        return coloured
 
 
 _CONVERT = "convert it: `ffmpeg -i IN {} -c:v libx264 -crf 12 OUT.mp4`"

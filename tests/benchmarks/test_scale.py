@@ -1,4 +1,5 @@
-"""`validate` on 50,000 clips of 10,000 products with small real media: first run, nothing to do, one more product.
+"""`validate` on 50,000 clips of 10,000 products with small real media: first run, nothing to do, one more product; two
+processes.
 
 `pytest tests/benchmarks/test_scale.py -s` prints wall and CPU seconds and the peak of memory of each run.
 `PVTT_SCALE_CLIPS=5000` takes a tenth. `PVTT_SCALE=/some/folder` keeps the media there, and takes up those that are
@@ -80,7 +81,13 @@ def test_first_run_nothing_to_do_and_one_more_product(
     nothing = measure("nothing to do", workspace, project_root)
     add_products(workspace, NUM_PRODUCTS + 1)
     more = measure("one more product", workspace, project_root)
+    shutil.rmtree(workspace.state)
+    shutil.rmtree(workspace.out("validate"))
+    two = measure("first run, two processes", workspace, project_root, workers=2)
+    print(f"two processes are {first.wall_s / two.wall_s:.2f} times as fast")
     assert first.wall_s <= max(START_S, 120 * SHARE)
     assert nothing.wall_s <= max(START_S, 30 * SHARE)
     assert more.wall_s - nothing.wall_s <= 10
-    assert max(first.peak_gib, nothing.peak_gib, more.peak_gib) <= 2
+    assert max(first.peak_gib, nothing.peak_gib, more.peak_gib, two.peak_gib) <= 2
+    if NUM_CLIPS >= 20_000:  # below, starting them is most of it
+        assert first.wall_s / two.wall_s >= 1.8

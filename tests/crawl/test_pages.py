@@ -176,7 +176,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.dictionaries(
         st.sampled_from(["name", "sku", "video", "image", "category", "subjectOf", "license", "url"]), VALUES
@@ -186,7 +186,7 @@ def test_no_product_data_can_break_the_reader(fields: dict) -> None:
     read_html_page(json_ld({"@type": "Product", **fields}), URL)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=300))
 def test_ids_are_file_names_whatever_the_shop_says(raw: str) -> None:
     product_id = product_id_of(raw)

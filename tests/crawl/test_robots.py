@@ -263,7 +263,7 @@ RULES = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(RULES, PATHS)
 def test_matching_is_that_of_another_reader(rules: list[tuple[str, str, str]], path: str) -> None:
     text = "User-agent: *\n" + "".join(f"{field}: /{start}{end}\n" for field, start, end in rules)
@@ -271,7 +271,7 @@ def test_matching_is_that_of_another_reader(rules: list[tuple[str, str, str]], p
     assert (read_rules(text.encode()).forbidding(url) is None) == Protego.parse(text).can_fetch(url, "pvtt"), text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode), st.text(max_size=50))
 def test_no_bytes_break_the_reader(body: bytes, path: str) -> None:
     try:

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pvtt.decision.decide import decide
@@ -202,7 +202,6 @@ def measured(drawn: dict[str, tuple[str, Any]]) -> Measurements:
     return Measurements(**{field: value for field, (_, value) in drawn.items()})
 
 
-@settings(deadline=None)  # no test depends on the clock
 @given(states)
 def test_never_success_if_something_is_not_measured_or_failed(drawn: dict[str, tuple[str, Any]]) -> None:
     decision = verdict(measured(drawn))
@@ -210,7 +209,6 @@ def test_never_success_if_something_is_not_measured_or_failed(drawn: dict[str, t
     assert (decision.verdict == "incomplete") == bool(decision.missing)
 
 
-@settings(deadline=None)  # no test depends on the clock
 @given(states, st.sampled_from(sorted(STATES)), st.booleans())
 def test_measuring_more_never_changes_a_verdict(drawn: dict[str, tuple[str, Any]], field: str, passes: bool) -> None:
     before = verdict(measured(drawn))
@@ -221,7 +219,6 @@ def test_measuring_more_never_changes_a_verdict(drawn: dict[str, tuple[str, Any]
     assert after.verdict == before.verdict
 
 
-@settings(deadline=None)  # no test depends on the clock
 @given(states, st.sampled_from(sorted(STATES)))
 def test_a_better_measurement_never_gives_a_worse_verdict(drawn: dict[str, tuple[str, Any]], field: str) -> None:
     before = verdict(measured(drawn))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pvtt.decision.decide import decide
@@ -140,7 +140,6 @@ def test_a_rising_validation_loss_never_suggests_longer_training(project_root: P
     assert not any("as long" in step.text for step in steps)
 
 
-@settings(deadline=None)  # no test depends on the clock
 @given(
     box=st.floats(0, 1).map(lambda value: round(value, 2)),
     grid=st.floats(0, 1).map(lambda value: round(value, 2)),

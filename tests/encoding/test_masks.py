@@ -57,7 +57,7 @@ def test_the_latent_region_is_the_products_share() -> None:
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_drawn_mask_covers_the_dilated_product(seed: int) -> None:
     params = MaskParams(shape_fraction=1.0)
     product = disc()

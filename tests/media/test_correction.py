@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
 
 from pvtt.media.arrays import Frame
 from pvtt.media.video import VideoError, VideoReader, probe, read_video, to_rgb
@@ -102,6 +103,20 @@ def test_a_wide_gamut_is_brought_to_bt709(tmp_path: Path) -> None:
     write_pictures(path, [yuv_picture(stored, 9, False, 10)], **tags)
     assert abs(patches(stored).astype(int) - PATCHES).max() > 20  # as it is stored
     assert error_of(path) <= 3
+
+
+def test_a_wide_gamuts_tables_are_made_once_a_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def counted() -> VideoReformatter:
+        made.append(VideoReformatter())
+        return made[-1]
+
+    monkeypatch.setattr("av.video.reformatter.VideoReformatter", counted)
+    tags = {"colorspace": 9, "color_range": 1, "color_primaries": 9, "color_trc": 14}
+    path = write_pictures(tmp_path / "film.mp4", [yuv_picture(chart(), 9, False, 10)] * 3, **tags)
+    assert len(read_video(path)) == 3
+    assert len(made) == 1  # they take a second and more
 
 
 @pytest.mark.parametrize(("transfer", "reason"), [(16, "hdr"), (18, "hdr"), (8, "colours"), (9, "colours")])

@@ -21,6 +21,7 @@ from pvtt.promotion.ledger import PROMOTIONS, add, commit_entry, in_force, read_
 from pvtt.promotion.rollback import CHAMPION, PENDING, read_pending, roll_back, steps
 from pvtt.promotion.tags import ARTIFACT, tag_promotions
 from pvtt.records.promotion import Rollback
+from tests.forked import fork
 from tests.promotion.records import EVIDENCE, RUN, promotion
 
 KILLED = 9
@@ -162,7 +163,7 @@ def killed_at(workspace: Workspace, point: int) -> int:
     Returns:
         Its exit code: `KILLED`, or 0 where it came to its end.
     """
-    process = os.fork()
+    process = fork()
     if process == 0:
         count = 0
 

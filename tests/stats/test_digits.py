@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pvtt.stats.digits import apart
@@ -17,7 +17,6 @@ def test_as_few_digits_as_tell_them_apart() -> None:
     assert apart(14.0, 14.0) == ("14", "14")
 
 
-@settings(deadline=None)  # no test depends on the clock
 @given(one=FIGURES, other=FIGURES, digits=st.integers(1, 6))
 def test_they_look_alike_only_where_they_are_equal(one: float, other: float, digits: int) -> None:
     shown = apart(one, other, digits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from pvtt.training.runtime import ACCELERATE_CONFIG
+from tests.forked import fork
 from tests.training.samples import PROJECT
 
 Ways = Literal["ddp", "fsdp2"]
@@ -40,10 +40,9 @@ def run_ranks(count: int, way: Ways, work: Callable[[int], None], logs: Path) ->
     children = []
     for rank in range(count):
         log = logs / f"rank-{rank}.log"
-        child = os.fork()
+        child = fork()
         if child == 0:
             code = 1
-            gc.freeze()  # what the tests before have left is not this process's to collect
             try:
                 os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), sys.__stderr__.fileno())
                 sys.stderr = os.fdopen(os.dup(sys.__stderr__.fileno()), "w", buffering=1)

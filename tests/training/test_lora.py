@@ -30,6 +30,7 @@ from pvtt.training.job import TrainJob
 from pvtt.training.loop import Training
 from pvtt.training.lora import ADAPTER_FILE, num_trainable
 from pvtt.training.runtime import accelerate_for, deterministic
+from tests.forked import fork
 from tests.training.endings import end_in_step
 from tests.training.ranks import train_together
 from tests.training.samples import tiny_params
@@ -130,7 +131,7 @@ def test_a_killed_run_ends_as_one_that_is_not(workspace: Workspace) -> None:
     train_stage2.run(workspace, params, HERE)
     expected = sha256_tree(workspace.out("train_stage2"))
     shutil.rmtree(workspace.out("train_stage2"))
-    child = os.fork()
+    child = fork()
     if child == 0:
         try:
             end_in_step(3, signal.SIGKILL)

@@ -22,6 +22,7 @@ from pvtt.params.file import Params
 from pvtt.stages import train_stage1
 from pvtt.training.checkpoint import Checkpoint, CheckpointStore, rng_state, set_rng_state
 from pvtt.training.job import TrainJob, quick_sha256_tree, training_key
+from tests.forked import fork
 from tests.training.endings import end_in_checkpoint, end_in_step
 from tests.training.samples import tiny_params, write_encoded
 
@@ -45,7 +46,7 @@ def run_in_child(workspace: Workspace, params: Params, end: Callable[[], None]) 
         end: Called in the child: says where it ends.
     """
     log = workspace.root / "stderr.log"
-    child = os.fork()
+    child = fork()
     if child == 0:
         try:
             os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), sys.__stderr__.fileno())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import signal
@@ -23,6 +22,7 @@ from pvtt.generation.ad.batch_sheet import HEIGHT
 from pvtt.generation.ad.compare import COMPARISON
 from pvtt.generation.ad.record import AdRecord
 from pvtt.generation.pipeline import ProductVideoPipeline
+from tests.forked import fork
 from tests.generation.ad.films import (
     BLUE,
     write_film,
@@ -198,9 +198,8 @@ def test_what_has_changed_is_made_anew(made: Batch, shop: Path, tmp_path: Path, 
 
 def test_a_batch_that_was_killed_goes_on(made: Batch, shop: Path, tmp_path: Path) -> None:
     ads = tmp_path / "ads"
-    child = os.fork()
+    child = fork()
     if child == 0:
-        gc.freeze()  # garbage of the tests before may wait for threads that are not here
         make(shop, ads, seed=5, shots=[1])
         os._exit(0)
     deadline = time.monotonic() + 400  # of a machine in use

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
@@ -27,6 +26,7 @@ from pvtt.generation.ad.template import read_template
 from pvtt.generation.ad.write import AdWriter
 from pvtt.media.arrays import Frame
 from pvtt.media.video import VideoError, read_video
+from tests.forked import fork
 from tests.generation.ad.films import (
     HEIGHT,
     SHOT,
@@ -260,9 +260,8 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes(
         whole = (path for path in entries if not path.parent.name.startswith(".tmp-"))  # not one in work
         return {path.parent.name: path.stat().st_mtime_ns for path in whole}
 
-    child = os.fork()
+    child = fork()
     if child == 0:
-        gc.freeze()  # garbage of the tests before may wait for threads that are not here
         make()
         os._exit(0)
     deadline = time.monotonic() + 400  # of a machine in use
